@@ -92,9 +92,11 @@ void print_text(const Plan& plan) {
   for (std::size_t i = 0; i < plan.tasks.size(); ++i) {
     const TaskPlacement& task = plan.assignment.tasks[i];
     const bool placed = !task.ports.empty();
-    rows.push_back({std::to_string(task.task), printable(plan.tasks[i].mask.hex(), 36),
-                    placed ? join(port_names(plan, task), ",") : "none",
-                    placed ? fmt::format("{:.2f}", task.distance / 1000.0) : "", task.locality});
+    rows.push_back(
+        {std::to_string(task.task), printable(plan.tasks[i].mask.hex(), 36),
+         placed ? join(port_names(plan, task), ",") : "none",
+         placed && task.locality != "unknown locality" ? fmt::format("{:.2f}", task.distance / 1000.0) : "",
+         task.locality});
   }
   fmt::print("{}\nplan {}\n", format_table(rows), plan.assignment.plan);
 }

@@ -38,11 +38,15 @@ class Solver {
   }
 
  private:
-  std::int64_t next_cost(std::size_t node) const { return step(node) * (2 * std::int64_t{load_[node]} + 1); }
-  std::int64_t last_cost(std::size_t node) const { return step(node) * (2 * std::int64_t{load_[node]} - 1); }
-  std::int64_t step(std::size_t node) const {
-    return node < connectors_ ? net_.connectors[node].step : net_.slot_steps[node - connectors_];
+  // Of the unit that would make the load of the node `load`.
+  std::int64_t unit_cost(std::size_t node, unsigned load) const {
+    const std::int64_t q = 2 * std::int64_t{load} - 1;
+    if (node >= connectors_) return net_.slot_steps[node - connectors_] * q;
+    const auto& connector = net_.connectors[node];
+    return connector.step * q + (load > connector.limit ? net_.penalty : 0);
   }
+  std::int64_t next_cost(std::size_t node) const { return unit_cost(node, load_[node] + 1); }
+  std::int64_t last_cost(std::size_t node) const { return unit_cost(node, load_[node]); }
   bool can_take(std::size_t k, std::size_t connector) const {
     return net_.classes[k].cost[connector] != Network::forbidden &&
            flow_[k][connector] < net_.classes[k].tasks;
@@ -160,6 +164,7 @@ double flow_cost(const Network& network, const Flow& flow) {
       if (flow[k][c] > 0) cost += flow[k][c] * static_cast<double>(network.classes[k].cost[c]);
     }
     cost += static_cast<double>(network.connectors[c].step) * load * load;
+    cost += static_cast<double>(network.penalty) * std::max(0.0, load - network.connectors[c].limit);
     slot_load[network.connectors[c].slot] += load;
   }
   for (std::size_t s = 0; s < slot_load.size(); ++s)

@@ -9,7 +9,7 @@ namespace cib {
 
 // Classes of like tasks send units to connectors, these to slots, these to the sink. The q-th unit through a
 // connector or slot costs (2q-1) times its step, so that the sum over all units grows with the square of the
-// load.
+// load; beyond a connector's `limit` each also costs `penalty`.
 struct Network {
   static constexpr std::int64_t forbidden = std::numeric_limits<std::int64_t>::max();
 
@@ -21,11 +21,13 @@ struct Network {
   struct Connector {
     std::size_t slot = 0;
     std::int64_t step = 0;
+    unsigned limit = std::numeric_limits<unsigned>::max();
   };
 
   std::vector<Class> classes;
   std::vector<Connector> connectors;
   std::vector<std::int64_t> slot_steps;
+  std::int64_t penalty = 0;
 };
 
 // Units from each class to each connector. All units of every class are sent. Exact for costs below 2^58.

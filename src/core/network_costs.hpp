@@ -12,10 +12,15 @@ namespace cib {
 // Leaves room below for breaking ties: less than one unit of distance or load decides nothing else.
 std::int64_t distance_cost(unsigned distance, Place place);
 
-// Connectors and slots with their steps; no classes yet. `connectors` lists indexes in `ports`; `units` is
-// the number of ports that all tasks together will use.
+struct NetworkOptions {
+  Place place = Place::balanced;
+  std::size_t units = 0;    // ports that all tasks together will use
+  bool limit_load = false;  // hold balanced connectors near their fair share, however far the others are
+};
+
+// Connectors and slots with their steps; no classes yet. `connectors` lists indexes in `ports`.
 Network connector_network(const std::vector<Port>& ports,
-                          const std::vector<std::vector<std::size_t>>& connectors, Place place,
-                          std::size_t units);
+                          const std::vector<std::vector<std::size_t>>& connectors,
+                          const NetworkOptions& options);
 
 }  // namespace cib

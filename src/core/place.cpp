@@ -14,6 +14,7 @@
 #include "physical_ports.hpp"
 #include "plan_hash.hpp"
 #include "task_classes.hpp"
+#include "task_spread.hpp"
 
 namespace cib {
 
@@ -65,13 +66,19 @@ class Placer {
         distances_(node),
         classes_(task_classes(distances_, tasks, options.use_gpus)),
         salt_(job_salt(node, tasks)),
+        spread_(is_spread(node, tasks)),
         chosen_(tasks.size()) {
     for (const auto& task_class : classes_) distance_.push_back(port_distances(task_class));
   }
 
   // Gives every task `rails` ports of these.
   void assign(const std::vector<Indexes>& connectors, unsigned rails) {
-    Network network = connector_network(ports_, connectors, options_.place, task_count_ * rails);
+    // Where a task's GPUs are matters more than a port that is a little fuller.
+    const bool by_gpu = std::any_of(classes_.begin(), classes_.end(),
+                                    [](const TaskClass& task_class) { return !task_class.gpus.empty(); });
+    Network network = connector_network(
+        ports_, connectors,
+        {.place = options_.place, .units = task_count_ * rails, .limit_load = spread_ && !by_gpu});
     std::vector<std::vector<Indexes>> best(classes_.size());
     for (std::size_t k = 0; k < classes_.size(); ++k)
       network.classes.push_back(class_arcs(k, connectors, rails, best[k]));
@@ -196,6 +203,7 @@ class Placer {
   Distances distances_;
   std::vector<TaskClass> classes_;
   double salt_;
+  bool spread_;
   std::vector<std::vector<Distance>> distance_;  // per class and port
   std::vector<Indexes> chosen_;                  // per task
 };

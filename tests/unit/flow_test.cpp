@@ -65,8 +65,9 @@ class RandomNetwork {
     const auto connectors = number(1, 4), slots = number(1, 3), classes = number(1, 3);
     for (std::int64_t s = 0; s < slots; ++s) network.slot_steps.push_back(number(0, 1) * number(0, 40));
     for (std::int64_t c = 0; c < connectors; ++c)
-      network.connectors.push_back(
-          {static_cast<std::size_t>(number(0, slots - 1)), number(0, 1) * number(0, 40)});
+      network.connectors.push_back({static_cast<std::size_t>(number(0, slots - 1)),
+                                    number(0, 1) * number(0, 40), static_cast<unsigned>(number(0, 5))});
+    network.penalty = number(0, 1) * number(0, 200);
     for (std::int64_t k = 0; k < classes; ++k) {
       Network::Class task_class;
       task_class.tasks = static_cast<unsigned>(number(0, 4));
@@ -103,7 +104,7 @@ TEST(MinCostFlow, ADistantTaskMakesRoomForANearerOne) {
   // Greedy would put class 0 on connector 0 and class 1 on the only other one, 50 away.
   Network network;
   network.slot_steps = {0, 0};
-  network.connectors = {{0, 100}, {1, 100}};
+  network.connectors = {{.slot = 0, .step = 100}, {.slot = 1, .step = 100}};
   network.classes = {{1, 1, {0, 1}}, {1, 1, {0, 50}}};
   EXPECT_EQ(min_cost_flow(network), (Flow{{0, 1}, {1, 0}}));
 }
@@ -111,7 +112,7 @@ TEST(MinCostFlow, ADistantTaskMakesRoomForANearerOne) {
 TEST(MinCostFlow, ASlowSlotTakesFewer) {
   Network network;
   network.slot_steps = {30, 0};
-  network.connectors = {{0, 10}, {0, 10}, {1, 10}};
+  network.connectors = {{.slot = 0, .step = 10}, {.slot = 0, .step = 10}, {.slot = 1, .step = 10}};
   network.classes = {{9, 9, {0, 0, 0}}};
   const Flow flow = min_cost_flow(network);
   EXPECT_EQ(flow[0][0] + flow[0][1], 2U);
