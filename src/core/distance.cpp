@@ -33,20 +33,20 @@ Distances::Distances(const Inventory& node) : node_(node) {
     by_os_index_.emplace(node.numa_nodes[i].os_index, i);
 }
 
-NumaWeights Distances::weights(const CpuSet& mask) const {
-  NumaWeights counts;
-  bool whole_node = true;
+TaskLocation Distances::locate(const CpuSet& mask) const {
+  TaskLocation location;
+  location.everywhere = true;
   unsigned divisor = 0;
   for (std::size_t i = 0; i < node_.numa_nodes.size(); ++i) {
     const CpuSet& cpus = node_.numa_nodes[i].cpus;
     const unsigned common = mask.count_common(cpus);
-    whole_node = whole_node && common == cpus.count();
+    location.everywhere = location.everywhere && common == cpus.count();
     divisor = std::gcd(divisor, common);
-    if (common != 0) counts[i] = common;
+    if (common != 0) location.weights[i] = common;
   }
-  if (whole_node && counts.size() > 1) return {};  // as good as unbound: no port is nearer than another
-  for (auto& [index, count] : counts) count /= divisor;
-  return counts;
+  location.everywhere = location.everywhere && location.weights.size() > 1;
+  for (auto& [index, count] : location.weights) count /= divisor;
+  return location;
 }
 
 unsigned Distances::slit(std::size_t from, std::size_t to) const {

@@ -13,14 +13,22 @@ namespace cib {
 inline constexpr unsigned local_distance = 1000;  // SLIT's 10, times 100
 
 // How many of a task's PUs are in each NUMA node: index in Inventory::numa_nodes -> count, reduced by the
-// greatest common divisor so that equal proportions compare equal. Empty: unknown, or the whole node.
+// greatest common divisor so that equal proportions compare equal. Empty: unknown.
 using NumaWeights = std::map<std::size_t, unsigned>;
+
+// Where a task is.
+struct TaskLocation {
+  NumaWeights weights;
+  bool everywhere = false;  // all of several NUMA nodes, which is as good as unbound: no port is nearer
+
+  auto operator<=>(const TaskLocation&) const = default;
+};
 
 class Distances {
  public:
   explicit Distances(const Inventory& node);
 
-  NumaWeights weights(const CpuSet& mask) const;
+  TaskLocation locate(const CpuSet& mask) const;
 
   // Mean over the task's NUMA nodes of the SLIT to the port's nearest one, times 100. 0: locality unknown.
   unsigned cpu(const NumaWeights& weights, const Port& port) const;

@@ -97,7 +97,7 @@ class Placer {
         placed[task].task = tasks[task].id;
         if (!ports.empty()) {
           placed[task].distance = distance_[k][ports.front()].cpu;
-          placed[task].locality = distances_.locality(classes_[k].weights, ports_[ports.front()]);
+          placed[task].locality = distances_.locality(classes_[k].location.weights, ports_[ports.front()]);
         }
         placed[task].ports = std::move(ports);
       }
@@ -114,7 +114,7 @@ class Placer {
   std::vector<Distance> port_distances(const TaskClass& task_class) const {
     std::vector<unsigned> cpu, gpu;
     for (const auto& port : ports_) {
-      cpu.push_back(distances_.cpu(task_class.weights, port));
+      cpu.push_back(distances_.cpu(task_class.location.weights, port));
       // 0 stands for unknown here, so the classes are shifted by one.
       gpu.push_back(static_cast<unsigned>(distances_.gpu(task_class.gpus, port) + 1));
     }
@@ -124,7 +124,10 @@ class Placer {
     else
       make_unknown_neutral(gpu);
     std::vector<Distance> distances;
-    for (std::size_t i = 0; i < ports_.size(); ++i) distances.push_back({cpu[i], 4 * (gpu[i] - 1) + cpu[i]});
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+      const unsigned near = task_class.location.everywhere ? local_distance : cpu[i];
+      distances.push_back({cpu[i], 4 * (gpu[i] - 1) + near});
+    }
     return distances;
   }
 

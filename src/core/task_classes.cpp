@@ -31,11 +31,11 @@ bool TaskClass::allows(const Port& port) const {
 
 std::vector<TaskClass> task_classes(const Distances& distances, const std::vector<LocalTask>& tasks,
                                     bool use_gpus) {
-  using Key = std::tuple<NumaWeights, std::vector<PciAddress>, std::vector<std::string>>;
+  using Key = std::tuple<TaskLocation, std::vector<PciAddress>, std::vector<std::string>>;
   std::map<Key, std::size_t> known;
   std::vector<TaskClass> classes;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    Key key{distances.weights(tasks[i].mask), use_gpus ? sorted(tasks[i].gpus) : std::vector<PciAddress>(),
+    Key key{distances.locate(tasks[i].mask), use_gpus ? sorted(tasks[i].gpus) : std::vector<PciAddress>(),
             sorted(tasks[i].allowed_nics)};
     const auto [entry, is_new] = known.emplace(key, classes.size());
     if (is_new)

@@ -9,7 +9,7 @@
 namespace cib {
 
 struct TaskClass {
-  NumaWeights weights;
+  TaskLocation location;
   std::vector<PciAddress> gpus;           // sorted
   std::vector<std::string> allowed_nics;  // sorted
   std::vector<std::size_t> tasks;         // indexes, ascending

@@ -244,6 +244,7 @@ TEST(Place, WithoutMasksBalanceDecides) {
   EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
   for (auto& unbound : tasks) unbound.mask = cpus(0, 7);
   EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1") << "bound to the whole node";
+  EXPECT_EQ(place(node, tasks, one_rail()).tasks[0].distance, 1550U) << "which is half far";
 }
 
 TEST(Place, AnotherJobOnTheSameNumaNodeBreaksTiesOtherwise) {
