@@ -45,7 +45,7 @@ TaskLocation Distances::locate(const CpuSet& mask) const {
     if (common != 0) location.weights[i] = common;
   }
   location.everywhere = location.everywhere && location.weights.size() > 1;
-  for (auto& [index, count] : location.weights) count /= divisor;
+  for (auto& [index, count] : location.weights) count /= std::max(divisor, 1U);
   return location;
 }
 
@@ -79,7 +79,7 @@ unsigned Distances::cpu(const NumaWeights& weights, const Port& port) const {
     sum += std::uint64_t{weight} * nearest;
     count += weight;
   }
-  return static_cast<unsigned>((100 * sum + count / 2) / count);
+  return count == 0 ? 0 : static_cast<unsigned>((100 * sum + count / 2) / count);
 }
 
 int Distances::gpu_class(const Gpu& gpu, const Port& port) const {

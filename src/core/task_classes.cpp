@@ -35,11 +35,13 @@ std::vector<TaskClass> task_classes(const Distances& distances, const std::vecto
   std::map<Key, std::size_t> known;
   std::vector<TaskClass> classes;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    Key key{distances.locate(tasks[i].mask), use_gpus ? sorted(tasks[i].gpus) : std::vector<PciAddress>(),
-            sorted(tasks[i].allowed_nics)};
-    const auto [entry, is_new] = known.emplace(key, classes.size());
-    if (is_new)
-      classes.push_back({std::get<0>(key), std::get<1>(std::move(key)), std::get<2>(std::move(key)), {}});
+    TaskClass task_class{distances.locate(tasks[i].mask),
+                         use_gpus ? sorted(tasks[i].gpus) : std::vector<PciAddress>(),
+                         sorted(tasks[i].allowed_nics),
+                         {}};
+    const auto [entry, is_new] =
+        known.emplace(Key{task_class.location, task_class.gpus, task_class.allowed_nics}, classes.size());
+    if (is_new) classes.push_back(std::move(task_class));
     classes[entry->second].tasks.push_back(i);
   }
   return classes;

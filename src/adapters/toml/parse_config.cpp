@@ -56,6 +56,12 @@ constexpr std::array key_table = {
 // Sections whose keys are not in the table above.
 constexpr std::array<std::string_view, 3> other_sections = {"defaults", "force", "nodes"};
 
+const ConfigKey* find_key(std::string_view section, std::string_view name) {
+  for (const auto& entry : key_table)
+    if (entry.section == section && entry.name == name) return &entry;
+  return nullptr;
+}
+
 class Parser {
  public:
   explicit Parser(const std::string& file) : file_(file) {}
@@ -96,10 +102,8 @@ class Parser {
     if (!node.is_table()) return not_allowed(node, name, "a section with " + join(keys));
     for (const auto& [key, value] : *node.as_table()) {
       const std::string full = name + "." + printable(key.str());
-      const auto entry = std::find_if(key_table.begin(), key_table.end(), [&](const ConfigKey& candidate) {
-        return candidate.section == name && candidate.name == key.str();
-      });
-      if (entry == key_table.end()) return at(value.source(), full + ": unknown key, allowed: " + join(keys));
+      const ConfigKey* entry = find_key(name, key.str());
+      if (entry == nullptr) return at(value.source(), full + ": unknown key, allowed: " + join(keys));
       if (!entry->read(value, site_)) return not_allowed(value, full, entry->allowed);
     }
     return {};
