@@ -1,0 +1,58 @@
+#include "agent/live_node.hpp"
+
+#include <charconv>
+
+#include "adapters/linux/process.hpp"
+#include "adapters/linux/trusted_file.hpp"
+#include "adapters/netlink/tcp_counters.hpp"
+#include "container_ib/inventory.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr const char* default_config = "/etc/slurm/container-ib.conf";
+
+Result<std::uint64_t> read_counter(const std::string& path) {
+  CIB_TRY(const std::string text, read_small_file(path));
+  std::uint64_t value = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc())
+    return error(Errc::kernel, path + " is no number");
+  return value;
+}
+
+}  // namespace
+
+// A site that named no file may have none: then the defaults hold. One that it named must be there.
+Result<SiteConfig> LiveNode::site_config(const std::string& path) {
+  auto text = read_trusted_file(path.empty() ? default_config : path);
+  if (!text && path.empty() && text.error().code == Errc::not_found) return SiteConfig{};
+  if (!text) return std::move(text).error();
+  return parse_config(*text, path.empty() ? default_config : path);
+}
+
+Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
+  InventorySource source;
+  source.xml = site.topology_xml;
+  return load_inventory(source);
+}
+
+// IBTA counts port data in 32-bit words (PortXmitData, PortRcvData).
+Result<NodeCounters> LiveNode::counters(const std::vector<Port>& ports) {
+  constexpr std::uint64_t word = 4;
+  NodeCounters counters;
+  for (const Port& port : ports) {
+    const std::string directory =
+        "/sys/class/infiniband/" + port.device + "/ports/" + std::to_string(port.number) + "/counters/";
+    CIB_TRY(const auto sent, read_counter(directory + "port_xmit_data"));
+    CIB_TRY(const auto received, read_counter(directory + "port_rcv_data"));
+    counters.verbs_sent += sent * word;
+    counters.verbs_received += received * word;
+  }
+  CIB_TRY(const ByteCounts tcp, network_byte_counts());
+  counters.tcp_sent = tcp.sent;
+  counters.tcp_received = tcp.received;
+  return counters;
+}
+
+}  // namespace cib
