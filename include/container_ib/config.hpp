@@ -32,6 +32,7 @@ struct SiteConfig {
   std::vector<KeyRule> defaults;                                  // [defaults]
   std::vector<KeyRule> force;                                     // [force]
   std::vector<std::string> forbid;                                // keys that users may not give
+  bool allow_umad = false;                                        // whether a user may say umad=yes
   std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
   std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
   std::optional<std::uint64_t> memlock_bytes;                     // cap of the raise; empty: unlimited
@@ -63,6 +64,7 @@ struct Settings {
   bool umad = false;
   bool batch = false;
   unsigned wait_s = 0;
+  std::vector<std::string> notes;  // one line each: where the site's forced value replaced the user's
 };
 
 // Applies the site's policy. Errors are bad_request (a forbidden or not allowed value, named, with what is

@@ -1,7 +1,9 @@
 // The variables that make the MPI stacks in a task use its ports.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,12 @@ struct EnvironmentInputs {
   std::vector<std::string> node_ports;  // every eligible port of the node, for NCCL
   std::string numa;                     // NUMA nodes of the first port, "0" or "0,1"; may be empty
   std::string plan;
+  std::string netdev;                 // the task's own network device; empty in the host's network
+  std::string address;                // its address
+  std::optional<std::uint16_t> pkey;  // when it was asked for
+  ReportLevel report = ReportLevel::off;
+  bool private_user_namespaces = false;     // the node's tasks are in different user namespaces
+  bool private_pid_namespaces = false;      // in different PID namespaces, with a common /dev/shm
   std::map<std::string, std::string> user;  // what the user has set of environment_inputs()
 };
 

@@ -15,6 +15,7 @@ std::string_view verdict_name(Verdict verdict);  // "native", "shm-only", "not n
 struct Traffic {
   std::uint64_t verbs_sent = 0, verbs_received = 0;  // bytes, on the step's ports
   std::uint64_t tcp_sent = 0, tcp_received = 0;      // bytes, on the network devices other than lo and IPoIB
+  std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // bytes, by IPoIB on the step's ports; part of verbs_*
   bool shared = false;                               // another attachment used one of the ports meanwhile
   unsigned nodes = 1;                                // of the step
 };

@@ -1,0 +1,54 @@
+#include "container_ib/model.hpp"
+
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+void append_hex(std::string& text, std::uint32_t value, int digits) {
+  int shown = digits;
+  while (shown < 8 && (value >> (4 * shown)) != 0) ++shown;
+  for (int shift = 4 * (shown - 1); shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 0xf];
+}
+
+// One field of a PCI address: 1 to `digits` hexadecimal digits, at most `max`.
+std::optional<std::uint32_t> field(std::string_view text, std::size_t digits, std::uint32_t max) {
+  const auto value = whole_number<std::uint32_t>(text, 16);
+  if (text.size() > digits || !value || *value > max) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::string PciAddress::text() const {
+  std::string text;
+  append_hex(text, domain, 4);
+  text += ':';
+  append_hex(text, bus, 2);
+  text += ':';
+  append_hex(text, device, 2);
+  text += '.';
+  append_hex(text, function, 1);
+  return text;
+}
+
+Result<PciAddress> PciAddress::parse(std::string_view text) {
+  const auto bad = [&] {
+    return error(Errc::bad_request, "'" + printable(text) + "' is not a PCI address like 0000:21:00.0");
+  };
+  const auto colons = split(text, ':');
+  if (colons.size() < 2 || colons.size() > 3) return bad();
+  const auto last = split(colons.back(), '.');
+  if (last.size() != 2) return bad();
+  // Domains above 0xffff exist: Linux numbers VMD and Hyper-V domains from 0x10000.
+  const auto domain = colons.size() == 3 ? field(colons[0], 8, 0xffffffff) : std::optional<std::uint32_t>(0);
+  const auto bus = field(colons[colons.size() - 2], 2, 0xff);
+  const auto device = field(last[0], 2, 0x1f);
+  const auto function = field(last[1], 1, 7);
+  if (!domain || !bus || !device || !function) return bad();
+  return PciAddress{*domain, static_cast<std::uint8_t>(*bus), static_cast<std::uint8_t>(*device),
+                    static_cast<std::uint8_t>(*function)};
+}
+
+}  // namespace cib
