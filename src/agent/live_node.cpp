@@ -4,7 +4,7 @@
 
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/trusted_file.hpp"
-#include "adapters/netlink/tcp_counters.hpp"
+#include "adapters/netlink/network_counters.hpp"
 #include "container_ib/inventory.hpp"
 
 namespace cib {
@@ -41,6 +41,7 @@ Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
 Result<NodeCounters> LiveNode::counters(const std::vector<Port>& ports) {
   constexpr std::uint64_t word = 4;
   NodeCounters counters;
+  std::vector<std::string> ipoib;
   for (const Port& port : ports) {
     const std::string directory =
         "/sys/class/infiniband/" + port.device + "/ports/" + std::to_string(port.number) + "/counters/";
@@ -48,10 +49,13 @@ Result<NodeCounters> LiveNode::counters(const std::vector<Port>& ports) {
     CIB_TRY(const auto received, read_counter(directory + "port_rcv_data"));
     counters.verbs_sent += sent * word;
     counters.verbs_received += received * word;
+    ipoib.insert(ipoib.end(), port.netdevs.begin(), port.netdevs.end());
   }
-  CIB_TRY(const ByteCounts tcp, network_byte_counts());
-  counters.tcp_sent = tcp.sent;
-  counters.tcp_received = tcp.received;
+  CIB_TRY(const NetworkCounters network, network_counters(ipoib));
+  counters.tcp_sent = network.sent;
+  counters.tcp_received = network.received;
+  counters.ipoib_sent = network.ipoib_sent;
+  counters.ipoib_received = network.ipoib_received;
   return counters;
 }
 

@@ -229,6 +229,8 @@ std::vector<std::string> Step::report() {
   traffic.verbs_received = after->verbs_received - before_->verbs_received;
   traffic.tcp_sent = after->tcp_sent - before_->tcp_sent;
   traffic.tcp_received = after->tcp_received - before_->tcp_received;
+  traffic.ipoib_sent = after->ipoib_sent - before_->ipoib_sent;
+  traffic.ipoib_received = after->ipoib_received - before_->ipoib_received;
   traffic.shared = shared_ || state_.shared();
   traffic.nodes = facts_.nodes;
   const Judgement judgement = judge(traffic);

@@ -15,6 +15,7 @@ namespace cib {
 struct NodeCounters {
   std::uint64_t verbs_sent = 0, verbs_received = 0;  // sum over the asked ports
   std::uint64_t tcp_sent = 0, tcp_received = 0;      // sum over all network devices but lo and IPoIB
+  std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // sum over the ports' IPoIB devices; part of verbs_*
 };
 
 class Node {

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <memory>
 
-#include "container_ib/task_devices.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -88,7 +88,7 @@ Status remove_from(const UniqueFd& state, const std::string& step) {
 
 bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
   if (records.empty()) return false;
-  const auto theirs = split_list(records.front().field("ports"));
+  const auto theirs = split(records.front().field("ports"), ',');
   return std::any_of(ports.begin(), ports.end(), [&](const std::string& port) {
     return std::find(theirs.begin(), theirs.end(), port) != theirs.end();
   });
@@ -145,8 +145,8 @@ bool StateDir::share(const std::vector<std::string>& ports) {
 
 bool StateDir::shared() { return directory_ && ::faccessat(directory_.get(), shared_name, F_OK, 0) == 0; }
 
-Result<std::vector<StoredStep>> stored_steps(const std::string& path) {
-  std::vector<StoredStep> steps;
+Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
+  std::vector<JournaledStep> steps;
   const auto state = open_state(path, false);
   if (!state) {
     if (state.error().code == Errc::not_found) return steps;

@@ -8,16 +8,12 @@
 #include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
+#include "container_ib/ports/remains.hpp"
 #include "container_ib/ports/state_store.hpp"
 
 namespace cib {
 
 inline constexpr const char* default_state_dir = "/run/container-ib";
-
-struct StoredStep {
-  std::string name;  // "17.0"
-  Result<std::vector<Record>> records;
-};
 
 class StateDir final : public StateStore {
  public:
@@ -35,7 +31,7 @@ class StateDir final : public StateStore {
 };
 
 // Every step that has a journal, sorted by name. No state directory: no steps.
-Result<std::vector<StoredStep>> stored_steps(const std::string& path);
+Result<std::vector<JournaledStep>> stored_steps(const std::string& path);
 
 // Removes one step's directory; success when there is none.
 Status remove_stored_step(const std::string& path, const std::string& step);

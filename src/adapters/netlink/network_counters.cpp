@@ -1,9 +1,10 @@
-#include "adapters/netlink/tcp_counters.hpp"
+#include "adapters/netlink/network_counters.hpp"
 
 #include <net/if_arp.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 
@@ -15,15 +16,14 @@ namespace {
 constexpr long receive_timeout_s = 2;
 
 bool carries_bytes_of_its_own(rtnl_link* link) {
-  const unsigned arp = rtnl_link_get_arptype(link);
-  if (arp == ARPHRD_LOOPBACK || arp == ARPHRD_INFINIBAND) return false;
+  if (rtnl_link_get_arptype(link) == ARPHRD_LOOPBACK) return false;
   const char* kind = rtnl_link_get_type(link);  // physical devices have none
   return kind == nullptr || std::string_view(kind) == "veth";
 }
 
 }  // namespace
 
-Result<ByteCounts> network_byte_counts() {
+Result<NetworkCounters> network_counters(const std::vector<std::string>& ipoib) {
   const std::unique_ptr<nl_sock, void (*)(nl_sock*)> socket(nl_socket_alloc(), nl_socket_free);
   if (!socket) return error(Errc::kernel, "netlink socket", ENOMEM);
   if (const int rc = nl_connect(socket.get(), NETLINK_ROUTE); rc < 0)
@@ -36,12 +36,19 @@ Result<ByteCounts> network_byte_counts() {
     return error(Errc::kernel, std::string("list network devices: ") + nl_geterror(rc));
   const std::unique_ptr<nl_cache, void (*)(nl_cache*)> cache(raw, nl_cache_free);
 
-  ByteCounts sum;
+  NetworkCounters sum;
   for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr; object = nl_cache_get_next(object)) {
     auto* link = reinterpret_cast<rtnl_link*>(object);
-    if (!carries_bytes_of_its_own(link)) continue;
-    sum.sent += rtnl_link_get_stat(link, RTNL_LINK_TX_BYTES);
-    sum.received += rtnl_link_get_stat(link, RTNL_LINK_RX_BYTES);
+    const std::uint64_t sent = rtnl_link_get_stat(link, RTNL_LINK_TX_BYTES);
+    const std::uint64_t received = rtnl_link_get_stat(link, RTNL_LINK_RX_BYTES);
+    if (rtnl_link_get_arptype(link) == ARPHRD_INFINIBAND) {
+      if (std::find(ipoib.begin(), ipoib.end(), rtnl_link_get_name(link)) == ipoib.end()) continue;
+      sum.ipoib_sent += sent;
+      sum.ipoib_received += received;
+    } else if (carries_bytes_of_its_own(link)) {
+      sum.sent += sent;
+      sum.received += received;
+    }
   }
   return sum;
 }
