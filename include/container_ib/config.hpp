@@ -46,6 +46,13 @@ struct SiteConfig {
 // file, line, key and what is allowed. `file` is only for messages.
 Result<SiteConfig> parse_config(std::string_view text, const std::string& file);
 
+// Every key that the file may have, for documentation and its tests; the keys of [defaults] and [force] are
+// request_keys().
+struct ConfigKeyName {
+  std::string section, key;
+};
+std::vector<ConfigKeyName> config_keys();
+
 // A request with every key decided: user's value, else the site's default, else the built-in default.
 struct Settings {
   Mode mode = Mode::verbs;  // never auto
