@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "container_ib/text.hpp"
+
 namespace cib {
 
 namespace {
@@ -64,14 +66,6 @@ Result<std::string> unescape(std::string_view text) {
   return out;
 }
 
-template <class T>
-Result<T> number(std::string_view text, int base) {
-  T value{};
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (ec != std::errc() || end != text.data() + text.size()) return error(Errc::corrupt, "bad number");
-  return value;
-}
-
 std::string_view next_word(std::string_view& rest) {
   const auto space = rest.find(' ');
   const auto word = rest.substr(0, space);
@@ -82,10 +76,12 @@ std::string_view next_word(std::string_view& rest) {
 Result<Record> decode_line(std::string_view line) {
   std::string_view rest = line;
   if (next_word(rest) != "CIB1") return error(Errc::corrupt, "not a journal of this version");
-  CIB_TRY(const auto crc, number<std::uint32_t>(next_word(rest), 16));
-  if (crc != crc32(rest)) return error(Errc::corrupt, "checksum differs");
+  const auto crc = next_word(rest);
+  if (crc != hex(crc32(rest), 8)) return error(Errc::corrupt, "checksum differs");
   Record record;
-  CIB_TRY(record.seq, number<std::uint32_t>(next_word(rest), 10));
+  const auto seq = whole_number<std::uint32_t>(next_word(rest));
+  if (!seq) return error(Errc::corrupt, "bad sequence number");
+  record.seq = *seq;
   const auto mark = next_word(rest);
   std::size_t m = 0;
   while (m < std::size(marks) && marks[m] != mark) ++m;
