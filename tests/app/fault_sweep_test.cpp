@@ -40,9 +40,9 @@ TEST_P(FaultSweep, NothingIsLeft) {
       for (unsigned id = 0; id < four_tasks; ++id) {
         const std::string answer = node.task(id).answer.value_or("none");
         const bool granted = answer == "granted", attached = !node.task(id).devices.empty();
-        if (granted) EXPECT_TRUE(attached) << option << " change " << nth << " task " << id;
-        if (answer.starts_with("declined") && GetParam() == Fault::fails)
-          EXPECT_FALSE(attached) << option << " change " << nth << " task " << id << ": goes on as if we were not there";
+        const bool declined = answer.starts_with("declined") && GetParam() == Fault::fails;
+        EXPECT_TRUE(!granted || attached) << option << " change " << nth << " task " << id;
+        EXPECT_FALSE(declined && attached) << option << " change " << nth << " task " << id << ": goes on as if we were not there";
       }
       // slurmstepd ends (its tasks with it) and the epilog reaps.
       node.agent_alive = node.stepd_alive = false;
@@ -58,10 +58,10 @@ TEST_P(FaultSweep, NothingIsLeft) {
 
 INSTANTIATE_TEST_SUITE_P(Every, FaultSweep,
                          testing::Values(Fault::fails, Fault::agent_dies_before, Fault::agent_dies_after),
-                         [](const auto& info) {
-                           return std::string(info.param == Fault::fails               ? "ChangeFails"
-                                              : info.param == Fault::agent_dies_before ? "AgentDiesBefore"
-                                                                                       : "AgentDiesAfter");
+                         [](const auto& fault) {
+                           return std::string(fault.param == Fault::fails               ? "ChangeFails"
+                                              : fault.param == Fault::agent_dies_before ? "AgentDiesBefore"
+                                                                                        : "AgentDiesAfter");
                          });
 
 // slurmstepd is killed after k of the four tasks were released: the agent ends the orphans and gives back.

@@ -1,5 +1,7 @@
 #include "support/fake_node.hpp"
 
+#include <stdexcept>
+
 namespace cib::test {
 
 Inventory FakeNode::two_numa_nodes() {
