@@ -21,6 +21,10 @@ struct PciAddress {
   static Result<PciAddress> parse(std::string_view text);
 };
 
+// Four groups of four hexadecimal digits, as GUIDs and halves of GIDs stand in sysfs: "506b:4b03:003c:eee8".
+std::optional<std::uint64_t> parse_guid(std::string_view text);
+std::string guid_text(std::uint64_t guid);
+
 // IBTA PortInfo:PortState, as in sysfs ports/N/state ("4: ACTIVE").
 enum class PortState { unknown = -1, nop = 0, down = 1, init = 2, armed = 3, active = 4, active_defer = 5 };
 // IBTA PortInfo:PortPhysicalState, as in sysfs ports/N/phys_state ("5: LinkUp").

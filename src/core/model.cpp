@@ -51,4 +51,25 @@ Result<PciAddress> PciAddress::parse(std::string_view text) {
                     static_cast<std::uint8_t>(*function)};
 }
 
+std::optional<std::uint64_t> parse_guid(std::string_view text) {
+  const auto groups = split(text, ':');
+  if (text.size() != 19 || groups.size() != 4) return std::nullopt;
+  std::uint64_t guid = 0;
+  for (const auto group : groups) {
+    const auto value = whole_number<std::uint16_t>(group, 16);
+    if (!value || group.size() != 4) return std::nullopt;
+    guid = guid << 16 | *value;
+  }
+  return guid;
+}
+
+std::string guid_text(std::uint64_t guid) {
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) {
+    text += "0123456789abcdef"[guid >> shift & 0xf];
+    if (shift % 16 == 0 && shift != 0) text += ':';
+  }
+  return text;
+}
+
 }  // namespace cib

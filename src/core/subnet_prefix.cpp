@@ -1,4 +1,5 @@
 // A subnet prefix is the first half of a port's GID (IBTA 4.1.1).
+#include "container_ib/model.hpp"
 #include "container_ib/request.hpp"
 #include "container_ib/text.hpp"
 
@@ -24,13 +25,6 @@ std::optional<std::uint64_t> parse_subnet_prefix(std::string_view text) {
   return prefix;
 }
 
-std::string subnet_prefix_text(std::uint64_t prefix) {
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) {
-    text += "0123456789abcdef"[prefix >> shift & 0xf];
-    if (shift % 16 == 0 && shift != 0) text += ':';
-  }
-  return text;
-}
+std::string subnet_prefix_text(std::uint64_t prefix) { return guid_text(prefix); }
 
 }  // namespace cib
