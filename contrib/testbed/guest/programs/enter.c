@@ -130,7 +130,7 @@ static int supervise(int child, pid_t pid, long seconds)
 {
 	long deadline = seconds ? now_ms() + seconds * 1000 : 0;
 	struct pollfd watch[] = { { child, POLLIN, 0 }, { STDOUT_FILENO, 0, 0 } };
-	int status, timed_out = 0;
+	int status, ending = 0, timed_out = 0;
 
 	for (;;) {
 		long left = deadline ? deadline - now_ms() : -1;
@@ -140,21 +140,22 @@ static int supervise(int child, pid_t pid, long seconds)
 		int ready = poll(watch, 2, left);
 		if (ready > 0 && watch[0].revents)
 			break;
-		if (ready > 0 || timed_out) { /* the caller has gone, or the grace is over */
+		if (ending) { /* the grace is over */
 			write_cgroup("cgroup.kill", "1");
-			watch[1].fd = -1;
 			deadline = 0;
-		} else if (ready == 0) {
-			timed_out = 1;
-			deadline = now_ms() + GRACE_MS;
+		} else { /* srun, for one, ends its job when it is asked to end, but not when it is killed */
+			ending = 1;
+			timed_out = ready == 0;
 			kill(pid, SIGTERM);
+			watch[1].fd = -1;
+			deadline = now_ms() + GRACE_MS;
 		}
 	}
 	waitpid(pid, &status, 0);
-	if (timed_out) {
+	if (ending)
 		write_cgroup("cgroup.kill", "1"); /* also what it left behind */
+	if (timed_out)
 		return TIMED_OUT;
-	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

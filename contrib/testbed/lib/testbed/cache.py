@@ -8,10 +8,10 @@ renamed into place when it is complete, under a lock, so that neither an interru
 import fcntl
 import hashlib
 import os
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+from .files import remove
 from .places import cache
 from .report import Failure, phase, say
 
@@ -41,15 +41,20 @@ class Key:
         self._hash.update(content)
 
 
-def provide(kind, suite, key, build):
-    """The folder of an entry; `build(folder)` fills it if it is not there yet."""
-    entry = cache() / kind / f"{suite}-{key}"
+def entry(kind, suite, key):
+    """Where an entry is, whether it has been built or not."""
+    return cache() / kind / f"{suite}-{key}"
+
+
+def provide(entry, suite, build):
+    """Makes sure of an entry; `build(folder)` fills it if it is not there yet."""
     if entry.is_dir():
-        return entry
+        return
+    kind = entry.parent.name
     name = f"{kind}.{entry.name}"
-    with _lock(name):
+    with lock(name):
         if entry.is_dir():  # somebody else built it while we waited
-            return entry
+            return
         if os.geteuid() != 0:
             raise Failure(f"cannot build the {kind} of {suite} as uid {os.geteuid()}: run 'testbed image {suite}' as root")
         scratch = cache() / "tmp" / name
@@ -62,28 +67,22 @@ def provide(kind, suite, key, build):
             scratch.rename(entry)
         finally:
             remove(scratch)
-    return entry
 
 
 def prune(keep):
     """Removes every entry and every leftover that is not in `keep` and that nobody builds right now."""
-    for folder in sorted(p for p in cache().glob("*") if p.is_dir() and p.name not in ("run", "lock")):
+    for folder in sorted(p for p in cache().glob("*") if p.is_dir() and p.name not in ("build", "lock", "run")):
         for entry in sorted(set(folder.iterdir()) - set(keep)):
             name = entry.name if folder.name == "tmp" else f"{folder.name}.{entry.name}"
-            with _lock(name, wait=False) as free:
+            with lock(name, wait=False) as free:
                 if free:
                     say(f"remove {entry}")
                     remove(entry)
 
 
-def remove(folder):
-    """Removes a tree without crossing into anything mounted below it."""
-    if folder.is_symlink() or folder.exists():
-        subprocess.run(["rm", "-rf", "--one-file-system", "--", str(folder)], check=True)
-
-
 @contextmanager
-def _lock(name, wait=True):
+def lock(name, wait=True):
+    """Alone with what `name` stands for. Without `wait`, tells whether we are."""
     folder = cache() / "lock"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / name, "w") as file:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache, chroot, initramfs, rootfs, suites
+from . import cache, chroot, initramfs, instance, project, rootfs, suites
 from .places import GUEST, MPI, VHCA
 from .report import Failure
 
@@ -43,29 +43,44 @@ def provide(suite_name):
     suite = suites.load(suite_name)
     if not (VHCA / "Makefile").is_file():
         raise Failure(f"no kernel module source in {VHCA}: this checkout is incomplete")
-    recipe = _HERE / "rootfs.py"
-    key = cache.Key("tree", suite.name, *suite.tree, *suite.apt, recipe)
-    tree = cache.provide("tree", suite.name, key, lambda folder: rootfs.tree(suite, folder))
-    root = tree / "root"
-    key_of = lambda *parts: cache.Key(tree.name, *parts)  # noqa: E731  (whatever is compiled depends on the tree)
+    image = _image(suite)
+    root = image.root
 
-    container = cache.provide(
-        "container",
-        suite.name,
-        cache.Key("container", suite.name, *suite.container, *suite.apt, recipe),
-        lambda folder: rootfs.container(suite, folder),
+    def part(entry, build):
+        cache.provide(entry, suite.name, build)
+
+    part(image.tree, lambda folder: rootfs.tree(suite, folder))
+    part(image.container, lambda folder: rootfs.container(suite, folder))
+    part(image.programs, lambda folder: _programs(root, folder))
+    part(image.vhca, lambda folder: _vhca(root, folder))
+    part(image.ramfs, lambda folder: initramfs.build(root, folder / "initramfs.gz"))
+    return image
+
+
+def prune():
+    """Removes every entry that belongs neither to a suite as it is now nor to an instance."""
+    images = [_image(suites.load(name)) for name in suites.names()]
+    used = {Path(entry) for guest in instance.every() for entry in guest.known.get("entries", ())}
+    cache.prune(used | {entry for image in images for entry in image.entries})
+    project.prune([image.tree for image in images])
+
+
+def _image(suite):
+    """Where the parts of a suite's image are, or will be: a part's key is a hash of all that it is made from."""
+
+    def entry(kind, *parts):
+        return cache.entry(kind, suite.name, cache.Key(kind, *parts))
+
+    recipe = _HERE / "rootfs.py"
+    tree = entry("tree", suite.name, *suite.tree, *suite.apt, recipe)
+    return Image(  # what is compiled depends on the tree it is compiled in
+        suite=suite.name,
+        tree=tree,
+        container=entry("container", suite.name, *suite.container, *suite.apt, recipe),
+        programs=entry("programs", tree.name, GUEST / "programs", MPI),
+        vhca=entry("vhca", tree.name, VHCA),
+        ramfs=entry("initramfs", tree.name, GUEST / "init", _HERE / "initramfs.py", _HERE / "cpio.py"),
     )
-    programs = cache.provide(
-        "programs", suite.name, key_of(GUEST / "programs", MPI), lambda folder: _programs(root, folder)
-    )
-    vhca = cache.provide("vhca", suite.name, key_of(VHCA), lambda folder: _vhca(root, folder))
-    ramfs = cache.provide(
-        "initramfs",
-        suite.name,
-        key_of(GUEST / "init", _HERE / "initramfs.py", _HERE / "cpio.py"),
-        lambda folder: initramfs.build(root, folder / "initramfs.gz"),
-    )
-    return Image(suite.name, tree, container, programs, vhca, ramfs)
 
 
 def _programs(root, folder):

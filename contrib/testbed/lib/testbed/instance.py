@@ -11,7 +11,7 @@ import signal
 import time
 from contextlib import contextmanager
 
-from . import cache
+from .files import remove
 from .places import state
 from .report import Failure
 
@@ -107,7 +107,7 @@ class Instance:
 
     def forget(self):
         """Removes all that is left of a guest that is not running."""
-        cache.remove(self.folder)
+        remove(self.folder)
 
     def _option(self):
         return "" if self.name == "default" else f" --name {self.name}"

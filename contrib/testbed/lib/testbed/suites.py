@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from .places import SUITES
 from .report import Failure
 
-DEFAULT = "bookworm"
-
 
 @dataclass(frozen=True)
 class Suite:
