@@ -19,11 +19,7 @@
 #include <rdma/rdmavt_qp.h>
 #include <rdma/rdmavt_cq.h>
 #include <rdma/ib_mad.h>
-#if __has_include(<linux/unaligned.h>)
-#include <linux/unaligned.h>		/* 6.12 */
-#else
-#include <asm/unaligned.h>
-#endif
+#include <rdma/ib_hdrs.h>	/* brings get_unaligned_be16() on 6.1 and 6.12 */
 
 #define VH_NPKEYS	16
 #define VH_SM_LID	1

@@ -46,6 +46,7 @@ static bool spoof = true;
 module_param(spoof, bool, 0444);
 MODULE_PARM_DESC(spoof, "show a Mellanox InfiniBand controller in sysfs (default Y)");
 
+/* for vh_devs and what users may change in them, see vhca.h */
 DEFINE_MUTEX(vh_mutex);
 LIST_HEAD(vh_devs);
 static DEFINE_IDA(vh_ida);

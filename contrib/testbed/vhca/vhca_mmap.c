@@ -108,12 +108,12 @@ static int vh_modify_srq(struct ib_srq *srq, struct ib_srq_attr *attr,
 /* After rdmavt has filled in its operations, before anybody can call them. */
 void vh_mmap_wrap(struct vh_dev *dev)
 {
-	struct ib_device_ops *ops = &dev->rdi.ibdev.ops;
+	struct ib_device *ibdev = &dev->rdi.ibdev;
 
-	if (ops->resize_cq == vh_resize_cq)
+	if (ibdev->ops.resize_cq == vh_resize_cq)
 		return;			/* back from another net namespace */
-	dev->rvt_resize_cq = ops->resize_cq;
-	dev->rvt_modify_srq = ops->modify_srq;
-	ops->resize_cq = vh_resize_cq;
-	ops->modify_srq = vh_modify_srq;
+	dev->rvt_resize_cq = ibdev->ops.resize_cq;
+	dev->rvt_modify_srq = ibdev->ops.modify_srq;
+	ibdev->ops.resize_cq = vh_resize_cq;
+	ibdev->ops.modify_srq = vh_modify_srq;
 }

@@ -12,7 +12,6 @@
 #define pr_fmt(fmt) "vhca: " fmt
 
 #include <linux/overflow.h>
-#include <rdma/ib_hdrs.h>
 #include "vhca.h"
 
 struct vh_conn {

@@ -6,7 +6,6 @@
  */
 #define pr_fmt(fmt) "vhca: " fmt
 
-#include <rdma/ib_hdrs.h>
 #include "vhca.h"
 
 /* May this QP have it?  r_lock held. */
@@ -205,10 +204,11 @@ void vh_ud_send(struct rvt_qp *sqp, struct rvt_swqe *wqe)
 		.data = priv->buf,
 		.len = wqe->length,
 	};
+	bool smi = sqp->ibqp.qp_type == IB_QPT_SMI;
 	u16 pkx = sqp->s_pkey_index;
 
 	/* QP0 talks to QP0 only, and nobody else may: user QPs send no SMPs */
-	if ((sqp->ibqp.qp_type == IB_QPT_SMI) != !pkt.dst_qpn) {
+	if (smi != !pkt.dst_qpn) {
 		sp->rvp.n_pkt_drops++;
 		return;
 	}
