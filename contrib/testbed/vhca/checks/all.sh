@@ -238,8 +238,14 @@ read -r t0 r0 t1 r1 <<< "$(delta "$s" "$(snap)")"
 ok "g counters: atomics' old values count where they flow" \
 	test "$t0" -ge 100 -a "$t0" = "$r1" -a "$r0" = 0 -a "$t1" = 0
 lid1=$(printf %d "$(cat $sys/mlx5_1/ports/1/lid)")
-ok "g perfquery -x agrees with sysfs" \
-	has "PortXmitData:\.+$(counter mlx5_1 port_xmit_data)\$" perfquery -x "$lid1" 1
+perfquery_ok() { # its own MADs count too
+	local low got
+	low=$(counter mlx5_1 port_xmit_data)
+	got=$(perfquery -x "$lid1" 1 | sed -n 's/^PortXmitData:\.*//p')
+	echo "sysfs before $low, perfquery $got, sysfs after $(counter mlx5_1 port_xmit_data)"
+	[ "$got" -ge "$low" ] && [ "$got" -le "$(counter mlx5_1 port_xmit_data)" ]
+}
+ok "g perfquery -x agrees with sysfs" perfquery_ok
 
 # ---- h: UCX and MPI ----
 
@@ -380,25 +386,18 @@ ok "d ping VF to VF" ip netns exec vh_a ping -c 2 -i 0.2 -W 5 10.3.0.2
 
 # ---- e: where hwloc sees them ----
 
+# One CPU set from lstopo's view, one from the driver core's; and not "all".
+local_to() { # HCA
+	local got want all
+	got=$(hwloc-calc --whole-system "os=$1" 2>/dev/null || hwloc-calc "os=$1") || return 1
+	want=$(sed 's/,//g;s/^0*//' "$sys/$1/device/local_cpus")
+	all=$(hwloc-calc all)
+	echo "hwloc $got, local_cpus $want, all $all"
+	[ $((got)) = $((0x$want)) ] && { [ "$(nproc)" = 1 ] || [ $((got)) != $((all)) ]; }
+}
 topology() {
-	lstopo-no-graphics --no-caches --of xml "$tmp/t.xml" && python3 - "$tmp/t.xml" <<-'END'
-		import os, sys, xml.etree.ElementTree as E
-		found = {}
-		def walk(o, cpus):
-		    cpus = o.get('cpuset') or cpus
-		    if o.get('type') == 'OSDev' and o.get('name', '').startswith('mlx5'):
-		        found[o.get('name')] = int(cpus, 16)
-		    for k in o:
-		        walk(k, cpus)
-		walk(E.parse(sys.argv[1]).getroot(), None)
-		def local(dev):
-		    with open('/sys/class/infiniband/%s/device/local_cpus' % dev) as f:
-		        return int(f.read().strip().replace(',', ''), 16)
-		print({d: (hex(found[d]), hex(local(d))) for d in found})
-		for d in 'mlx5_0', 'mlx5_1', 'mlx5_2', 'mlx5_3':
-		    assert found[d] == local(d), d
-		    assert os.cpu_count() == 1 or found[d] != 2 ** os.cpu_count() - 1, d
-	END
+	local d
+	for d in mlx5_0 mlx5_1 mlx5_2 mlx5_3; do local_to $d || return 1; done
 }
 ok "e hwloc: HCAs below their NUMA nodes" topology
 
