@@ -249,8 +249,8 @@ ok "g perfquery -x agrees with sysfs" perfquery_ok
 
 # ---- h: UCX and MPI ----
 
-ok "h ucx_perftest RC" both 13337 env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_0:1 ucx_perftest -c 0 -- \
-	env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_1:1 ucx_perftest 127.0.0.1 -t tag_lat -n 200 -w 10 -c 1
+ok "h ucx_perftest RC" both 13337 env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_0:1 ucx_perftest -P 0 -c 0 -- \
+	env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_1:1 ucx_perftest -P 0 127.0.0.1 -t tag_lat -n 200 -w 10 -c 1
 cat > "$tmp/rank.sh" <<-'END'
 	export UCX_NET_DEVICES=mlx5_$OMPI_COMM_WORLD_RANK:1 UCX_TLS=rc,self
 	exec "$1"
