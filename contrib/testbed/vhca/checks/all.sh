@@ -251,7 +251,7 @@ ok "g perfquery -x agrees with sysfs" perfquery_ok
 
 # where it is built with MPI (trixie), it is an MPI program unless told not to be
 p0=()
-if ucx_perftest -h 2>&1 | grep -q -- '-P <0|1>'; then p0=(-P 0); fi
+if ldd "$(command -v ucx_perftest)" | grep -q libmpi; then p0=(-P 0); fi
 ok "h ucx_perftest RC" both 13337 env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_0:1 ucx_perftest "${p0[@]}" -c 0 -- \
 	env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_1:1 ucx_perftest "${p0[@]}" 127.0.0.1 -t tag_lat -n 200 -w 10 -c 1
 cat > "$tmp/rank.sh" <<-'END'
