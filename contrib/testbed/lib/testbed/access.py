@@ -2,14 +2,14 @@
 
 import os
 import shlex
-import signal
 import subprocess
-import sys
 
 from .report import Failure
 
 _CONNECT_LIMIT_S = 15
-_MARGIN_S = 10  # what the guest gets on top of a command's time limit to enforce it itself
+
+# A session of the open connection or nothing: were that gone, ssh would try to connect by itself.
+_BASE = ("ssh", "-F", "none", "-S", "ssh", "-o", "LogLevel=ERROR", "-o", "ControlMaster=no", "-o", "ProxyCommand=false")
 
 
 def connect(instance, image, port):
@@ -27,6 +27,8 @@ def connect(instance, image, port):
         "IdentityFile": "id",
         "KexAlgorithms": "curve25519-sha256",
         "LogLevel": "ERROR",
+        "ServerAliveInterval": 10,  # a guest that hangs ends every command in it after a minute
+        "ServerAliveCountMax": 6,
         "StrictHostKeyChecking": "yes",
         "UserKnownHostsFile": "known_hosts",
     }
@@ -51,27 +53,14 @@ def disconnect(instance):
 
 
 def run(instance, node, user, command, seconds=0):
-    """Runs a command in a node with our own standard streams; returns its exit status."""
-    words = ["exec", "/usr/lib/testbed/enter", node, user, str(seconds), *command]
-    remote = "exec " + " ".join(shlex.quote(word) for word in words[1:])
-    terminal = ["-tt"] if sys.stdin.isatty() else ["-T"]
-    argv = [*_base(), *terminal, "testbed", remote]
-    process = subprocess.Popen(argv, cwd=instance.folder)
-    # What ends us must end the command; what the terminal sends, ssh gets as well and knows better what to do with.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: process.terminate())
-    try:
-        status = process.wait(timeout=seconds + _MARGIN_S if seconds else None)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return 124
-    if status < 0:
-        return 128 - status
-    if status == 255 and _ssh(instance, ["-O", "check"], limit=5) != 0:
-        raise Failure(f"lost the connection to '{instance.name}' during '{command[0]}': look at 'testbed logs console'")
-    return status
+    """Becomes a command in a node: this process is replaced, so that streams, signals and exit status are its own.
+
+    The exit status 255 may also mean that the connection was lost, which ssh then says.
+    """
+    words = ["/usr/lib/testbed/enter", node, user, str(seconds), *command]
+    terminal = "-tt" if os.isatty(0) else "-T"
+    os.chdir(instance.folder)
+    os.execvp("ssh", [*_BASE, terminal, "testbed", "exec " + shlex.join(words)])
 
 
 def quietly(instance, command, limit):
@@ -79,15 +68,10 @@ def quietly(instance, command, limit):
     _ssh(instance, ["-T"], "testbed", shlex.join(command), limit=limit)
 
 
-def _base():
-    return ["ssh", "-F", "none", "-S", "ssh", "-o", "LogLevel=ERROR", "-o", "ControlMaster=no", "-o", "BatchMode=yes",
-            "-o", "ProxyCommand=false"]  # fmt: skip
-
-
 def _ssh(instance, options, *rest, limit):
     if not (instance.folder / "ssh").exists():
         return 255
-    argv = [*_base(), *options, *(rest or ["testbed"])]
+    argv = [*_BASE, *options, *(rest or ["testbed"])]
     null = subprocess.DEVNULL
     try:
         return subprocess.run(argv, cwd=instance.folder, stdin=null, stdout=null, stderr=null, timeout=limit).returncode
