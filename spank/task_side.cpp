@@ -108,7 +108,7 @@ Status await_answer(spank_t spank) {
   for (bool complete = false; !complete;) {
     auto frame = receive_frame(channel.get(), answer_timeout_ms);
     if (!frame) return std::move(frame).error().in("wait for the agent");
-    if (frame->size == 0) return error(Errc::unavailable, "the agent on this node died; see its syslog and try again");
+    if (frame->size == 0) return error(Errc::unavailable, "closed");
     CIB_CHECK(take_over(spank, *frame, complete));
   }
   return {};
@@ -135,7 +135,9 @@ int attach_task(spank_t spank, StepSide& step) {
   } else if (channel) {
     auto status = report_ready(spank);
     if (status.ok()) status = await_answer(spank);
-    if (!status.ok())
+    if (!status.ok() && status.error().code == Errc::unavailable)
+      rc = give_up(step, "the agent on this node died; see its syslog and try again");
+    else if (!status.ok())
       rc = status.error().code == Errc::denied ? refuse(status.error().what) : give_up(step, status.error().message());
   }
   channel.reset();

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <type_traits>
 
 #include "adapters/linux/cgroup.hpp"
 
@@ -22,18 +24,27 @@ namespace {
 constexpr cap_value_t needed[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_MKNOD,      CAP_CHOWN,       CAP_FOWNER,
                                   CAP_SYS_RESOURCE, CAP_KILL,     CAP_SYS_PTRACE, CAP_DAC_OVERRIDE};
 
+using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
+
+bool is_needed(cap_value_t cap) { return std::find(std::begin(needed), std::end(needed), cap) != std::end(needed); }
+
+// Of those, what this process has: inside a container that runs slurmd some may be missing, and then the call that
+// wants them says so.
 Status keep_needed_capabilities() {
+  const Capabilities had(::cap_get_proc(), ::cap_free), kept(::cap_init(), ::cap_free);
+  if (!had || !kept) return error(Errc::kernel, "read capabilities", errno);
   for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; ++cap) {
-    bool keep = false;
-    for (const cap_value_t one : needed) keep = keep || one == cap;
-    if (!keep && ::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)  // EINVAL: newer than this kernel
-      return error(Errc::kernel, "drop capability " + std::to_string(cap), errno);
+    cap_flag_value_t has = CAP_CLEAR;
+    if (!is_needed(cap)) {
+      if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM)  // EINVAL: unknown to this kernel
+        return error(Errc::kernel, "drop capability " + std::to_string(cap), errno);
+    } else if (::cap_get_flag(had.get(), cap, CAP_PERMITTED, &has) == 0 && has == CAP_SET) {
+      if (::cap_set_flag(kept.get(), CAP_PERMITTED, 1, &cap, CAP_SET) != 0 ||
+          ::cap_set_flag(kept.get(), CAP_EFFECTIVE, 1, &cap, CAP_SET) != 0)
+        return error(Errc::kernel, "keep capability " + std::to_string(cap), errno);
+    }
   }
-  const std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> caps(::cap_init(), ::cap_free);
-  constexpr int count = static_cast<int>(std::size(needed));
-  if (!caps || ::cap_set_flag(caps.get(), CAP_PERMITTED, count, needed, CAP_SET) != 0 ||
-      ::cap_set_flag(caps.get(), CAP_EFFECTIVE, count, needed, CAP_SET) != 0 || ::cap_set_proc(caps.get()) != 0)
-    return error(Errc::kernel, "set capabilities", errno);
+  if (::cap_set_proc(kept.get()) != 0) return error(Errc::kernel, "set capabilities", errno);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return error(Errc::kernel, "set no_new_privs", errno);
   return {};
 }

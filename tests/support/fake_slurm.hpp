@@ -45,7 +45,7 @@ struct StepOutcome {
   bool stepd_was_killed = false;
 };
 
-// Runs the step to its end (at most a minute). Needs root.
+// Runs the step to its end (at most 20 s). Needs root.
 StepOutcome run_step(const StepPlan& plan);
 
 }  // namespace cib::test
