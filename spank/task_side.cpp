@@ -27,6 +27,10 @@ int refuse(const std::string& why) {
   return -1;
 }
 
+std::string explain(const Error& error) {
+  return error.code == Errc::unavailable ? "the agent on this node died; see its syslog and try again" : error.message();
+}
+
 // With require=no the task goes on as if nobody had asked, and the user is told; else it ends here.
 int give_up(const StepSide& step, const std::string& why) {
   if (step.must_attach()) return refuse(why);
@@ -123,7 +127,7 @@ int enter_task(spank_t spank, StepSide& step) {
   if (!step.error().empty()) return 0;  // told in task_init
   if (auto status = make_mount_namespace(); !status) {
     channel.reset();
-    return give_up(step, status.error().message());
+    return give_up(step, explain(status.error()));
   }
   return 0;
 }
@@ -135,10 +139,8 @@ int attach_task(spank_t spank, StepSide& step) {
   } else if (channel) {
     auto status = report_ready(spank);
     if (status.ok()) status = await_answer(spank);
-    if (!status.ok() && status.error().code == Errc::unavailable)
-      rc = give_up(step, "the agent on this node died; see its syslog and try again");
-    else if (!status.ok())
-      rc = status.error().code == Errc::denied ? refuse(status.error().what) : give_up(step, status.error().message());
+    if (!status.ok())
+      rc = status.error().code == Errc::denied ? refuse(status.error().what) : give_up(step, explain(status.error()));
   }
   channel.reset();
   if (rc == 0 && !declined.empty()) slurm_spank_log("container-ib: going on without InfiniBand: %s", declined.c_str());
