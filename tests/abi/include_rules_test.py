@@ -5,7 +5,7 @@ import re
 import sys
 
 SYSTEM_CALLS = r"(unistd|fcntl|poll|sched|signal|dirent|dlfcn)\.h|sys/.*|linux/.*|net/.*|netinet/.*|arpa/.*"
-FOREIGN = r"hwloc.*|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|nlohmann/.*|CLI/.*|fmt/.*"
+FOREIGN = r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|nlohmann/.*|CLI/.*|fmt/.*"
 
 # Folder -> what it must not include. "own" are our headers, by their first folder.
 RULES = [
@@ -13,12 +13,12 @@ RULES = [
     ("src/core", SYSTEM_CALLS + "|" + FOREIGN + "|app/.*|adapters/.*|agent/.*|spank/.*"),
     ("src/app", SYSTEM_CALLS + "|" + FOREIGN + "|core/.*|adapters/.*|agent/.*|spank/.*"),
     ("src/adapters", r"slurm/.*|core/.*|app/.*|agent/.*|spank/.*"),
-    ("spank", r"hwloc.*|netlink/.*|infiniband/.*|toml\+\+/.*|nlohmann/.*|app/.*|core/.*|agent/.*"),
-    ("src/agent", r"hwloc.*|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
-    ("src/cli", r"hwloc.*|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
+    ("spank", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|toml\+\+/.*|nlohmann/.*|app/.*|core/.*|agent/.*"),
+    ("src/agent", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
+    ("src/cli", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
 ]
 ONLY_IN = [
-    (r"hwloc.*", "src/adapters/hwloc"),
+    (r"hwloc(/.*)?\.h", "src/adapters/hwloc"),
     (r"netlink/.*", "src/adapters/netlink"),
     (r"infiniband/.*", "src/adapters/verbs"),
     (r"toml\+\+/.*", "src/adapters/toml"),
