@@ -43,4 +43,4 @@ for file, number, header in includes:
     for pattern, folder in ONLY_IN:
         if re.fullmatch(pattern, header) and not file.startswith(folder + "/"):
             errors.append(f"{file}:{number}: <{header}> belongs in {folder} only")
-sys.exit("\n".join(errors))
+sys.exit("\n".join(errors) or 0)
