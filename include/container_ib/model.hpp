@@ -39,6 +39,8 @@ enum class PhysState {
   recovery = 6,
   phy_test = 7
 };
+std::string_view port_state_name(PortState state);  // "ACTIVE"
+std::string_view phys_state_name(PhysState state);  // "LinkUp"
 enum class LinkLayer { unknown, infiniband, ethernet };
 
 // One port of one RDMA device. An HCA with two ports is two of these.

@@ -31,21 +31,17 @@ bool matches_any(const std::vector<std::string>& globs, const Port& port) {
   });
 }
 
-std::string state_name(PortState state) {
-  constexpr std::array names = {"NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"};
-  const auto index = static_cast<std::size_t>(state);
-  return index < names.size() ? names[index] : "unknown";
-}
-
-std::string phys_state_name(PhysState state) {
-  constexpr std::array names = {"NOP",      "Sleep",  "Polling",           "Disabled",
-                                "Training", "LinkUp", "LinkErrorRecovery", "Phy Test"};
-  const auto index = static_cast<std::size_t>(state);
-  return index < names.size() ? names[index] : "unknown";
-}
-
 // ---- one port by itself; each test answers a reason or nothing
 // ---------------------------------------------
+
+// The name goes into lists in the environment, where a comma or a blank would begin another entry.
+std::string name_reason(const Port& port, const PlacementOptions&) {
+  constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+  constexpr std::size_t max_name = 63;  // IB_DEVICE_NAME_MAX - 1, Linux rdma_user_ioctl
+  const bool good = !port.device.empty() && port.device.size() <= max_name &&
+                    port.device.find_first_not_of(allowed) == std::string::npos;
+  return good ? "" : "not the name of an RDMA device";
+}
 
 std::string driver_reason(const Port& port, const PlacementOptions& options) {
   if (options.drivers.empty()) return {};
@@ -68,9 +64,9 @@ std::string user_reason(const Port& port, const PlacementOptions& options) {
 std::string state_reason(const Port& port, const PlacementOptions&) {
   if (port.state == PortState::init && port.phys_state != PhysState::polling)
     return "state INIT: no subnet manager has configured it";
-  if (port.state != PortState::active) return "state " + state_name(port.state);
+  if (port.state != PortState::active) return "state " + std::string(port_state_name(port.state));
   if (port.phys_state == PhysState::unknown || port.phys_state == PhysState::link_up) return {};
-  return "physical state " + phys_state_name(port.phys_state);
+  return "physical state " + std::string(phys_state_name(port.phys_state));
 }
 
 std::string link_reason(const Port& port, const PlacementOptions& options) {
@@ -80,7 +76,8 @@ std::string link_reason(const Port& port, const PlacementOptions& options) {
   return "LID " + std::to_string(port.lid) + " is not one that a subnet manager gives";
 }
 
-constexpr std::array tests_of_one_port = {driver_reason, site_reason, user_reason, state_reason, link_reason};
+constexpr std::array tests_of_one_port = {name_reason, driver_reason, site_reason,
+                                          user_reason, state_reason,  link_reason};
 
 // ---- ports against each other
 // ------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 #include "container_ib/model.hpp"
 
+#include <array>
+
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -49,6 +51,19 @@ Result<PciAddress> PciAddress::parse(std::string_view text) {
   if (!domain || !bus || !device || !function) return bad();
   return PciAddress{*domain, static_cast<std::uint8_t>(*bus), static_cast<std::uint8_t>(*device),
                     static_cast<std::uint8_t>(*function)};
+}
+
+std::string_view port_state_name(PortState state) {
+  constexpr std::array names = {"NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"};
+  const auto index = static_cast<std::size_t>(state);
+  return index < names.size() ? names[index] : "unknown";
+}
+
+std::string_view phys_state_name(PhysState state) {
+  constexpr std::array names = {"NOP",      "Sleep",  "Polling",           "Disabled",
+                                "Training", "LinkUp", "LinkErrorRecovery", "Phy Test"};
+  const auto index = static_cast<std::size_t>(state);
+  return index < names.size() ? names[index] : "unknown";
 }
 
 std::optional<std::uint64_t> parse_guid(std::string_view text) {
