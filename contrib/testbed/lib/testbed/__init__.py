@@ -1,0 +1,5 @@
+"""The testbed: an InfiniBand cluster of two Slurm nodes in one virtual machine.
+
+Read in this order: `cli` (what can be asked), `image` (what a guest is made of), `boot` (how it comes up), `access`
+(how commands get in), and `instance` (what is remembered about a running guest).
+"""

@@ -1,0 +1,55 @@
+"""What one guest adds to its root tree, copied at `up`, so that nothing changes under a running guest.
+
+    root/usr/lib/testbed   the guest's scripts and programs, the kernel module
+    root/etc               hosts, and Slurm's configuration: ours, then the files of --conf over it
+    root/...               the staged plugin
+    image/usr/lib/testbed  the same MPI programs for the container image
+"""
+
+import shutil
+
+from . import project
+from .cache import Key
+from .places import GUEST, SLURM
+from .report import Failure
+
+_PROGRAMS = ("pingpong",)
+
+
+def compose(image, folder, conf, plugin):
+    """Fills `folder` and returns the key of what is in it."""
+    home = folder / "root" / "usr" / "lib" / "testbed"
+    slurm = folder / "root" / "etc" / "slurm"
+    stage = project.stage(image)
+    if stage:
+        _stage(stage, folder / "root", image.root)
+    _copy(GUEST, home, ignore=shutil.ignore_patterns("etc", "programs", "init"))
+    _copy(image.programs, home, ignore=shutil.ignore_patterns("log"))
+    _copy(image.vhca, home, ignore=shutil.ignore_patterns("log"))
+    _copy(GUEST / "etc", folder / "root" / "etc")
+    _copy(SLURM, slurm)
+    if not (plugin and stage and project.plugin(stage)):
+        (slurm / "plugstack.conf.d" / "container-ib.conf").unlink()
+    if conf:
+        if not conf.is_dir():
+            raise Failure(f"--conf {conf}: not a folder; give one with the files that are to lie over /etc/slurm")
+        _copy(conf, slurm)
+    inside = folder / "image" / "usr" / "lib" / "testbed"
+    inside.mkdir(parents=True)
+    for name in _PROGRAMS:
+        shutil.copy2(home / name, inside)
+    return Key(folder)
+
+
+def _copy(source, target, ignore=None):
+    """Copies a folder's content for root: whose checkout it came from means nothing in the guest."""
+    shutil.copytree(source, target, ignore=ignore, dirs_exist_ok=True, copy_function=shutil.copy)
+
+
+def _stage(stage, root, tree):
+    """Copies the stage. Where the tree has a link at its top (/lib -> usr/lib) a folder must not hide it."""
+    root.mkdir(parents=True, exist_ok=True)
+    for entry in stage.iterdir():
+        link = tree / entry.name
+        target = root / (link.readlink() if link.is_symlink() else entry.name)
+        shutil.copytree(entry, target, symlinks=True, dirs_exist_ok=True)

@@ -1,0 +1,25 @@
+"""Where things are: the one file that knows the layout of the checkout and of the cache."""
+
+import os
+from pathlib import Path
+
+TESTBED = Path(__file__).resolve().parents[2]  # contrib/testbed
+PROJECT = TESTBED.parents[1]  # the checkout that `testbed build` builds
+
+GUEST = TESTBED / "guest"
+MPI = TESTBED / "mpi"
+SLURM = TESTBED / "slurm"
+VHCA = TESTBED / "vhca"
+SUITES = TESTBED / "suites.toml"
+
+
+def cache():
+    """Everything that can be rebuilt, and the running instances below it."""
+    given = os.environ.get("TESTBED_CACHE")
+    return Path(given) if given else Path.home() / ".cache" / "container-ib-testbed"
+
+
+def state():
+    """The folder of the running instances, one folder each."""
+    given = os.environ.get("TESTBED_STATE")
+    return Path(given) if given else cache() / "run"
