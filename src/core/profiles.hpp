@@ -16,7 +16,6 @@ struct Profile {
 inline constexpr std::array profiles = {
     Profile{"ucx", true, ""},
     Profile{"ompi", true, ""},
-    Profile{"ompi-ucx", false, "ompi ucx"},  // the image's Open MPI is known to be built with UCX
     Profile{"pmix", true, ""},
     Profile{"nccl", true, ""},  // RCCL reads the same variables
     Profile{"mvapich", true, ""},

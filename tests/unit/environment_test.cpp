@@ -47,6 +47,7 @@ TEST(Environment, AutoSetsWhatIsHarmlessWhereTheStackIsAbsent) {
                                                        {"UCX_NET_DEVICES", "mlx5_1:1"},
                                                        {"OMPI_MCA_pml_ucx_devices", "any"},
                                                        {"OMPI_MCA_btl", "^openib"},
+                                                       {"OMPI_MCA_pml", "^v"},
                                                        {"PMIX_MCA_gds", "hash"},
                                                        {"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"},
                                                        {"MV2_IBA_HCA", "mlx5_1"},
@@ -60,10 +61,9 @@ TEST(Environment, RequireClosesEveryFallBack) {
   EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,tcp");
   EXPECT_EQ(value(in, "NCCL_NET"), "IB");
   EXPECT_EQ(value(in, "UCX_TLS"), "(unset)") << "a list would cut off shared memory and GPUs";
-  EXPECT_EQ(value(in, "OMPI_MCA_pml"), "(unset)") << "would break an Open MPI that uses OFI";
-  in.profiles = {"ompi-ucx"};
-  EXPECT_EQ(value(in, "OMPI_MCA_pml"), "ucx");
-  EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,tcp") << "implied profile";
+  EXPECT_EQ(value(in, "OMPI_MCA_pml"), "^ob1") << "UCX, OFI and PSM2 stay";
+  in.profiles = {"mpich"};
+  EXPECT_EQ(value(in, "MPIR_CVAR_CH4_NETMOD"), "ucx");
   EXPECT_EQ(value(in, "UCX_NET_DEVICES"), "mlx5_1:1") << "implied profile";
 }
 
@@ -184,7 +184,7 @@ TEST(Environment, EveryProfileThatAUserCanNameSetsSomething) {
   in.profiles = {"none"};
   const auto nothing = variables(in).size();
   Request request;
-  for (const char* name : {"ucx", "ompi", "ompi-ucx", "pmix", "nccl", "mvapich", "mpich", "intelmpi",
+  for (const char* name : {"ucx", "ompi", "pmix", "nccl", "mvapich", "mpich", "intelmpi",
                            "libfabric", "nvshmem", "hcoll", "pami"}) {
     ASSERT_TRUE(set_key(request, "env", name).ok()) << name;
     in.profiles = *request.env;
