@@ -1,0 +1,19 @@
+# One interface target carries the language rules of every target of ours.
+add_library(cib_flags INTERFACE)
+target_include_directories(cib_flags INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(cib_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wold-style-cast -Wcast-qual -Wformat=2 -Wundef -Werror
+  -fstack-protector-strong -fvisibility=hidden)
+target_link_options(cib_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT CIB_SANITIZE)
+  target_compile_definitions(cib_flags INTERFACE _FORTIFY_SOURCE=2)
+endif()
+if(CIB_SANITIZE)
+  target_compile_options(cib_flags INTERFACE -fsanitize=${CIB_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(cib_flags INTERFACE -fsanitize=${CIB_SANITIZE})
+endif()
+if(CIB_CLANG_TIDY)
+  find_program(CIB_CLANG_TIDY_PROGRAM clang-tidy REQUIRED)
+  set(CMAKE_CXX_CLANG_TIDY ${CIB_CLANG_TIDY_PROGRAM} --quiet)
+endif()

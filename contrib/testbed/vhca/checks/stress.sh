@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Things taken away while in use, over and over: VFs under running pingpongs,
+# IPoIB children with their netns, links, all next to IPoIB traffic.  As root
+# in a guest with the module and ib_ipoib loaded; best booted with
+# slub_debug=FZPU.  stress.sh [seconds, default 60]
+
+secs=${1:-60}
+pf=$(readlink -f /sys/class/infiniband/mlx5_0/device)
+ctl=/sys/module/vhca/parameters/ctl
+rounds=0 pongs=0 bad=0
+ulimit -l unlimited
+echo "vhca stress begin" > /dev/kmsg
+
+fail() { echo "# $*"; bad=$((bad + 1)); }
+# Always in a subshell: exec, so that kill reaches the program itself.
+pong() { exec ibv_rc_pingpong -e -d "$1" -p "$2" -n "$3" "${@:4}" > /dev/null 2>&1; }
+listens() { for _ in $(seq 50); do ss -Hltn "sport = :$1" | grep -q . && return; sleep 0.1; done; }
+
+ip netns add vh_a
+ip netns add vh_b
+ip link set ib0 up
+for i in 1 2; do
+	ns=vh_$(tr 12 ab <<< $i)
+	ip link set ib$i netns "$ns"
+	ip -n "$ns" addr add 10.1.0.$i/24 dev ib$i
+	ip -n "$ns" link set ib$i up
+done
+ip netns exec vh_b ping -q -i 0.01 10.1.0.1 > /dev/null 2>&1 & ping=$!
+
+end=$((SECONDS + secs))
+while [ $SECONDS -lt $end ]; do
+	rounds=$((rounds + 1))
+	echo 3 > "$pf/sriov_numvfs" || fail "numvfs 3"
+	ip netns add vh_c
+	ip link add link ib0 name vhk type ipoib pkey 0x8001 && ip link set vhk netns vh_c &&
+		ip -n vh_c link set vhk up || fail "child"
+	pong mlx5_3 19000 300 & p=$!
+	listens 19000
+	(pong mlx5_4 19000 300 127.0.0.1) && wait $p && pongs=$((pongs + 1)) || fail "pingpong"
+	pong mlx5_4 19001 1000000 & p=$!
+	listens 19001
+	pong mlx5_5 19001 1000000 127.0.0.1 & q=$!
+	pong mlx5_0 19002 1000000 & r=$!
+	listens 19002
+	pong mlx5_0 19002 1000000 127.0.0.1 & t=$!
+	sleep 0.3
+	echo "mlx5_0/1 state=down" > $ctl
+	[ $((rounds % 2)) = 0 ] && kill -9 $r
+	echo "mlx5_0/1 state=active" > $ctl
+	echo 0 > "$pf/sriov_numvfs" || fail "numvfs 0"
+	kill -9 $p $q $r $t 2>/dev/null
+	wait $p $q $r $t 2>/dev/null
+	ip -n vh_c link del vhk
+	ip netns del vh_c
+done
+kill $ping
+ip netns del vh_a
+ip netns del vh_b
+echo "# $rounds rounds, $pongs pingpongs done"
+[ $bad = 0 ] || echo "not ok 1 - stress: $bad failures"
+[ $bad = 0 ] && echo "ok 1 - stress"
+if dmesg | sed -n '/vhca stress begin/,$p' | grep -E 'WARNING:|BUG[: ]|Oops|lockup|stall|hung|Poison|Redzone' |
+	grep -v 'rdmavt/qp.c:[0-9]* rvt_post_'; then
+	echo "not ok 2 - kernel log clean"
+	bad=1
+else
+	echo "ok 2 - kernel log clean"
+fi
+echo "1..2"
+exit $((bad != 0))

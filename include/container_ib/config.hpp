@@ -1,0 +1,81 @@
+// The site's configuration (/etc/slurm/container-ib.conf, TOML) and what it makes of a request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "container_ib/request.hpp"
+
+namespace cib {
+
+// Which HCAs of the nodes whose name matches `name` are for MPI. The first matching entry counts.
+struct NodeRule {
+  std::string name;              // glob over the Slurm node name
+  std::vector<std::string> hca;  // globs over device names; a port is for MPI when one matches
+};
+
+// Default, forced value or prohibition of one user key, kept as option text ("rails=2") until resolve()
+// applies it.
+struct KeyRule {
+  std::string key;
+  std::string value;
+};
+
+struct SiteConfig {
+  std::vector<std::string> drivers = {"mlx5_core", "mlx4_core"};  // whose devices count
+  double min_rate_fraction = 0.5;                                 // of the node's best eligible rate
+  std::vector<Mode> modes = {Mode::verbs};                        // allowed
+  std::vector<Mode> auto_modes = {Mode::verbs};                   // what auto tries, in this order
+  std::vector<KeyRule> defaults;                                  // [defaults]
+  std::vector<KeyRule> force;                                     // [force]
+  std::vector<std::string> forbid;                                // keys that users may not give
+  bool allow_umad = false;                                        // whether a user may say umad=yes
+  std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
+  std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
+  std::optional<std::uint64_t> memlock_bytes;                     // cap of the raise; empty: unlimited
+  bool raise_memlock = true;
+  unsigned rendezvous_timeout_s = 30;  // for all tasks of a node to report
+  std::string topology_xml;            // administrator's override (VMs); empty: discover
+  std::string state_dir = "/run/container-ib";
+};
+
+// Strict: an unknown key, a wrong type or a bad value gives an error of code bad_config whose text names
+// file, line, key and what is allowed. `file` is only for messages.
+Result<SiteConfig> parse_config(std::string_view text, const std::string& file);
+
+// Every key that the file may have, for documentation and its tests; the keys of [defaults] and [force] are
+// request_keys().
+struct ConfigKeyName {
+  std::string section, key;
+};
+std::vector<ConfigKeyName> config_keys();
+
+// A request with every key decided: user's value, else the site's default, else the built-in default.
+struct Settings {
+  Mode mode = Mode::verbs;  // never auto
+  bool require = false;
+  unsigned rails = 0;  // 0: auto
+  std::string hca = "*";
+  Place place = Place::balanced;
+  std::string fabric = "auto";
+  bool roce = false;
+  Gpus gpu = Gpus::auto_;
+  Scope scope = Scope::task;
+  std::optional<std::uint16_t> pkey;  // empty: the port's index 0
+  std::optional<unsigned> mtu;        // empty: the parent's
+  std::vector<std::string> env = {"auto"};
+  ReportLevel report = ReportLevel::off;
+  bool umad = false;
+  bool batch = false;
+  unsigned wait_s = 0;
+  std::vector<std::string> notes;  // one line each: where the site's forced value replaced the user's
+};
+
+// Applies the site's policy. Errors are bad_request (a forbidden or not allowed value, named, with what is
+// allowed).
+Result<Settings> resolve(const Request& request, const SiteConfig& site);
+
+}  // namespace cib

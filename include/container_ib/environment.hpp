@@ -1,0 +1,47 @@
+// The variables that make the MPI stacks in a task use its ports.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "container_ib/config.hpp"
+
+namespace cib {
+
+struct EnvironmentInputs {
+  Mode mode = Mode::verbs;
+  bool require = false;
+  std::vector<std::string> profiles = {"auto"};
+  std::vector<std::string> task_ports;  // "mlx5_2:1", best first
+  std::vector<std::string> node_ports;  // every eligible port of the node, for NCCL
+  std::string numa;                     // NUMA nodes of the first port, "0" or "0,1"; may be empty
+  std::string plan;
+  std::string netdev;                 // the task's own network device; empty in the host's network
+  std::string address;                // its address
+  std::optional<std::uint16_t> pkey;  // when it was asked for
+  ReportLevel report = ReportLevel::off;
+  bool private_user_namespaces = false;     // the node's tasks are in different user namespaces
+  bool private_pid_namespaces = false;      // in different PID namespaces, with a common /dev/shm
+  std::map<std::string, std::string> user;  // what the user has set of environment_inputs()
+};
+
+struct EnvironmentChange {
+  std::string name, value;
+};
+
+struct EnvironmentPlan {
+  std::vector<EnvironmentChange> set;  // in a fixed order
+  std::vector<std::string> kept;       // names that the user has set and that therefore stay
+  std::vector<std::string> notes;      // one line each, for the report
+};
+
+// Names of the variables whose presence or value in the user's environment changes the answer.
+const std::vector<std::string_view>& environment_inputs();
+
+EnvironmentPlan build_environment(const EnvironmentInputs& in);
+
+}  // namespace cib

@@ -1,0 +1,93 @@
+// What a node is: NUMA nodes, HCA ports, GPUs. Pure data; adapters fill it, core reads it.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "container_ib/cpuset.hpp"
+
+namespace cib {
+
+struct PciAddress {
+  std::uint32_t domain = 0;
+  std::uint8_t bus = 0, device = 0, function = 0;
+
+  auto operator<=>(const PciAddress&) const = default;
+  std::string text() const;  // "0000:21:00.0"
+  static Result<PciAddress> parse(std::string_view text);
+};
+
+// Four groups of four hexadecimal digits, as GUIDs and halves of GIDs stand in sysfs: "506b:4b03:003c:eee8".
+std::optional<std::uint64_t> parse_guid(std::string_view text);
+std::string guid_text(std::uint64_t guid);
+
+// IBTA PortInfo:PortState, as in sysfs ports/N/state ("4: ACTIVE").
+enum class PortState { unknown = -1, nop = 0, down = 1, init = 2, armed = 3, active = 4, active_defer = 5 };
+// IBTA PortInfo:PortPhysicalState, as in sysfs ports/N/phys_state ("5: LinkUp").
+enum class PhysState {
+  unknown = -1,
+  nop = 0,
+  sleep = 1,
+  polling = 2,
+  disabled = 3,
+  training = 4,
+  link_up = 5,
+  recovery = 6,
+  phy_test = 7
+};
+std::string_view port_state_name(PortState state);  // "ACTIVE"
+std::string_view phys_state_name(PhysState state);  // "LinkUp"
+enum class LinkLayer { unknown, infiniband, ethernet };
+
+// One port of one RDMA device. An HCA with two ports is two of these.
+struct Port {
+  std::string device;                 // "mlx5_0": opaque, differs between nodes of one cluster
+  unsigned number = 1;                // 1-based, as in ports/N
+  std::optional<PciAddress> pci;      // of the function that carries the device
+  std::optional<PciAddress> physfn;   // of the PF, when this is a VF
+  std::string driver;                 // "mlx5_core"; empty when unknown
+  std::vector<unsigned> numa;         // OS numbers of the NUMA nodes it is local to; empty: locality unknown
+  std::vector<std::string> pci_path;  // ids of the bridges above it, host bridge first; empty when unknown
+  double pci_gbps = 0;                // speed x width of the PCI link; 0 when unknown
+
+  PortState state = PortState::unknown;
+  PhysState phys_state = PhysState::unknown;
+  LinkLayer link_layer = LinkLayer::unknown;
+  double rate_gbps = 0;  // 0 when unknown
+  std::uint32_t lid = 0, sm_lid = 0;
+  std::uint64_t node_guid = 0, sys_image_guid = 0, port_guid = 0;  // host byte order; 0 when unknown
+  std::optional<std::uint64_t> subnet_prefix;                      // first 64 bits of GID 0
+  std::vector<std::uint16_t> pkeys;
+  std::vector<std::string> netdevs;  // names, live only
+
+  std::string name() const { return device + ":" + std::to_string(number); }  // "mlx5_0:1", UCX's form
+};
+
+struct NumaNode {
+  unsigned os_index = 0;
+  unsigned package = 0;  // hwloc logical index of the package; UINT_MAX when it has none
+  CpuSet cpus;           // empty for memory-only nodes (HBM, CXL, GPU memory)
+};
+
+struct Gpu {
+  PciAddress pci;
+  std::vector<unsigned> numa;
+  std::vector<std::string> pci_path;
+  std::string name;
+};
+
+// A node. Order of members carries no meaning: placement gives the same answer for any order.
+struct Inventory {
+  std::vector<NumaNode> numa_nodes;
+  std::vector<std::vector<unsigned>>
+      distances;  // SLIT in the order of numa_nodes; empty when the machine has none
+  std::vector<Port> ports;
+  std::vector<Gpu> gpus;
+  std::vector<CpuSet> cores;  // in hwloc's logical order
+};
+
+}  // namespace cib

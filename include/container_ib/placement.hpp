@@ -1,0 +1,58 @@
+// Which port serves which task: a pure function of the node, all local tasks and the options.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "container_ib/config.hpp"
+#include "container_ib/model.hpp"
+
+namespace cib {
+
+struct LocalTask {
+  unsigned id = 0;                        // Slurm's local task id
+  CpuSet mask;                            // empty: unknown or unbound
+  std::vector<PciAddress> gpus;           // its GPUs; empty when it has none
+  std::vector<std::string> allowed_nics;  // SLURM_STEP_NICS; empty: all
+};
+
+struct PlacementOptions {
+  Place place = Place::balanced;
+  unsigned rails = 0;  // 0: auto
+  bool use_gpus = true;
+  bool roce = false;
+  std::string fabric = "auto";
+  std::string hca = "*";                      // the user's glob
+  std::vector<std::string> site_hca = {"*"};  // the site's globs for this node
+  std::vector<std::string> drivers;           // allowed drivers; empty: all
+  double min_rate_fraction = 0.5;
+};
+
+// From the settings of a step and the site's rules for the node of that name.
+PlacementOptions placement_options(const Settings& settings, const SiteConfig& site,
+                                   const std::string& node_name);
+
+struct PortVerdict {
+  std::size_t port = 0;  // index in Inventory::ports
+  bool eligible = false;
+  std::string why_not;        // one reason, when not eligible
+  std::string physical_port;  // same text for ports behind one connector
+};
+
+struct TaskPlacement {
+  unsigned task = 0;
+  std::vector<std::size_t> ports;  // indexes in Inventory::ports, best first; empty when nothing is eligible
+  unsigned distance = 0;           // mean SLIT x 100 of the first port; 1000 is local
+  std::string locality;            // "same NUMA node", "same package", "other package", "unknown locality"
+};
+
+struct Assignment {
+  std::vector<PortVerdict> verdicts;  // sorted by PCI address, device name, port number
+  std::vector<TaskPlacement> tasks;   // in ascending task id
+  std::string plan;                   // short hash over all inputs and the answer
+};
+
+// Deterministic; no clock, pid or hash order; the same for any order of the inputs' members.
+Assignment place(const Inventory& node, const std::vector<LocalTask>& tasks, const PlacementOptions& options);
+
+}  // namespace cib

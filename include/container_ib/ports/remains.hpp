@@ -1,0 +1,33 @@
+// What the reaper can see and do of steps whose agent may be gone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "container_ib/journal.hpp"
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+struct JournaledStep {
+  std::string name;  // "17.0"
+  Result<std::vector<Record>> records;
+};
+
+// A process as a journal names it: pid and start time, which together are never used twice in one boot.
+struct JournaledProcess {
+  std::string pid, start, cgroup;
+};
+
+class Remains {
+ public:
+  virtual ~Remains() = default;
+  virtual Result<std::vector<JournaledStep>> steps() = 0;  // sorted by name
+  virtual Result<std::string> boot_id() = 0;
+  virtual bool is_alive(const JournaledProcess& process) = 0;
+  // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left.
+  virtual std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) = 0;
+  virtual Status remove(const std::string& step) = 0;
+};
+
+}  // namespace cib

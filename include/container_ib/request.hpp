@@ -1,0 +1,61 @@
+// What a user asks for: --container-ib=MODE[,key=value...].
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+enum class Mode { none, auto_, verbs, vf, ipoib, macvlan, overlay, ovs };
+enum class Place { balanced, nearest, spread };
+enum class Gpus { auto_, no };
+enum class Scope { task, node };
+enum class ReportLevel { off, summary, full };
+
+// Keys that were not given stay empty; resolve() fills them from the site's defaults.
+struct Request {
+  Mode mode = Mode::auto_;
+  std::optional<bool> require;
+  std::optional<unsigned> rails;   // 0: auto
+  std::optional<std::string> hca;  // glob
+  std::optional<Place> place;
+  std::optional<std::string> fabric;  // "auto", "all" or a subnet prefix ("fe80:0000:0000:0000")
+  std::optional<bool> roce;
+  std::optional<Gpus> gpu;
+  std::optional<Scope> scope;
+  std::optional<std::uint16_t> pkey;
+  std::optional<unsigned> mtu;
+  std::optional<std::vector<std::string>> env;  // profiles; {"auto"} or {"none"} alone
+  std::optional<ReportLevel> report;
+  std::optional<bool> umad;
+  std::optional<bool> batch;
+  std::optional<unsigned> wait_s;
+};
+
+std::string_view mode_name(Mode mode);
+std::optional<Mode> mode_from_name(std::string_view name);
+const std::vector<std::string_view>& mode_names();
+
+// Whether this version has the mode: ok, or an error of code unsupported that names what it has.
+Status check_mode(Mode mode);
+
+// Strict and total: any text of any length gives a Request or an error of code bad_request whose text names
+// the operand and what is allowed. Empty text means "auto". Each key at most once.
+Result<Request> parse_request(std::string_view text);
+
+// The keys of a request by name, for whoever holds one as text: the site's configuration.
+const std::vector<std::string_view>& request_keys();
+bool key_is_given(const Request& request, std::string_view key);  // false for an unknown key
+// Sets or replaces one key. The error's text has the form "rails=9: allowed are auto and 1 to 8".
+Status set_key(Request& request, std::string_view key, std::string_view value);
+
+// "0xfe80000000000000" for "fe80:0000:0000:0000", "fe80::" or the number itself.
+std::optional<std::uint64_t> parse_subnet_prefix(std::string_view text);
+std::string subnet_prefix_text(std::uint64_t prefix);  // "fe80:0000:0000:0000"
+
+}  // namespace cib

@@ -1,0 +1,36 @@
+// Small text functions that messages and parsers share.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cib {
+
+// Untrusted text as one line of a message may show it: anything but printable ASCII as \xNN, cut to `limit`
+// characters with "..." behind.
+std::string printable(std::string_view text, std::size_t limit = 80);
+
+// "a, b, c"
+std::string join(const std::vector<std::string>& words, std::string_view separator = ", ");
+std::string join(const std::vector<std::string_view>& words, std::string_view separator = ", ");
+
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+// Shell glob: * ? [abc] [a-z] [!a]; no escapes, no special leading dot. Linear in |pattern| * |text|.
+bool glob_match(std::string_view pattern, std::string_view text);
+
+// The whole text as one unsigned number of that base, without sign, prefix or blank.
+template <class T>
+std::optional<T> whole_number(std::string_view text, int base = 10) {
+  T value{};
+  const char* end = text.data() + text.size();
+  if (text.empty() || text[0] == '-') return std::nullopt;
+  const auto [stop, errc] = std::from_chars(text.data(), end, value, base);
+  if (errc != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+}  // namespace cib

@@ -1,0 +1,105 @@
+#include "spank/agent_process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "adapters/linux/seqpacket.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int exec_timeout_ms = 5'000;
+constexpr int reap_timeout_ms = 5'000;
+
+// What the new process gets, at fixed numbers.
+constexpr int inherited_fd = 3;  // lifeline, or a pipe whose end of file says that the process has ended
+constexpr int report_fd = 4;     // close-on-exec: errno of a failed exec, else end of file
+constexpr int first_unused_fd = 5;
+
+// Between fork and exec of a multi-threaded process: system calls only.
+[[noreturn]] void become_agent(const char* path, char* const* argv, int inherited, int report) {
+  // Out of the way of the fixed numbers first, since either may already be one of them.
+  const int high_inherited = ::fcntl(inherited, F_DUPFD, 16), high_report = ::fcntl(report, F_DUPFD, 16);
+  const int null = ::open("/dev/null", O_RDWR);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) (void)::dup2(null, fd);
+  (void)::dup2(high_inherited, inherited_fd);
+  (void)::dup3(high_report, report_fd, O_CLOEXEC);
+  (void)::close_range(first_unused_fd, ~0U, 0);
+  sigset_t none;
+  ::sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+  char* const empty_environment[] = {nullptr};
+  ::execve(path, argv, empty_environment);
+  const int why = errno;
+  (void)!::write(report_fd, &why, sizeof why);
+  ::_exit(127);
+}
+
+// Forks twice, so that the agent is init's child and slurmstepd never has to wait for it.
+Status exec_agent(const std::string& path, std::array<const char*, 5> words, int inherited) {
+  std::array<int, 2> report{};
+  if (::pipe2(report.data(), O_CLOEXEC) != 0) return error(Errc::kernel, "pipe", errno);
+  UniqueFd reading(report[0]), writing(report[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return error(Errc::kernel, "fork for the agent", errno);
+  if (child == 0) {
+    (void)::setsid();
+    const pid_t agent = ::fork();
+    if (agent == 0) become_agent(path.c_str(), const_cast<char* const*>(words.data()), inherited, writing.get());
+    ::_exit(agent < 0 ? 1 : 0);
+  }
+  writing.reset();
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  pollfd p{.fd = reading.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&p, 1, exec_timeout_ms) <= 0) return error(Errc::timed_out, "start " + path + ": not done within 5 s");
+  int why = 0;
+  if (::read(reading.get(), &why, sizeof why) == sizeof why)
+    return error(why == ENOENT ? Errc::bad_config : Errc::kernel, "start " + path, why);
+  return {};
+}
+
+void run_reap(const PlugstackArgs& args, const std::string& job, int wait_ms) {
+  std::array<int, 2> life{};
+  if (::pipe2(life.data(), O_CLOEXEC) != 0) return;
+  UniqueFd reading(life[0]), writing(life[1]);
+  const std::array<const char*, 5> words = {args.agent.c_str(), "reap", args.state.c_str(),
+                                            job.empty() ? nullptr : job.c_str(), nullptr};
+  if (auto status = exec_agent(args.agent, words, writing.get()); !status) {
+    slurm_error("container-ib: reap: %s", status.error().message().c_str());
+    return;
+  }
+  writing.reset();
+  pollfd p{.fd = reading.get(), .events = POLLIN, .revents = 0};
+  if (wait_ms > 0) (void)::poll(&p, 1, wait_ms);
+}
+
+}  // namespace
+
+Result<UniqueFd> start_agent(const PlugstackArgs& args) {
+  CIB_TRY(auto ends, make_channel());
+  CIB_CHECK(exec_agent(args.agent, {args.agent.c_str(), "step", nullptr}, ends.second.get()));
+  return std::move(ends.first);
+}
+
+void reap_in_background(const PlugstackArgs& args) { run_reap(args, "", 0); }
+
+void reap_job(std::uint32_t job, const PlugstackArgs& args) {
+  if (::access(args.state.c_str(), F_OK) == 0) run_reap(args, std::to_string(job), reap_timeout_ms);
+}
+
+void reap_job(spank_t spank, const PlugstackArgs& args) {
+  std::uint32_t job = 0;
+  if (spank_get_item(spank, S_JOB_ID, &job) == ESPANK_SUCCESS) reap_job(job, args);
+}
+
+}  // namespace cib

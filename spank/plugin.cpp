@@ -1,0 +1,109 @@
+// The entry points that Slurm calls. Each is one guarded call; what happens is in option, step_side and task_side.
+// Which hook runs where, as whom: doc/adr/0001-processes-of-a-step.md.
+
+#include <exception>
+#include <memory>
+#include <new>
+
+#include "spank/agent_process.hpp"
+#include "spank/option.hpp"
+#include "spank/plugstack_args.hpp"
+#include "spank/spank_abi.hpp"
+#include "spank/step_side.hpp"
+#include "spank/task_side.hpp"
+
+extern "C" {
+SPANK_PLUGIN(container_ib, 1)
+}
+
+namespace {
+
+using cib::StepSide;
+
+// The one static of the plugin: Slurm gives hooks no context pointer. Lives from init to exit.
+struct Plugin {
+  cib::PlugstackArgs args;
+  std::unique_ptr<StepSide> step;  // in slurmstepd, and copied by fork into its tasks
+};
+std::unique_ptr<Plugin> plugin;
+
+constexpr int failure = -1;  // Slurm up to 24.11 takes positive codes for success
+
+// Slurm is C: nothing may be thrown through it. Nothing in here is expected to throw but bad_alloc.
+template <class Body>
+int guard(const char* hook, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    slurm_error("container-ib: %s: %s", hook, e.what());
+  } catch (...) {
+    slurm_error("container-ib: %s: unknown exception", hook);
+  }
+  return failure;
+}
+
+bool in_step() { return plugin && plugin->step; }
+
+}  // namespace
+
+extern "C" {
+
+CIB_EXPORT int slurm_spank_init(spank_t spank, int argc, char** argv) {
+  return guard("init", [&] {
+    plugin = std::make_unique<Plugin>();
+    plugin->args = cib::read_plugstack_args(argc, argv);
+    if (spank_context() == S_CTX_SLURMD) {
+      cib::reap_in_background(plugin->args);
+      return 0;
+    }
+    return cib::register_option(spank);
+  });
+}
+
+CIB_EXPORT int slurm_spank_init_post_opt(spank_t spank, int, char**) {
+  return guard("init_post_opt", [&] {
+    if (!plugin || !cib::given_option()) return 0;
+    if (spank_context() != S_CTX_REMOTE) return cib::check_option(plugin->args) ? 0 : failure;
+    plugin->step = StepSide::begin(spank, plugin->args);
+    return 0;  // an error here would drain the node for a user's mistake: it is kept for task_init
+  });
+}
+
+CIB_EXPORT int slurm_spank_task_init_privileged(spank_t spank, int, char**) {
+  return guard("task_init_privileged", [&] { return in_step() ? cib::enter_task(spank, *plugin->step) : 0; });
+}
+
+CIB_EXPORT int slurm_spank_task_post_fork(spank_t spank, int, char**) {
+  return guard("task_post_fork", [&] {
+    if (in_step()) plugin->step->task_started(spank);
+    return 0;
+  });
+}
+
+CIB_EXPORT int slurm_spank_task_init(spank_t spank, int, char**) {
+  return guard("task_init", [&] { return in_step() ? cib::attach_task(spank, *plugin->step) : 0; });
+}
+
+CIB_EXPORT int slurm_spank_task_exit(spank_t spank, int, char**) {
+  return guard("task_exit", [&] {
+    if (in_step()) plugin->step->task_exited(spank);
+    return 0;
+  });
+}
+
+CIB_EXPORT int slurm_spank_job_epilog(spank_t spank, int argc, char** argv) {
+  return guard("job_epilog", [&] {  // a process of its own, in which init was not called
+    cib::reap_job(spank, cib::read_plugstack_args(argc, argv));
+    return 0;
+  });
+}
+
+CIB_EXPORT int slurm_spank_exit(spank_t, int, char**) {
+  return guard("exit", [&] {
+    if (in_step()) plugin->step->end();
+    plugin.reset();
+    return 0;
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,182 @@
+#include "spank/step_side.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+
+#include "adapters/linux/process.hpp"
+#include "adapters/linux/seqpacket.hpp"
+#include "container_ib/request.hpp"
+#include "spank/agent_process.hpp"
+#include "spank/option.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int send_timeout_ms = 2'000;
+constexpr int answer_timeout_ms = 3'000;
+
+// slurm.h: SLURM_INTERACTIVE_STEP, SLURM_BATCH_SCRIPT, SLURM_EXTERN_CONT.
+constexpr std::uint32_t interactive_step = 0xfffffffaU, batch_step = 0xfffffffbU, extern_step = 0xfffffffcU;
+
+std::uint32_t item(spank_t spank, spank_item which, std::uint32_t otherwise) {
+  std::uint32_t value = 0;
+  return spank_get_item(spank, which, &value) == ESPANK_SUCCESS ? value : otherwise;
+}
+
+// mpirun inside an allocation starts one of these a node, by srun with our option inherited.
+bool is_mpi_daemon(spank_t spank) {
+  int argc = 0;
+  char** argv = nullptr;
+  if (spank_get_item(spank, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1) return false;
+  std::string_view name = argv[0];
+  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
+  constexpr std::string_view daemons[] = {"orted", "prted", "hydra_pmi_proxy", "hydra_bstrap_proxy"};
+  return std::find(std::begin(daemons), std::end(daemons), name) != std::end(daemons);
+}
+
+// Slurm gives plugins no node name before the tasks exist; like slurmd itself, the short host name stands for it.
+std::string node_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+  const std::string_view full = name.data();
+  return std::string(full.substr(0, full.find('.')));
+}
+
+// The allowed CPUs of a process, for any size of machine. Returns the number of words that count.
+Result<std::uint32_t> read_mask(pid_t pid, std::array<std::uint64_t, wire::max_mask_words>& mask) {
+  if (::sched_getaffinity(pid, sizeof mask, reinterpret_cast<cpu_set_t*>(mask.data())) != 0)
+    return error(Errc::kernel, "read the CPU mask of pid " + std::to_string(pid), errno);
+  std::uint32_t words = wire::max_mask_words;
+  while (words > 0 && mask[words - 1] == 0) --words;
+  return words;
+}
+
+}  // namespace
+
+std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& args) {
+  const std::uint32_t step = item(spank, S_JOB_STEPID, 0);
+  if (step == extern_step) return nullptr;
+  const std::string option = *given_option();
+  const auto request = parse_request(option);
+  if (request && request->mode == Mode::none) return nullptr;
+  const bool shell = step == batch_step || step == interactive_step;
+  if (shell && !(request && request->batch.value_or(false))) return nullptr;
+
+  std::unique_ptr<StepSide> side(new StepSide(args));
+  side->require_ = !request || request->require.value_or(request->mode != Mode::auto_);
+  const auto started = [&]() -> Status {
+    if (!args.error.empty()) return cib::error(Errc::bad_config, args.error);
+    if (!request) return request.error();
+    return side->start(spank, option);
+  }();
+  if (!started) {
+    side->error_ = started.error().message();
+    side->lifeline_.reset();
+    side->task_ends_.clear();
+  }
+  return side;
+}
+
+Status StepSide::start(spank_t spank, const std::string& option) {
+  job_ = item(spank, S_JOB_ID, 0);
+  wire::Start start;
+  start.job = job_;
+  start.step = item(spank, S_JOB_STEPID, 0);
+  start.uid = item(spank, S_JOB_UID, ~0U);
+  start.gid = item(spank, S_JOB_GID, ~0U);
+  start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
+  start.nodes = item(spank, S_JOB_NNODES, 1);
+  start.stepd_pid = ::getpid();
+  start.daemon_step = is_mpi_daemon(spank) ? 1 : 0;
+  if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)
+    return cib::error(Errc::unsupported, "container-ib: " + std::to_string(start.local_tasks) + " tasks on one node");
+  if (!start.node.set(node_name()) || !start.option.set(option) || !start.config.set(args_.config) ||
+      !start.state_dir.set(args_.state))
+    return cib::error(Errc::bad_request, "--container-ib: longer than 1023 characters");
+
+  CIB_TRY(lifeline_, start_agent(args_));
+  CIB_CHECK(send_frame(lifeline_.get(), start, send_timeout_ms));
+  std::vector<UniqueFd> agent_ends;
+  for (std::uint32_t task = 0; task < start.local_tasks; ++task) {
+    CIB_TRY(auto ends, make_channel());
+    task_ends_.push_back(std::move(ends.first));
+    agent_ends.push_back(std::move(ends.second));
+  }
+  return send_channels(std::move(agent_ends));
+}
+
+Status StepSide::send_channels(std::vector<UniqueFd> agent_ends) {
+  std::vector<int> fds;
+  for (const UniqueFd& end : agent_ends) fds.push_back(end.get());
+  for (std::size_t first = 0; first < fds.size(); first += wire::max_channels) {
+    wire::Channels message;
+    message.first = static_cast<std::uint32_t>(first);
+    message.count = static_cast<std::uint32_t>(std::min(wire::max_channels, fds.size() - first));
+    CIB_CHECK(send_frame(lifeline_.get(), message, send_timeout_ms, std::span(fds).subspan(first, message.count)));
+  }
+  return {};
+}
+
+void StepSide::task_started(spank_t spank) {
+  int task = -1;
+  pid_t pid = -1;
+  if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0 ||
+      spank_get_item(spank, S_TASK_PID, &pid) != ESPANK_SUCCESS)
+    return;
+  const auto tell = [&]() -> Status {
+    wire::TaskStarted message;
+    message.task = static_cast<std::uint32_t>(task);
+    message.pid = pid;
+    CIB_TRY(const UniqueFd pidfd, open_pidfd(pid));
+    CIB_TRY(message.words, read_mask(pid, message.mask));
+    const int fd = pidfd.get();
+    return send_frame(lifeline_.get(), message, send_timeout_ms, std::span(&fd, 1));
+  };
+  // Without this message the agent refuses the task in task_init, where the user sees why.
+  if (auto status = tell(); !status) slurm_error("container-ib: task %d: %s", task, status.error().message().c_str());
+  const auto index = static_cast<std::size_t>(task);
+  if (index < task_ends_.size()) task_ends_[index].reset();
+}
+
+void StepSide::task_exited(spank_t spank) {
+  int task = -1;
+  if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0) return;
+  wire::TaskExited message;
+  message.task = static_cast<std::uint32_t>(task);
+  if (send_frame(lifeline_.get(), message, send_timeout_ms).ok()) print_answer();
+}
+
+void StepSide::end() {
+  if (!lifeline_) return;
+  const bool alive = send_frame(lifeline_.get(), wire::Finish{}, send_timeout_ms).ok();
+  if (alive) print_answer();
+  lifeline_.reset();
+  if (!alive) reap_job(job_, args_);  // it was killed: what it wrote down is given back here
+}
+
+// Lines for the user until the agent says that this is all.
+void StepSide::print_answer() {
+  for (;;) {
+    const auto frame = receive_frame(lifeline_.get(), answer_timeout_ms);
+    if (!frame || frame->size == 0) return;
+    const auto line = wire::read_frame<wire::Line>(frame->bytes.data(), frame->size);
+    if (!line) return;
+    slurm_spank_log("container-ib: %s", line->text.get().c_str());
+  }
+}
+
+UniqueFd StepSide::become_task(unsigned task) {
+  lifeline_.reset();
+  UniqueFd own = task < task_ends_.size() ? std::move(task_ends_[task]) : UniqueFd();
+  task_ends_.clear();
+  task_ends_.resize(task + 1);
+  task_ends_[task] = UniqueFd();
+  return own;
+}
+
+}  // namespace cib

@@ -1,0 +1,150 @@
+#include "spank/task_side.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+
+#include "adapters/linux/seqpacket.hpp"
+#include "container_ib/environment.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int send_timeout_ms = 5'000;
+// The agent answers by its own, shorter deadlines (the site's rendezvous time, then bounded attach steps).
+constexpr int answer_timeout_ms = 180'000;
+
+UniqueFd channel;     // of this task; one task, one process
+std::string declined;  // why this task goes on without us
+
+int refuse(const std::string& why) {
+  slurm_error("container-ib: %s", why.c_str());
+  return -1;
+}
+
+std::string explain(const Error& error) {
+  return error.code == Errc::unavailable ? "the agent on this node died; see its syslog and try again" : error.message();
+}
+
+// With require=no the task goes on as if nobody had asked, and the user is told; else it ends here.
+int give_up(const StepSide& step, const std::string& why) {
+  if (step.must_attach()) return refuse(why);
+  declined = why;
+  return 0;
+}
+
+Status make_mount_namespace() {
+  if (::unshare(CLONE_NEWNS) != 0) return error(Errc::kernel, "make a mount namespace", errno);
+  // What is mounted here must not show on the node; what is mounted on the node (automounts) must show here.
+  if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
+    return error(Errc::kernel, "cut the mount namespace off the node's", errno);
+  const UniqueFd ns(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  if (!ns) return error(Errc::kernel, "open /proc/self/ns/mnt", errno);
+  const int fd = ns.get();
+  return send_frame(channel.get(), wire::Namespaces{}, send_timeout_ms, std::span(&fd, 1));
+}
+
+// The value of a variable in the task's environment, cut to what the message takes.
+bool get_variable(spank_t spank, const std::string& name, std::string& value) {
+  std::array<char, 1024> buffer{};
+  const auto rc = spank_getenv(spank, name.c_str(), buffer.data(), static_cast<int>(buffer.size()) - 1);
+  if (rc != ESPANK_SUCCESS && rc != ESPANK_NOSPACE) return false;
+  value = buffer.data();
+  return true;
+}
+
+Status report_ready(spank_t spank) {
+  for (const std::string_view known : environment_inputs()) {
+    const std::string name(known);
+    std::string value;
+    if (!get_variable(spank, name, value)) continue;
+    wire::UserVariable message;
+    if (!message.name.set(name)) return error(Errc::bug, "variable name " + name + " is too long");
+    message.value.set_cut(value);
+    CIB_CHECK(send_frame(channel.get(), message, send_timeout_ms));
+  }
+  wire::Ready ready;
+  std::string value;
+  if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) || get_variable(spank, "ROCR_VISIBLE_DEVICES", value))
+    ready.gpus.set_cut(value);
+  if (get_variable(spank, "SLURM_STEP_NICS", value)) ready.nics.set_cut(value);
+  return send_frame(channel.get(), ready, send_timeout_ms);
+}
+
+// One frame of the answer; `complete` when it was the last. The agent's refusal is an error of code denied.
+Status take_over(spank_t spank, const Frame& frame, bool& complete) {
+  const auto* bytes = frame.bytes.data();
+  CIB_TRY(const wire::Kind kind, wire::kind_of(bytes, frame.size));
+  complete = kind != wire::Kind::variable && kind != wire::Kind::line;
+  if (kind == wire::Kind::variable) {
+    CIB_TRY(const auto variable, wire::read_frame<wire::Variable>(bytes, frame.size));
+    const std::string name = variable.name.get();
+    if (spank_setenv(spank, name.c_str(), variable.value.get().c_str(), 1) != ESPANK_SUCCESS)
+      return error(Errc::kernel, "set " + name + " in the task's environment");
+    return {};
+  }
+  if (kind == wire::Kind::line) {
+    CIB_TRY(const auto line, wire::read_frame<wire::Line>(bytes, frame.size));
+    slurm_spank_log("container-ib: %s", line.text.get().c_str());
+    return {};
+  }
+  if (kind == wire::Kind::grant) {
+    CIB_TRY(const auto grant, wire::read_frame<wire::Grant>(bytes, frame.size));
+    // Slurm applies the limit that it propagated from the submit host after this hook (set_user_limits in task.c).
+    if (grant.memlock_raised != 0) (void)spank_unsetenv(spank, "SLURM_RLIMIT_MEMLOCK");
+    return {};
+  }
+  if (kind == wire::Kind::decline) {
+    CIB_TRY(const auto decline, wire::read_frame<wire::Decline>(bytes, frame.size));
+    declined = decline.text.get();
+    return {};
+  }
+  CIB_TRY(const auto refuse, wire::read_frame<wire::Refuse>(bytes, frame.size));
+  return error(Errc::denied, refuse.text.get());
+}
+
+Status await_answer(spank_t spank) {
+  for (bool complete = false; !complete;) {
+    auto frame = receive_frame(channel.get(), answer_timeout_ms);
+    if (!frame) return std::move(frame).error().in("wait for the agent");
+    if (frame->size == 0) return error(Errc::unavailable, "closed");
+    CIB_CHECK(take_over(spank, *frame, complete));
+  }
+  return {};
+}
+
+}  // namespace
+
+int enter_task(spank_t spank, StepSide& step) {
+  int task = -1;
+  (void)spank_get_item(spank, S_TASK_ID, &task);
+  channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
+  if (!step.error().empty()) return 0;  // told in task_init
+  if (auto status = make_mount_namespace(); !status) {
+    channel.reset();
+    return give_up(step, explain(status.error()));
+  }
+  return 0;
+}
+
+int attach_task(spank_t spank, StepSide& step) {
+  int rc = 0;
+  if (!step.error().empty()) {
+    rc = give_up(step, step.error());
+  } else if (channel) {
+    auto status = report_ready(spank);
+    if (status.ok()) status = await_answer(spank);
+    if (!status.ok())
+      rc = status.error().code == Errc::denied ? refuse(status.error().what) : give_up(step, explain(status.error()));
+  }
+  channel.reset();
+  if (rc == 0 && !declined.empty()) slurm_spank_log("container-ib: going on without InfiniBand: %s", declined.c_str());
+  return rc;
+}
+
+}  // namespace cib

@@ -1,0 +1,167 @@
+#include "adapters/linux/devices.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+
+#include "adapters/linux/in_namespace.hpp"
+#include "adapters/linux/process.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr const char* host_dir = "/dev/infiniband";
+
+std::string first_line(const std::string& path) {
+  auto text = read_small_file(path);
+  return text ? text->substr(0, text->find('\n')) : std::string();
+}
+
+// "231:192" as sysfs writes it.
+Result<dev_t> parse_dev(const std::string& text) {
+  unsigned major = 0, minor = 0;
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, major);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':') return error(Errc::kernel, "device number '" + text + "'");
+  if (std::from_chars(first.ptr + 1, end, minor).ptr != end) return error(Errc::kernel, "device number '" + text + "'");
+  return makedev(major, minor);
+}
+
+Result<DeviceNode> check_node(const std::string& name, const std::string& sysfs, const std::string& owner) {
+  CIB_TRY(const dev_t rdev, parse_dev(first_line(sysfs + "/dev")));
+  const std::string path = std::string(host_dir) + '/' + name;
+  struct stat node {};
+  if (::lstat(path.c_str(), &node) != 0) return error(Errc::kernel, "stat " + path, errno);
+  if (!S_ISCHR(node.st_mode) || node.st_rdev != rdev)
+    return error(Errc::unavailable, path + " is not the device that " + sysfs + " names; is udev still at work?");
+  return DeviceNode{name, owner, rdev, node.st_mode & 07777, node.st_uid, node.st_gid};
+}
+
+// The one node of a class that belongs to the RDMA device (and, for umad, to the port).
+Result<DeviceNode> find_in_class(const std::string& directory, const Port& port, bool by_port) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
+  if (!dir) return error(Errc::kernel, "open " + directory, errno);
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string name = entry->d_name;
+    if (name.starts_with(".") || name.starts_with("issm")) continue;
+    const std::string sysfs = directory + '/' + name;
+    if (first_line(sysfs + "/ibdev") != port.device) continue;
+    if (by_port && first_line(sysfs + "/port") != std::to_string(port.number)) continue;
+    return check_node(name, sysfs, port.device);
+  }
+  return error(Errc::not_found, directory + " has no node of " + (by_port ? port.name() : port.device));
+}
+
+Status add_node(int mount, const DeviceNode& node) {
+  if (::mknodat(mount, node.name.c_str(), S_IFCHR | node.mode, node.rdev) != 0)
+    return error(Errc::kernel, "mknod " + node.name, errno);
+  if (::fchownat(mount, node.name.c_str(), node.uid, node.gid, AT_SYMLINK_NOFOLLOW) != 0)
+    return error(Errc::kernel, "chown " + node.name, errno);
+  if (::fchmodat(mount, node.name.c_str(), node.mode, 0) != 0)  // mknod applied our umask
+    return error(Errc::kernel, "chmod " + node.name, errno);
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports, bool umad) {
+  std::vector<DeviceNode> nodes;
+  const auto add = [&](DeviceNode node) {
+    const auto same = [&](const DeviceNode& other) { return other.name == node.name; };
+    if (std::none_of(nodes.begin(), nodes.end(), same)) nodes.push_back(std::move(node));
+  };
+  for (const Port& port : ports) {
+    CIB_TRY(DeviceNode uverbs, find_in_class("/sys/class/infiniband_verbs", port, false));
+    add(std::move(uverbs));
+    if (!umad) continue;
+    CIB_TRY(DeviceNode mad, find_in_class("/sys/class/infiniband_mad", port, true));
+    add(std::move(mad));
+  }
+  // Without the module rdma_ucm there is none, and then nobody on the host can use rdma_cm either.
+  const std::string cm = "/sys/class/misc/rdma_cm";
+  if (::access(cm.c_str(), F_OK) == 0) {
+    CIB_TRY(DeviceNode node, check_node("rdma_cm", cm, ""));
+    add(std::move(node));
+  }
+  return nodes;
+}
+
+Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes) {
+  const UniqueFd fs(::fsopen("tmpfs", FSOPEN_CLOEXEC));
+  if (!fs) return error(Errc::kernel, "fsopen tmpfs", errno);
+  for (const auto& [key, value] : {std::pair("mode", "0755"), std::pair("size", "64k"), std::pair("source", "container-ib")})
+    if (::fsconfig(fs.get(), FSCONFIG_SET_STRING, key, value, 0) != 0)
+      return error(Errc::kernel, std::string("fsconfig tmpfs ") + key, errno);
+  if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    return error(Errc::kernel, "create tmpfs", errno);
+  UniqueFd mount(::fsmount(fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  if (!mount) return error(Errc::kernel, "fsmount tmpfs", errno);
+  for (const DeviceNode& node : nodes) CIB_CHECK(add_node(mount.get(), node));
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0)
+    return error(Errc::kernel, "make the device mount read-only", errno);
+  return mount;
+}
+
+namespace {
+
+constexpr int namespace_timeout_ms = 5000;
+
+struct MountWork {
+  int mount;
+};
+
+// RESOLVE_NO_SYMLINKS: /dev/infiniband of this namespace may be anything its owner made of it.
+int open_infiniband() {
+  open_how how{};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, host_dir, &how, sizeof how));
+}
+
+int do_mount(void* arg) {
+  const int target = open_infiniband();
+  if (target < 0) return errno;
+  const int mount = static_cast<MountWork*>(arg)->mount;
+  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0 ? 0 : errno;
+}
+
+struct UnmountWork {
+  dev_t mounted;
+};
+
+int do_unmount(void* arg) {
+  const int target = open_infiniband();
+  if (target < 0) return errno == ENOENT ? 0 : errno;
+  struct stat top {};
+  if (::fstat(target, &top) != 0) return errno;
+  if (top.st_dev != static_cast<UnmountWork*>(arg)->mounted) return 0;
+  ::close(target);
+  return ::umount2(host_dir, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount) {
+  MountWork work{.mount = mount.get()};
+  return in_mount_namespace(mount_namespace, do_mount, &work, "mount devices over /dev/infiniband", namespace_timeout_ms);
+}
+
+Status unmount_infiniband(int mount_namespace, dev_t mounted) {
+  UnmountWork work{.mounted = mounted};
+  return in_mount_namespace(mount_namespace, do_unmount, &work, "unmount /dev/infiniband", namespace_timeout_ms);
+}
+
+}  // namespace cib

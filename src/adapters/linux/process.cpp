@@ -1,0 +1,97 @@
+#include "adapters/linux/process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <charconv>
+
+namespace cib {
+
+namespace {
+
+// The part of /proc/PID/stat after the name, which may itself hold blanks and parentheses.
+Result<std::string> stat_fields(pid_t pid) {
+  CIB_TRY(const std::string stat, read_small_file("/proc/" + std::to_string(pid) + "/stat"));
+  const auto end = stat.rfind(')');
+  if (end == std::string::npos || end + 2 > stat.size()) return error(Errc::kernel, "/proc stat without a name");
+  return stat.substr(end + 2);
+}
+
+std::string word(const std::string& text, int n) {
+  std::size_t at = 0;
+  for (; n > 0 && at != std::string::npos; --n) at = text.find(' ', at == 0 ? 0 : at + 1);
+  if (at == std::string::npos) return {};
+  const auto begin = at == 0 ? 0 : at + 1;
+  return text.substr(begin, text.find(' ', begin) - begin);
+}
+
+template <class T>
+bool parse(const std::string& text, T& value) {
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return ec == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+Result<UniqueFd> open_pidfd(pid_t pid) {
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
+  if (!fd) return error(Errc::kernel, "pidfd_open " + std::to_string(pid), errno);
+  return fd;
+}
+
+bool has_ended(int pidfd) {
+  pollfd p{.fd = pidfd, .events = POLLIN, .revents = 0};
+  return ::poll(&p, 1, 0) > 0;
+}
+
+Result<std::uint64_t> start_time(pid_t pid) {
+  CIB_TRY(const std::string fields, stat_fields(pid));
+  std::uint64_t ticks = 0;
+  if (!parse(word(fields, 19), ticks)) return error(Errc::kernel, "/proc stat without a start time");
+  return ticks;
+}
+
+std::string process_name(pid_t pid) {
+  auto name = read_small_file("/proc/" + std::to_string(pid) + "/comm");
+  if (!name) return "?";
+  while (!name->empty() && name->back() == '\n') name->pop_back();
+  return *name;
+}
+
+Result<std::string> boot_id() {
+  CIB_TRY(std::string id, read_small_file("/proc/sys/kernel/random/boot_id"));
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+std::map<std::string, std::string> identity_fields(const std::string& prefix, pid_t pid) {
+  const auto start = start_time(pid);
+  return {{prefix + "_pid", std::to_string(pid)}, {prefix + "_start", start ? std::to_string(*start) : ""}};
+}
+
+bool is_alive(const std::string& pid, const std::string& start) {
+  pid_t number = 0;
+  if (!parse(pid, number) || number <= 0) return false;
+  const auto fields = stat_fields(number);
+  return fields && word(*fields, 0) != "Z" && word(*fields, 19) == start;
+}
+
+Result<std::string> read_small_file(const std::string& path) {
+  constexpr std::size_t limit = 64 * 1024;
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return error(Errc::kernel, "open " + path, errno);
+  std::string contents;
+  char buffer[4096];
+  while (contents.size() < limit) {
+    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return error(Errc::kernel, "read " + path, errno);
+    if (n == 0) return contents;
+    contents.append(buffer, static_cast<std::size_t>(n));
+  }
+  return error(Errc::kernel, "read " + path + ": larger than 64 KiB");
+}
+
+}  // namespace cib

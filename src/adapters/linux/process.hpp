@@ -1,0 +1,38 @@
+// Processes by identity: pid and start time, never the pid alone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "adapters/linux/unique_fd.hpp"
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+Result<UniqueFd> open_pidfd(pid_t pid);
+
+// True when the process behind the pidfd has ended (it may still be a zombie).
+bool has_ended(int pidfd);
+
+// Field 22 of /proc/PID/stat, clock ticks after boot.
+Result<std::uint64_t> start_time(pid_t pid);
+
+// The name in parentheses of /proc/PID/stat.
+std::string process_name(pid_t pid);
+
+// Random UUID of this boot.
+Result<std::string> boot_id();
+
+// "<prefix>_pid" and "<prefix>_start" of a process, as the journal keeps them.
+std::map<std::string, std::string> identity_fields(const std::string& prefix, pid_t pid);
+
+// Whether the process that identity_fields() described is still there (a zombie counts as gone).
+bool is_alive(const std::string& pid, const std::string& start);
+
+// Whole contents of a small file (at most 64 KiB), as /proc and /sys have them.
+Result<std::string> read_small_file(const std::string& path);
+
+}  // namespace cib

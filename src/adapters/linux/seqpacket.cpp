@@ -1,0 +1,93 @@
+#include "adapters/linux/seqpacket.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "adapters/linux/deadline.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr std::size_t max_fds = 64;
+
+Status wait_for(int socket, short events, const Deadline& deadline) {
+  for (;;) {
+    pollfd p{.fd = socket, .events = events, .revents = 0};
+    const int ready = ::poll(&p, 1, deadline.left_ms());
+    if (ready > 0) return {};
+    if (ready == 0) return error(Errc::timed_out, "no answer in time");
+    if (errno != EINTR) return error(Errc::kernel, "poll", errno);
+  }
+}
+
+}  // namespace
+
+Result<std::pair<UniqueFd, UniqueFd>> make_channel() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return error(Errc::kernel, "socketpair", errno);
+  return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+}
+
+Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<const int> fds, int timeout_ms) {
+  if (fds.size() > max_fds) return error(Errc::bug, "too many descriptors for one frame");
+  iovec data{.iov_base = const_cast<void*>(bytes), .iov_len = size};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (!fds.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  }
+  const Deadline deadline(timeout_ms);
+  for (;;) {
+    if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return {};
+    if (errno == EINTR) continue;
+    if (errno == EPIPE || errno == ECONNRESET) return error(Errc::unavailable, "the other end is closed", errno);
+    if (errno != EAGAIN) return error(Errc::kernel, "sendmsg", errno);
+    CIB_CHECK(wait_for(socket, POLLOUT, deadline));
+  }
+}
+
+Result<Frame> receive_frame(int socket, int timeout_ms) {
+  Frame frame;
+  iovec data{.iov_base = frame.bytes.data(), .iov_len = frame.bytes.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  const Deadline deadline(timeout_ms);
+  ssize_t size = -1;
+  for (;;) {
+    message.msg_controllen = control.size();
+    size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (size >= 0) break;
+    if (errno == EINTR) continue;
+    if (errno == ECONNRESET) return frame;  // closed with our frames unread
+    if (errno != EAGAIN) return error(Errc::kernel, "recvmsg", errno);
+    CIB_CHECK(wait_for(socket, POLLIN, deadline));
+  }
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      frame.fds.emplace_back(fd);
+    }
+  }
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return error(Errc::corrupt, "message too large");
+  frame.size = static_cast<std::size_t>(size);
+  return frame;
+}
+
+}  // namespace cib

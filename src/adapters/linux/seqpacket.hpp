@@ -1,0 +1,37 @@
+// Frames and file descriptors over a SOCK_SEQPACKET socket, every wait bounded.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "adapters/linux/unique_fd.hpp"
+#include "container_ib/result.hpp"
+#include "container_ib/wire.hpp"
+
+namespace cib {
+
+struct Frame {
+  std::array<std::byte, wire::max_frame> bytes{};
+  std::size_t size = 0;  // 0: the other end is closed
+  std::vector<UniqueFd> fds;
+};
+
+// Two connected ends, close-on-exec.
+Result<std::pair<UniqueFd, UniqueFd>> make_channel();
+
+// Waits at most timeout_ms for room. A closed other end is unavailable (and never SIGPIPE).
+Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<const int> fds, int timeout_ms);
+
+template <class M>
+Status send_frame(int socket, const M& message, int timeout_ms, std::span<const int> fds = {}) {
+  return send_bytes(socket, &message, sizeof message, fds, timeout_ms);
+}
+
+// Waits at most timeout_ms (0: not at all) for a frame; timed_out when none came. Descriptors that came along are
+// owned by the frame, close-on-exec. A frame that is larger than any of ours is corrupt.
+Result<Frame> receive_frame(int socket, int timeout_ms);
+
+}  // namespace cib

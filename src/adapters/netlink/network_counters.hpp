@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+struct NetworkCounters {
+  // Devices that carry bytes of their own: everything but lo, IPoIB (its bytes are the HCA's) and devices that only
+  // pass on to a lower one (bond, bridge, vlan, ...), which would count twice.
+  std::uint64_t sent = 0, received = 0;
+  std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // of the named IPoIB devices
+};
+
+// Sums over this network namespace.
+Result<NetworkCounters> network_counters(const std::vector<std::string>& ipoib);
+
+}  // namespace cib

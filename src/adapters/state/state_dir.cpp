@@ -1,0 +1,165 @@
+#include "adapters/state/state_dir.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr const char* journal_name = "journal";
+constexpr const char* shared_name = "shared";
+constexpr std::size_t max_journal = 4 * 1024 * 1024;
+
+using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+Status check_trusted(const UniqueFd& directory, const std::string& path) {
+  struct stat status {};
+  if (::fstat(directory.get(), &status) != 0) return error(Errc::kernel, "stat " + path, errno);
+  if (status.st_uid != ::geteuid() || (status.st_mode & 022) != 0)
+    return error(Errc::bad_config, path + " belongs to or can be written by others; remove it, it is made anew");
+  return {};
+}
+
+Result<UniqueFd> open_state(const std::string& path, bool make) {
+  if (make && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return error(Errc::kernel, "mkdir " + path, errno);
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory)
+    return error(errno == ENOENT ? Errc::not_found : errno == EACCES ? Errc::denied : Errc::kernel, "open " + path, errno);
+  CIB_CHECK(check_trusted(directory, path));
+  return directory;
+}
+
+Result<UniqueFd> open_step(const UniqueFd& state, const std::string& step) {
+  UniqueFd directory(::openat(state.get(), step.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory) return error(errno == ENOENT ? Errc::not_found : Errc::kernel, "open " + step, errno);
+  return directory;
+}
+
+std::vector<std::string> names_in(const UniqueFd& directory) {
+  std::vector<std::string> names;
+  const Directory dir(::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), ::closedir);
+  if (!dir) return names;
+  while (const dirent* entry = ::readdir(dir.get()))
+    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<std::string> read_journal(const UniqueFd& step) {
+  const UniqueFd file(::openat(step.get(), journal_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file) return error(Errc::kernel, "open journal", errno);
+  std::string contents;
+  char buffer[16 * 1024];
+  while (contents.size() < max_journal) {
+    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return error(Errc::kernel, "read journal", errno);
+    if (n == 0) return contents;
+    contents.append(buffer, static_cast<std::size_t>(n));
+  }
+  return error(Errc::corrupt, "journal larger than 4 MiB");
+}
+
+Result<std::vector<Record>> records_of(const UniqueFd& state, const std::string& step) {
+  CIB_TRY(const UniqueFd directory, open_step(state, step));
+  CIB_TRY(const std::string contents, read_journal(directory));
+  return decode_journal(contents);
+}
+
+// The journal goes last but one: a directory without one is what a crash in between leaves, and it is removable too.
+Status remove_from(const UniqueFd& state, const std::string& step) {
+  auto directory = open_step(state, step);
+  if (!directory) return directory.error().code == Errc::not_found ? Status() : Status(std::move(directory).error());
+  for (const std::string& name : names_in(*directory))
+    if (::unlinkat(directory->get(), name.c_str(), 0) != 0 && errno != ENOENT)
+      return error(Errc::kernel, "remove " + step + '/' + name, errno);
+  if (::unlinkat(state.get(), step.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    return error(Errc::kernel, "remove " + step, errno);
+  return {};
+}
+
+bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
+  if (records.empty()) return false;
+  const auto theirs = split(records.front().field("ports"), ',');
+  return std::any_of(ports.begin(), ports.end(), [&](const std::string& port) {
+    return std::find(theirs.begin(), theirs.end(), port) != theirs.end();
+  });
+}
+
+}  // namespace
+
+Status StateDir::create(const std::string& step) {
+  CIB_TRY(const UniqueFd state, open_state(path_, true));
+  // Only one agent exists per step and node (slurmstepd starts it), so a directory of that name is a dead one's.
+  CIB_CHECK(remove_from(state, step));
+  if (::mkdirat(state.get(), step.c_str(), 0700) != 0) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
+  step_ = step;
+  CIB_TRY(directory_, open_step(state, step));
+  journal_ = UniqueFd(::openat(directory_.get(), journal_name,
+                               O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!journal_) return error(Errc::kernel, "create " + path_ + '/' + step + "/journal", errno);
+  return {};
+}
+
+Status StateDir::append(const Record& record) {
+  const std::string line = encode_record(record);
+  ssize_t written = -1;
+  do written = ::write(journal_.get(), line.data(), line.size());
+  while (written < 0 && errno == EINTR);
+  if (written != static_cast<ssize_t>(line.size())) return error(Errc::kernel, "write the journal of " + step_, written < 0 ? errno : ENOSPC);
+  if (::fdatasync(journal_.get()) != 0) return error(Errc::kernel, "sync the journal of " + step_, errno);
+  return {};
+}
+
+Status StateDir::remove() {
+  if (step_.empty()) return {};
+  CIB_TRY(const UniqueFd state, open_state(path_, false));
+  CIB_CHECK(remove_from(state, step_));
+  journal_.reset();
+  directory_.reset();
+  return {};
+}
+
+bool StateDir::share(const std::vector<std::string>& ports) {
+  const auto state = open_state(path_, false);
+  if (!state) return false;
+  bool any = false;
+  for (const std::string& other : names_in(*state)) {
+    if (other == step_) continue;
+    const auto records = records_of(*state, other);
+    if (!records || !common_port(ports, *records)) continue;
+    any = true;
+    if (const auto directory = open_step(*state, other))
+      (void)UniqueFd(::openat(directory->get(), shared_name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  }
+  return any;
+}
+
+bool StateDir::shared() { return directory_ && ::faccessat(directory_.get(), shared_name, F_OK, 0) == 0; }
+
+Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
+  std::vector<JournaledStep> steps;
+  const auto state = open_state(path, false);
+  if (!state) {
+    if (state.error().code == Errc::not_found) return steps;
+    return state.error();
+  }
+  for (const std::string& name : names_in(*state)) steps.push_back({name, records_of(*state, name)});
+  return steps;
+}
+
+Status remove_stored_step(const std::string& path, const std::string& step) {
+  const auto state = open_state(path, false);
+  if (!state) return state.error().code == Errc::not_found ? Status() : Status(state.error());
+  return remove_from(*state, step);
+}
+
+}  // namespace cib

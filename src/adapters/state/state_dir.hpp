@@ -1,0 +1,39 @@
+// Journals below one directory that only root can read: <state>/<job>.<step>/journal.
+//
+// On tmpfs on purpose: the journal and the kernel objects it describes vanish together at a reboot. Everything is
+// opened relative to directory descriptors and never through a symbolic link.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "adapters/linux/unique_fd.hpp"
+#include "container_ib/ports/remains.hpp"
+#include "container_ib/ports/state_store.hpp"
+
+namespace cib {
+
+inline constexpr const char* default_state_dir = "/run/container-ib";
+
+class StateDir final : public StateStore {
+ public:
+  explicit StateDir(std::string path) : path_(std::move(path)) {}
+
+  Status create(const std::string& step) override;
+  Status append(const Record& record) override;
+  Status remove() override;
+  bool share(const std::vector<std::string>& ports) override;
+  bool shared() override;
+
+ private:
+  std::string path_, step_;
+  UniqueFd directory_, journal_;
+};
+
+// Every step that has a journal, sorted by name. No state directory: no steps.
+Result<std::vector<JournaledStep>> stored_steps(const std::string& path);
+
+// Removes one step's directory; success when there is none.
+Status remove_stored_step(const std::string& path, const std::string& step);
+
+}  // namespace cib

@@ -1,0 +1,35 @@
+// Bounded reading of a tree of small files whose content and shape are not trusted.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cib {
+
+// A directory held open; everything is read relative to it. Missing or strange entries read as absent.
+class Directory {
+ public:
+  static std::optional<Directory> open(const std::string& path);
+  std::optional<Directory> sub(const std::string& path) const;
+
+  ~Directory();
+  Directory(Directory&& other) noexcept;
+  Directory& operator=(Directory&& other) noexcept;
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  // First line of a regular file, at most 4 kB, without trailing blanks. Never waits for a FIFO or device.
+  std::optional<std::string> line(const std::string& path) const;
+  // Where a symbolic link points to, as written.
+  std::optional<std::string> link(const std::string& path) const;
+  std::optional<std::string> link_name(const std::string& path) const;  // the last component of that
+  // Names in ascending order, at most 4,096 of them.
+  std::vector<std::string> names() const;
+
+ private:
+  explicit Directory(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+}  // namespace cib

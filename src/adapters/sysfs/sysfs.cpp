@@ -1,0 +1,180 @@
+#include "sysfs.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "attributes.hpp"
+#include "container_ib/text.hpp"
+#include "small_files.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr std::size_t max_devices = 1024;
+constexpr unsigned max_port_number = 255;  // IBTA: a port number is one byte
+constexpr unsigned max_pkeys = 128;
+
+std::string text(const Directory& directory, const std::string& path) {
+  return directory.line(path).value_or("");
+}
+
+std::optional<PciAddress> pci_address(const std::optional<std::string>& name) {
+  if (!name) return std::nullopt;
+  auto parsed = PciAddress::parse(*name);
+  return parsed ? std::optional(*parsed) : std::nullopt;
+}
+
+// Devices of virtio, VMBus and the like hang below a PCI function without being one.
+std::optional<PciAddress> last_pci_address(const std::string& path) {
+  std::optional<PciAddress> last;
+  for (const auto part : split(path, '/'))
+    if (const auto parsed = PciAddress::parse(part)) last = *parsed;
+  return last;
+}
+
+// What all ports of a device share.
+Port read_device(const Directory& infiniband, const Directory& device, const std::string& name) {
+  Port port;
+  port.device = name;
+  port.pci = pci_address(device.link_name("device"));
+  if (!port.pci) port.pci = last_pci_address(infiniband.link(name).value_or(""));
+  port.physfn = pci_address(device.link_name("device/physfn"));
+  port.driver = device.link_name("device/driver").value_or("");
+  port.node_guid = parse_guid(text(device, "node_guid")).value_or(0);
+  port.sys_image_guid = parse_guid(text(device, "sys_image_guid")).value_or(0);
+  port.pci_gbps =
+      parse_pci_speed(text(device, "device/current_link_speed"), text(device, "device/current_link_width"));
+  if (const auto node = parse_numa_node(text(device, "device/numa_node"))) port.numa = {*node};
+  return port;
+}
+
+std::vector<std::uint16_t> read_pkeys(const Directory& port) {
+  std::vector<std::uint16_t> pkeys;
+  for (unsigned index = 0; index < max_pkeys; ++index) {
+    const auto entry = port.line("pkeys/" + std::to_string(index));
+    if (!entry) break;
+    if (!entry->starts_with("0x")) continue;
+    const auto pkey = whole_number<std::uint16_t>(entry->substr(2), 16);
+    if (pkey && (*pkey & 0x7fff) != 0) pkeys.push_back(*pkey);
+  }
+  return pkeys;
+}
+
+void read_port(const Directory& directory, Port& port) {
+  port.state = parse_state(text(directory, "state"));
+  port.phys_state = parse_phys_state(text(directory, "phys_state"));
+  port.link_layer = parse_link_layer(text(directory, "link_layer"));
+  port.rate_gbps = parse_rate(text(directory, "rate"));
+  port.lid = parse_lid(text(directory, "lid"));
+  port.sm_lid = parse_lid(text(directory, "sm_lid"));
+  const std::string gid = text(directory, "gids/0");
+  if (gid.size() != 39) return;
+  const auto prefix = parse_guid(std::string_view(gid).substr(0, 19));
+  const auto guid = parse_guid(std::string_view(gid).substr(20));
+  if (!prefix || !guid || (*prefix == 0 && *guid == 0)) return;
+  port.subnet_prefix = prefix;
+  port.port_guid = *guid;
+}
+
+// Network devices of the same PCI function and port; dev_port counts from 0.
+std::vector<std::string> read_netdevs(const Directory& device, unsigned port_number) {
+  std::vector<std::string> netdevs;
+  const auto net = device.sub("device/net");
+  if (!net) return netdevs;
+  for (const auto& name : net->names()) {
+    const auto dev_port = whole_number<unsigned>(text(*net, name + "/dev_port"));
+    if (!dev_port || *dev_port + 1 == port_number) netdevs.push_back(name);
+  }
+  return netdevs;
+}
+
+// Live facts replace what hwloc said; facts that sysfs does not have stay.
+void merge(const Port& live, Port& port) {
+  const Port before = port;
+  port = live;
+  if (!port.pci) port.pci = before.pci;
+  if (port.driver.empty()) port.driver = before.driver;
+  if (!before.numa.empty()) port.numa = before.numa;  // hwloc knows more than one node
+  port.pci_path = before.pci_path;
+  if (port.pci_gbps == 0) port.pci_gbps = before.pci_gbps;
+  if (port.node_guid == 0) port.node_guid = before.node_guid;
+  if (port.sys_image_guid == 0) port.sys_image_guid = before.sys_image_guid;
+  if (port.port_guid == 0) port.port_guid = before.port_guid;
+  if (!port.subnet_prefix) port.subnet_prefix = before.subnet_prefix;
+  if (port.state == PortState::unknown) port.state = before.state;
+  if (port.link_layer == LinkLayer::unknown) port.link_layer = before.link_layer;
+  if (port.lid == 0) port.lid = before.lid;
+}
+
+// What hwloc knows of this port, or at least of where its device is.
+Port known_port(const Inventory& inventory, const std::string& device, unsigned number) {
+  Port known;
+  for (const auto& port : inventory.ports) {
+    if (port.device != device) continue;
+    if (port.number == number) return port;
+    known.pci = port.pci;
+    known.pci_path = port.pci_path;
+    known.pci_gbps = port.pci_gbps;
+    known.numa = port.numa;
+    known.driver = port.driver;
+    known.node_guid = port.node_guid;
+    known.sys_image_guid = port.sys_image_guid;
+  }
+  return known;
+}
+
+std::vector<Port> read_ports(const Directory& infiniband, const std::string& name,
+                             const SysfsOptions& options) {
+  std::vector<Port> ports;
+  const auto device = infiniband.sub(name);
+  if (!device) return ports;
+  const Port shared = read_device(infiniband, *device, name);
+  const auto directory = device->sub("ports");
+  if (!directory) return ports;
+  for (const auto& entry : directory->names()) {
+    const auto number = whole_number<unsigned>(entry);
+    const auto port_directory = directory->sub(entry);
+    if (!number || *number == 0 || *number > max_port_number || !port_directory) continue;
+    Port port = shared;
+    port.number = *number;
+    read_port(*port_directory, port);
+    if (options.pkeys) port.pkeys = read_pkeys(*port_directory);
+    port.netdevs = read_netdevs(*device, *number);
+    ports.push_back(std::move(port));
+  }
+  return ports;
+}
+
+}  // namespace
+
+Status merge_sysfs(const std::string& root, const SysfsOptions& options, Inventory& inventory) {
+  auto infiniband = Directory::open(root + "/class/infiniband");
+  if (!infiniband) infiniband = Directory::open(root + "/sys/class/infiniband");
+  if (!infiniband) {
+    if (!options.complete) return error(Errc::not_found, "no class/infiniband below " + root);
+    inventory.ports.clear();
+    return {};
+  }
+
+  auto names = infiniband->names();
+  if (names.size() > max_devices) names.resize(max_devices);
+  std::vector<Port> merged;
+  std::set<std::string> in_sysfs;
+  for (const auto& name : names) {
+    auto ports = read_ports(*infiniband, name, options);
+    if (ports.empty() && !options.complete) continue;
+    in_sysfs.insert(name);
+    for (const auto& live : ports) {
+      Port port = known_port(inventory, name, live.number);
+      merge(live, port);
+      merged.push_back(std::move(port));
+    }
+  }
+  for (auto& port : inventory.ports)
+    if (!options.complete && !in_sysfs.contains(port.device)) merged.push_back(std::move(port));
+  inventory.ports = std::move(merged);
+  return {};
+}
+
+}  // namespace cib

@@ -1,0 +1,19 @@
+// What sysfs says about the RDMA devices of a node, merged over what hwloc found.
+#pragma once
+
+#include <string>
+
+#include "container_ib/model.hpp"
+
+namespace cib {
+
+struct SysfsOptions {
+  bool pkeys = false;     // read the P_Key tables
+  bool complete = false;  // this is the same machine: a device that sysfs lacks does not exist
+};
+
+// `root` has class/infiniband, or its sys/ does. A tree without one is a node without RDMA devices when it is
+// this machine's, and else an error.
+Status merge_sysfs(const std::string& root, const SysfsOptions& options, Inventory& inventory);
+
+}  // namespace cib

@@ -1,0 +1,174 @@
+#include <algorithm>
+#include <array>
+#include <exception>
+
+#include "container_ib/config.hpp"
+#include "container_ib/text.hpp"
+#include "values.hpp"
+
+namespace cib {
+
+namespace {
+
+struct ConfigKey {
+  std::string_view section, name;
+  std::string_view allowed;
+  bool (*read)(const toml::node&, SiteConfig&);
+};
+
+template <auto Field, auto Read>
+bool into(const toml::node& node, SiteConfig& site) {
+  return Read(node, site.*Field);
+}
+
+bool read_forbid(const toml::node& node, SiteConfig& site) {
+  const auto* array = node.as_array();
+  if (array == nullptr || (!array->empty() && !read_texts(node, site.forbid))) return false;
+  const auto& known = request_keys();
+  return std::all_of(site.forbid.begin(), site.forbid.end(), [&](const std::string& key) {
+    return std::find(known.begin(), known.end(), key) != known.end();
+  });
+}
+
+bool read_topology(const toml::node& node, SiteConfig& site) {
+  return node.value_exact<std::string>() == "" || read_absolute_path(node, site.topology_xml);
+}
+
+constexpr std::string_view modes_allowed = "a list of verbs, vf, ipoib, macvlan, overlay, ovs";
+
+constexpr std::array key_table = {
+    ConfigKey{"devices", "drivers", "a list of kernel drivers", into<&SiteConfig::drivers, read_texts>},
+    ConfigKey{"devices", "min_rate_fraction", "0.0 to 1.0",
+              into<&SiteConfig::min_rate_fraction, read_fraction>},
+    ConfigKey{"modes", "allow", modes_allowed, into<&SiteConfig::modes, read_modes>},
+    ConfigKey{"modes", "auto", modes_allowed, into<&SiteConfig::auto_modes, read_modes>},
+    ConfigKey{"users", "forbid", "a list of keys of --container-ib", read_forbid},
+    ConfigKey{"users", "allow_umad", "true and false", into<&SiteConfig::allow_umad, read_bool>},
+    ConfigKey{"pkeys", "allow", "a list of P_Keys such as 0x8001", into<&SiteConfig::pkeys, read_pkeys>},
+    ConfigKey{"memlock", "raise", "true and false", into<&SiteConfig::raise_memlock, read_bool>},
+    ConfigKey{"memlock", "cap", "\"unlimited\" and a number of bytes, which may end in k, M or G",
+              into<&SiteConfig::memlock_bytes, read_bytes>},
+    ConfigKey{"timeouts", "rendezvous_s", "1 to 3600", into<&SiteConfig::rendezvous_timeout_s, read_seconds>},
+    ConfigKey{"topology", "xml", "an absolute path, or \"\"", read_topology},
+    ConfigKey{"state", "dir", "an absolute path", into<&SiteConfig::state_dir, read_absolute_path>},
+};
+
+// Sections whose keys are not in the table above.
+constexpr std::array<std::string_view, 3> other_sections = {"defaults", "force", "nodes"};
+
+const ConfigKey* find_key(std::string_view section, std::string_view name) {
+  for (const auto& entry : key_table)
+    if (entry.section == section && entry.name == name) return &entry;
+  return nullptr;
+}
+
+class Parser {
+ public:
+  explicit Parser(const std::string& file) : file_(file) {}
+
+  Result<SiteConfig> parse(std::string_view text) {
+    const toml::parse_result parsed = toml::parse(text, file_);
+    if (!parsed)
+      return at(parsed.error().source(), std::string(parsed.error().description()) + ", allowed: TOML 1.0");
+    for (const auto& [name, node] : parsed.table()) CIB_CHECK(section(std::string(name.str()), node));
+    for (const Mode mode : site_.auto_modes)
+      if (std::find(site_.modes.begin(), site_.modes.end(), mode) == site_.modes.end())
+        return at(parsed.table().at_path("modes").node()->source(),
+                  "modes.auto: " + std::string(mode_name(mode)) + ", allowed: the modes in modes.allow");
+    return site_;
+  }
+
+ private:
+  Error at(const toml::source_region& where, const std::string& what) const {
+    return error(Errc::bad_config, file_ + ":" + std::to_string(where.begin.line) + ": " + what);
+  }
+  Error not_allowed(const toml::node& node, const std::string& key, std::string_view allowed) const {
+    return at(node.source(), key + ": " + shown(node) + ", allowed: " + std::string(allowed));
+  }
+
+  Status section(const std::string& name, const toml::node& node) {
+    if (name == "nodes") return nodes(node);
+    if (name == "defaults") return key_rules(name, node, site_.defaults);
+    if (name == "force") return key_rules(name, node, site_.force);
+    std::vector<std::string_view> sections, keys;
+    for (const auto& entry : key_table) {
+      if (entry.section == name) keys.push_back(entry.name);
+      if (sections.empty() || sections.back() != entry.section) sections.push_back(entry.section);
+    }
+    if (keys.empty()) {
+      sections.insert(sections.end(), other_sections.begin(), other_sections.end());
+      return at(node.source(), printable(name) + ": unknown section, allowed: " + join(sections));
+    }
+    if (!node.is_table()) return not_allowed(node, name, "a section with " + join(keys));
+    for (const auto& [key, value] : *node.as_table()) {
+      const std::string full = name + "." + printable(key.str());
+      const ConfigKey* entry = find_key(name, key.str());
+      if (entry == nullptr) return at(value.source(), full + ": unknown key, allowed: " + join(keys));
+      if (!entry->read(value, site_)) return not_allowed(value, full, entry->allowed);
+    }
+    return {};
+  }
+
+  Status key_rules(const std::string& section, const toml::node& node, std::vector<KeyRule>& rules) {
+    if (!node.is_table()) return not_allowed(node, section, "a section with keys of --container-ib");
+    for (const auto& [key, value] : *node.as_table()) {
+      const std::string name(key.str());
+      const auto text = as_option_text(name, value);
+      if (!text) return not_allowed(value, section + "." + printable(name), "text, a number, true and false");
+      Request scratch;
+      if (const auto status = set_key(scratch, name, *text); !status)
+        return at(value.source(), section + ": " + status.error().what);
+      rules.push_back({name, *text});
+    }
+    return {};
+  }
+
+  Status nodes(const toml::node& node) {
+    constexpr std::string_view allowed = "[[nodes]] entries with name and hca";
+    const auto* entries = node.as_array();
+    if (entries == nullptr) return not_allowed(node, "nodes", allowed);
+    for (const auto& entry : *entries) {
+      const auto* table = entry.as_table();
+      if (table == nullptr) return not_allowed(entry, "nodes", allowed);
+      NodeRule rule;
+      bool hca_given = false;  // an empty list is a rule too: none of them
+      for (const auto& [key, value] : *table) {
+        const std::string full = "nodes." + printable(key.str());
+        if (key.str() == "name") {
+          if (!read_text(value, rule.name)) return not_allowed(value, full, "a glob over node names");
+        } else if (key.str() == "hca") {
+          hca_given = read_texts(value, rule.hca);
+          if (!hca_given) return not_allowed(value, full, "globs over device names");
+        } else {
+          return at(value.source(), full + ": unknown key, allowed: name, hca");
+        }
+      }
+      if (rule.name.empty() || !hca_given)
+        return at(entry.source(), "nodes: an entry lacks a key, allowed: name and hca, both");
+      site_.nodes.push_back(std::move(rule));
+    }
+    return {};
+  }
+
+  std::string file_;
+  SiteConfig site_;
+};
+
+}  // namespace
+
+std::vector<ConfigKeyName> config_keys() {
+  std::vector<ConfigKeyName> names;
+  for (const auto& entry : key_table) names.push_back({std::string(entry.section), std::string(entry.name)});
+  for (const char* key : {"name", "hca"}) names.push_back({"[nodes]", key});
+  return names;
+}
+
+Result<SiteConfig> parse_config(std::string_view text, const std::string& file) {
+  try {
+    return Parser(file).parse(text);
+  } catch (const std::exception& failure) {
+    return error(Errc::bad_config, file + ": " + failure.what());
+  }
+}
+
+}  // namespace cib

@@ -1,0 +1,36 @@
+// TOML values as the configuration's types. Each function answers false when the value is not of the form
+// that the key allows.
+#pragma once
+
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "container_ib/config.hpp"
+
+namespace cib {
+
+bool read_bool(const toml::node& node, bool& value);
+bool read_fraction(const toml::node& node, double& value);
+bool read_seconds(const toml::node& node, unsigned& value);
+bool read_text(const toml::node& node, std::string& value);
+bool read_absolute_path(const toml::node& node, std::string& value);
+// One string stands for a list of one.
+bool read_texts(const toml::node& node, std::vector<std::string>& values);
+bool read_modes(const toml::node& node, std::vector<Mode>& modes);
+bool read_pkeys(const toml::node& node, std::vector<std::uint16_t>& pkeys);
+bool read_bytes(const toml::node& node, std::optional<std::uint64_t>& bytes);  // "unlimited", 1024, "64M"
+
+// The value of a user's key as the option's text would have it: true is "yes", 2 is "2", a list is joined
+// with '+'.
+std::optional<std::string> as_option_text(const std::string& key, const toml::node& node);
+
+// What stands in the file, short enough for a message.
+std::string shown(const toml::node& node);
+
+}  // namespace cib

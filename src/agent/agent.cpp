@@ -1,0 +1,220 @@
+#include "agent/agent.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "adapters/linux/process.hpp"
+#include "agent/log.hpp"
+#include "container_ib/environment.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int start_timeout_ms = 10'000;  // slurmstepd sends it right after exec
+constexpr int answer_timeout_ms = 1'000;  // slurmstepd is waiting for it
+constexpr int frames_a_turn = 256;        // then others get their turn
+
+std::uint64_t tag(std::uint32_t source, unsigned task) { return std::uint64_t{source} << 32 | task; }
+
+template <class M>
+Result<M> read(const Frame& frame) {
+  return wire::read_frame<M>(frame.bytes.data(), frame.size);
+}
+
+}  // namespace
+
+Status Agent::run() {
+  CIB_CHECK(begin());
+  step_->prepare();
+  while (!over_) {
+    std::array<epoll_event, 32> events{};
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
+    if (count < 0 && errno != EINTR) return error(Errc::kernel, "epoll_wait", errno);
+    if (deadline_ && deadline_->passed() && step_->awaits_deadline()) step_->deadline_passed();
+    for (int i = 0; i < count && !over_; ++i) {
+      const auto source = static_cast<Source>(events[static_cast<std::size_t>(i)].data.u64 >> 32);
+      const auto task = static_cast<unsigned>(events[static_cast<std::size_t>(i)].data.u64 & 0xffffffffU);
+      if (source == Source::lifeline) drain_lifeline();
+      if (source == Source::channel) drain_channel(task);
+      if (source == Source::process) on_process(task);
+    }
+  }
+  return {};
+}
+
+// The first frame says what the step is; everything else hangs on it.
+Status Agent::begin() {
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_) return error(Errc::kernel, "epoll_create1", errno);
+  CIB_TRY(const Frame frame, receive_frame(lifeline_.get(), start_timeout_ms));
+  CIB_TRY(const auto start, read<wire::Start>(frame));
+  if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)
+    return error(Errc::corrupt, "a step of " + std::to_string(start.local_tasks) + " tasks");
+
+  StepFacts facts;
+  facts.job = start.job;
+  facts.step = start.step;
+  facts.uid = start.uid;
+  facts.local_tasks = start.local_tasks;
+  facts.nodes = std::max(start.nodes, 1U);
+  facts.daemon_step = start.daemon_step != 0;
+  facts.node_name = start.node.get();
+  facts.option = start.option.get();
+  facts.config_path = start.config.get();
+  facts.owner = identity_fields("stepd", start.stepd_pid);
+  facts.owner.merge(identity_fields("agent", ::getpid()));
+  CIB_TRY(facts.owner["boot"], boot_id());
+
+  node_ = std::make_unique<LiveNode>();
+  tasks_ = std::make_unique<StepTasks>(start.local_tasks);
+  state_ = std::make_unique<StateDir>(start.state_dir.get());
+  facts_.resize(start.local_tasks);
+  step_ = std::make_unique<Step>(std::move(facts), *node_, *tasks_, *state_);
+  return watch(lifeline_.get(), Source::lifeline, 0);
+}
+
+Status Agent::watch(int fd, Source source, unsigned task) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag(static_cast<std::uint32_t>(source), task);
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return error(Errc::kernel, "epoll_ctl", errno);
+  return {};
+}
+
+int Agent::wait_ms() {
+  if (!step_->awaits_deadline()) return -1;
+  if (!deadline_) deadline_.emplace(static_cast<int>(step_->rendezvous_timeout_s()) * 1000);
+  return deadline_->left_ms();
+}
+
+void Agent::drain_lifeline() {
+  for (int i = 0; i < frames_a_turn && !over_; ++i) {
+    auto frame = receive_frame(lifeline_.get(), 0);
+    if (!frame && frame.error().code == Errc::timed_out) return;
+    if (!frame || frame->size == 0) {  // slurmstepd is gone, or talks nonsense, which is as good as gone
+      for (const std::string& line : step_->abandoned()) log_error(line);
+      over_ = true;
+      return;
+    }
+    const auto kind = wire::kind_of(frame->bytes.data(), frame->size);
+    if (!kind) {
+      log_error("lifeline: " + kind.error().message());
+    } else if (*kind == wire::Kind::channels) {
+      on_channels(*frame);
+    } else if (*kind == wire::Kind::task_started) {
+      on_task_started(*frame);
+    } else if (*kind == wire::Kind::task_exited) {
+      notice_deaths();
+      say_to_stepd(step_->report());
+    } else if (*kind == wire::Kind::finish) {
+      notice_deaths();
+      say_to_stepd(step_->finish());
+      over_ = true;
+    }
+  }
+}
+
+void Agent::on_channels(Frame& frame) {
+  const auto message = read<wire::Channels>(frame);
+  if (!message || message->count != frame.fds.size() || message->first + message->count > facts_.size()) {
+    log_error("lifeline: channels that do not fit the step");
+    return;
+  }
+  for (std::uint32_t i = 0; i < message->count; ++i) {
+    const unsigned task = message->first + i;
+    if (auto status = watch(frame.fds[i].get(), Source::channel, task); !status) log_error(status.error().message());
+    tasks_->set_channel(task, std::move(frame.fds[i]));
+  }
+}
+
+void Agent::on_task_started(Frame& frame) {
+  const auto message = read<wire::TaskStarted>(frame);
+  if (!message || message->task >= facts_.size() || message->words > wire::max_mask_words || frame.fds.size() != 1) {
+    log_error("lifeline: a task that does not fit the step");
+    return;
+  }
+  auto process = identity_fields("task", message->pid);
+  process["cgroup"] = tasks_->set_process(message->task, message->pid, std::move(frame.fds.front()));
+  step_->task_started(message->task, CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
+                      std::move(process));
+  if (auto status = watch(tasks_->pidfd(message->task), Source::process, message->task); !status)
+    log_error(status.error().message());
+}
+
+void Agent::on_process(unsigned task) {
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tasks_->pidfd(task), nullptr);
+  step_->task_died(task);
+}
+
+// slurmstepd says that a task has exited because it has waited for it, so its pidfd is readable by now; the report must
+// not depend on which of the two descriptors epoll shows first.
+void Agent::notice_deaths() {
+  for (unsigned task = 0; task < facts_.size(); ++task)
+    if (tasks_->pidfd(task) < 0 || has_ended(tasks_->pidfd(task))) step_->task_died(task);
+}
+
+void Agent::drain_channel(unsigned task) {
+  for (int i = 0; i < frames_a_turn; ++i) {
+    const int channel = tasks_->channel(task);
+    if (channel < 0) return;
+    auto frame = receive_frame(channel, 0);
+    if (!frame && frame.error().code == Errc::timed_out) return;
+    if (!frame || frame->size == 0) {  // it has exec'ed, or died: the pidfd tells which
+      tasks_->close_channel(task);
+      if (!frame) step_->task_misbehaved(task, frame.error());
+      return;
+    }
+    if (auto status = on_task_frame(task, *frame); !status) {
+      log_error("task " + std::to_string(task) + ": " + status.error().message());
+      step_->task_misbehaved(task, status.error());
+      tasks_->close_channel(task);
+      return;
+    }
+  }
+}
+
+Status Agent::on_task_frame(unsigned task, Frame& frame) {
+  CIB_TRY(const wire::Kind kind, wire::kind_of(frame.bytes.data(), frame.size));
+  if (kind == wire::Kind::namespaces) {
+    // slurmstepd told of the task before or just now; its pid is needed to check what the task claims.
+    drain_lifeline();
+    CIB_TRY([[maybe_unused]] const auto message, read<wire::Namespaces>(frame));
+    if (frame.fds.size() != 1) return error(Errc::corrupt, "namespaces without a descriptor");
+    CIB_CHECK(tasks_->offer_mount_namespace(task, std::move(frame.fds.front())));
+    step_->task_has_namespace(task);
+    return {};
+  }
+  if (!frame.fds.empty()) return error(Errc::corrupt, "a descriptor that nobody asked for");
+  if (kind == wire::Kind::user_variable) {
+    CIB_TRY(const auto message, read<wire::UserVariable>(frame));
+    const auto& known = environment_inputs();
+    const std::string name = message.name.get();
+    if (std::find(known.begin(), known.end(), name) == known.end()) return error(Errc::corrupt, "an unknown variable");
+    facts_[task].user_variables[name] = message.value.get();
+    return {};
+  }
+  if (kind == wire::Kind::ready) {
+    CIB_TRY(const auto message, read<wire::Ready>(frame));
+    drain_lifeline();
+    CIB_CHECK(tasks_->check_mount_namespace(task));
+    facts_[task].gpus = message.gpus.get();
+    facts_[task].nics = message.nics.get();
+    step_->task_ready(task, facts_[task]);
+    return {};
+  }
+  return error(Errc::corrupt, "a message that tasks do not send");
+}
+
+void Agent::say_to_stepd(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    wire::Line message;
+    message.text.set_cut(line);
+    if (!send_frame(lifeline_.get(), message, answer_timeout_ms).ok()) return;
+  }
+  (void)send_frame(lifeline_.get(), wire::End{}, answer_timeout_ms);
+}
+
+}  // namespace cib

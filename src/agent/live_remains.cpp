@@ -1,0 +1,33 @@
+#include "agent/live_remains.hpp"
+
+#include "adapters/linux/process.hpp"
+#include "adapters/linux/survivors.hpp"
+#include "adapters/state/state_dir.hpp"
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int kill_timeout_ms = 3'000;  // an epilog waits for us
+
+}  // namespace
+
+Result<std::vector<JournaledStep>> LiveRemains::steps() { return stored_steps(state_dir_); }
+
+Result<std::string> LiveRemains::boot_id() { return cib::boot_id(); }
+
+bool LiveRemains::is_alive(const JournaledProcess& process) { return cib::is_alive(process.pid, process.start); }
+
+std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& processes) {
+  StepRemains remains;
+  for (const JournaledProcess& process : processes) {
+    if (!process.cgroup.empty()) remains.cgroups.push_back(process.cgroup);
+    if (is_alive(process)) remains.tasks.push_back(whole_number<pid_t>(process.pid).value_or(-1));
+  }
+  return kill_remains(remains, kill_timeout_ms);
+}
+
+Status LiveRemains::remove(const std::string& step) { return remove_stored_step(state_dir_, step); }
+
+}  // namespace cib

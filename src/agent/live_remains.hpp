@@ -1,0 +1,21 @@
+#pragma once
+
+#include "container_ib/ports/remains.hpp"
+
+namespace cib {
+
+class LiveRemains final : public Remains {
+ public:
+  explicit LiveRemains(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+
+  Result<std::vector<JournaledStep>> steps() override;
+  Result<std::string> boot_id() override;
+  bool is_alive(const JournaledProcess& process) override;
+  std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) override;
+  Status remove(const std::string& step) override;
+
+ private:
+  std::string state_dir_;
+};
+
+}  // namespace cib

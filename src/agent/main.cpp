@@ -1,0 +1,40 @@
+// container-ib-agent: the root process that serves one step on one node, or reaps what dead ones left.
+//
+//   container-ib-agent step                     lifeline on descriptor 3; started by the plugin, not by hand
+//   container-ib-agent reap STATE_DIR [JOB]     gives back what steps without a living owner left behind
+
+#include <cstring>
+
+#include "agent/agent.hpp"
+#include "agent/confine.hpp"
+#include "agent/log.hpp"
+#include "agent/reap.hpp"
+
+namespace {
+
+constexpr int lifeline_fd = 3;
+
+int run_step() {
+  if (auto status = cib::confine(lifeline_fd); !status) {
+    cib::log_error(status.error().message());
+    return 1;
+  }
+  cib::Agent agent{cib::UniqueFd(lifeline_fd)};
+  if (auto status = agent.run(); !status) {
+    cib::log_error(status.error().message());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (argc == 2 && std::strcmp(argv[1], "step") == 0) return run_step();
+  if ((argc == 3 || argc == 4) && std::strcmp(argv[1], "reap") == 0)
+    return cib::reap_command(argv[2], argc == 4 ? argv[3] : "");
+  return 2;
+} catch (const std::exception& e) {
+  cib::log_error(std::string("unexpected: ") + e.what());
+  return 1;
+}

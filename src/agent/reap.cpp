@@ -1,0 +1,23 @@
+#include "agent/reap.hpp"
+
+#include "adapters/linux/cgroup.hpp"
+#include "agent/live_remains.hpp"
+#include "agent/log.hpp"
+#include "app/reap.hpp"
+
+namespace cib {
+
+int reap_command(const std::string& state_dir, const std::string& job) {
+  (void)leave_step_cgroup();  // started by slurmstepd's exit, we must outlive its step
+  LiveRemains remains(state_dir);
+  const auto reaped = reap(remains, job);
+  if (!reaped) {
+    log_error("reap: " + reaped.error().message());
+    return 1;
+  }
+  for (const std::string& step : reaped->given_back) log_info("reap: gave back step " + step);
+  for (const std::string& line : reaped->findings) log_error("reap: " + line);
+  return reaped->findings.empty() ? 0 : 1;
+}
+
+}  // namespace cib

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string>
+
+namespace cib {
+
+// Exit status: 0 fine, 1 something could not be given back (told in syslog).
+int reap_command(const std::string& state_dir, const std::string& job);
+
+}  // namespace cib

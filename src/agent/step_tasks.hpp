@@ -1,0 +1,53 @@
+// The tasks of this step as processes, channels and namespaces: the live side of the port Tasks.
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+#include "adapters/linux/unique_fd.hpp"
+#include "container_ib/ports/tasks.hpp"
+
+namespace cib {
+
+class StepTasks final : public Tasks {
+ public:
+  explicit StepTasks(unsigned count) : tasks_(count) {}
+
+  void set_channel(unsigned task, UniqueFd channel) { tasks_[task].channel = std::move(channel); }
+  void close_channel(unsigned task) { tasks_[task].channel.reset(); }
+  int channel(unsigned task) const { return tasks_[task].channel.get(); }
+
+  // Returns the cgroup of the step that holds the process; empty when Slurm uses none.
+  std::string set_process(unsigned task, pid_t pid, UniqueFd pidfd);
+  int pidfd(unsigned task) const { return tasks_[task].pidfd.get(); }
+
+  // Takes a namespace that the task offers; refused when it is not a mount namespace, or the host's.
+  Status offer_mount_namespace(unsigned task, UniqueFd ns);
+  // Whether it is the one that the living process of this task is in, and no other task's.
+  Status check_mount_namespace(unsigned task) const;
+
+  Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
+  Status unmount_devices(unsigned task) override;
+  Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
+  void grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
+             bool memlock_raised) override;
+  void decline(unsigned task, const std::string& why) override;
+  void refuse(unsigned task, const std::string& why) override;
+  std::vector<std::string> kill_survivors() override;
+
+ private:
+  struct Handles {
+    UniqueFd channel, pidfd, mount_namespace;
+    pid_t pid = -1;
+    ino_t namespace_inode = 0;
+    dev_t mounted = 0;  // st_dev of our file system over its /dev/infiniband; 0: none
+    std::string cgroup;
+  };
+
+  bool alive(unsigned task) const;
+
+  std::vector<Handles> tasks_;
+};
+
+}  // namespace cib

@@ -1,0 +1,50 @@
+#include "app/explain.hpp"
+
+#include <cmath>
+
+namespace cib {
+
+namespace {
+
+template <class T, class F>
+std::string join(const std::vector<T>& values, const char* between, F text) {
+  std::string joined;
+  for (const T& value : values) joined += (joined.empty() ? "" : between) + text(value);
+  return joined;
+}
+
+}  // namespace
+
+std::string join_names(const std::vector<Port>& ports) {
+  return join(ports, ",", [](const Port& port) { return port.name(); });
+}
+
+std::string join_numbers(const std::vector<unsigned>& numbers) {
+  return join(numbers, ",", [](unsigned number) { return std::to_string(number); });
+}
+
+std::string explain_no_port(const std::string& node, const Inventory& inventory, const Assignment& assignment) {
+  if (assignment.verdicts.empty()) return node + ": no InfiniBand port: this node has no RDMA device";
+  return node + ": no InfiniBand port can be used: " + join(assignment.verdicts, "; ", [&](const PortVerdict& verdict) {
+           return inventory.ports[verdict.port].name() + ": " +
+                  (verdict.eligible ? std::string("not allowed to this task") : verdict.why_not);
+         });
+}
+
+std::string explain_choice(const std::string& node, const Inventory& inventory, const TaskPlacement& placed,
+                           const std::vector<std::size_t>& ports) {
+  std::vector<Port> chosen;
+  for (const std::size_t index : ports) chosen.push_back(inventory.ports[index]);
+  std::string why = placed.locality;
+  if (const auto& first = chosen.front(); !first.numa.empty()) why = "NUMA " + join_numbers(first.numa) + ", " + why;
+  const long rate = std::lround(chosen.front().rate_gbps);
+  if (rate > 0) why += ", " + std::to_string(rate) + " Gb/s";
+  return node + ": task " + std::to_string(placed.task) + " uses " + join_names(chosen) + " (" + why + ")";
+}
+
+std::string explain_daemon_step(const std::string& node, const std::vector<std::string>& ports) {
+  return node + ": mpirun starts the ranks here itself, so they share the node's ports " +
+         join(ports, ",", [](const std::string& name) { return name; }) + "; srun would give each the nearest";
+}
+
+}  // namespace cib

@@ -1,0 +1,66 @@
+#include "app/reap.hpp"
+
+namespace cib {
+
+namespace {
+
+JournaledProcess process_of(const Record& record, const std::string& prefix) {
+  return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup")};
+}
+
+std::vector<JournaledProcess> tasks_of(const std::vector<Record>& records) {
+  std::vector<JournaledProcess> tasks;
+  for (const Record& record : records)
+    if (record.verb == "task") tasks.push_back(process_of(record, "task"));
+  return tasks;
+}
+
+// The survivors first: while one lives it may still hold what would be given back.
+void reap_orphan(Remains& remains, const JournaledStep& step, Reaped& reaped) {
+  for (const std::string& process : remains.kill(tasks_of(*step.records)))
+    return reaped.findings.push_back("step " + step.name + ": " + process +
+                                     " cannot be killed; what it holds stays out of use until it ends, then run 'container-ib reap'");
+  if (auto status = remains.remove(step.name); !status)
+    reaped.findings.push_back("step " + step.name + ": " + status.error().message());
+  else
+    reaped.given_back.push_back(step.name);
+}
+
+}  // namespace
+
+StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step) {
+  // A journal without its first record is one whose agent died before it changed anything; its directory is an orphan.
+  if (!step.records) return step.records.error().code == Errc::corrupt ? StepState::unreadable : StepState::orphaned;
+  if (step.records->empty()) return StepState::orphaned;
+  const Record& open = step.records->front();
+  if (open.field("boot") != boot_id) return StepState::of_earlier_boot;
+  const bool owned = remains.is_alive(process_of(open, "stepd")) || remains.is_alive(process_of(open, "agent"));
+  return owned ? StepState::running : StepState::orphaned;
+}
+
+Result<Reaped> reap(Remains& remains, const std::string& job) {
+  CIB_TRY(const auto steps, remains.steps());
+  CIB_TRY(const std::string boot, remains.boot_id());
+  Reaped reaped;
+  for (const JournaledStep& step : steps) {
+    if (!job.empty() && !step.name.starts_with(job + '.')) continue;
+    switch (state_of(remains, boot, step)) {
+      case StepState::running: break;
+      case StepState::unreadable:
+        reaped.findings.push_back("step " + step.name + ": " + step.records.error().message() +
+                                  "; kept, look at it and remove the directory by hand");
+        break;
+      case StepState::of_earlier_boot:
+      case StepState::orphaned: {
+        // Processes of an earlier boot cannot be alive; an unread journal names none.
+        const bool has_processes = step.records && !step.records->empty() && step.records->front().field("boot") == boot;
+        const JournaledStep nobody{step.name, std::vector<Record>{}};
+        reap_orphan(remains, has_processes ? step : nobody, reaped);
+        break;
+      }
+    }
+  }
+  return reaped;
+}
+
+}  // namespace cib

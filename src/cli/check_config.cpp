@@ -1,0 +1,47 @@
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "command.hpp"
+#include "container_ib/config.hpp"
+#include "ports_view.hpp"
+#include "read_file.hpp"
+
+namespace cib::cli {
+
+namespace {
+
+struct CheckOptions {
+  std::string file = "/etc/slurm/container-ib.conf";
+  bool json = false;
+};
+
+Status check(const std::string& file) {
+  CIB_TRY(const std::string text, read_file(file));
+  CIB_TRY([[maybe_unused]] const SiteConfig site, parse_config(text, file));
+  return {};
+}
+
+int run(const CheckOptions& options) {
+  const Status status = check(options.file);
+  const std::string problem = status ? "" : status.error().message();
+  if (options.json)
+    fmt::print("{}\n", dump({{"file", options.file}, {"fine", status.ok()}, {"problem", problem}}));
+  else if (status)
+    fmt::print("{}: fine\n", options.file);
+  else
+    fmt::print(stderr, "container-ib check-config: {}\n", problem);
+  return status ? fine : finding;
+}
+
+}  // namespace
+
+void add_check_config(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<CheckOptions>();
+  CLI::App* command = app.add_subcommand("check-config", "Check the site's configuration");
+  command->add_option("file", options->file, "the file")->capture_default_str();
+  command->add_flag("--json", options->json, "for programs");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace cib::cli

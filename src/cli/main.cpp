@@ -1,0 +1,40 @@
+#include <fmt/core.h>
+
+#include <array>
+#include <exception>
+
+#include "command.hpp"
+
+namespace {
+
+constexpr std::array<cib::cli::AddCommand, 3> commands = {
+    cib::cli::add_plan,
+    cib::cli::add_topo,
+    cib::cli::add_check_config,
+};
+
+int run(int argc, char** argv) {
+  CLI::App app("Native InfiniBand for containerized MPI jobs under Slurm.", "container-ib");
+  app.footer("Exit code: 0 fine, 1 a finding, 2 wrong usage. Each command has its own --help.");
+  app.set_version_flag("--version", CIB_VERSION);
+  app.require_subcommand(1);
+  int exit_code = cib::cli::fine;
+  for (const auto add : commands) add(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? cib::cli::fine : cib::cli::usage;
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& failure) {
+    fmt::print(stderr, "container-ib: {}\n", failure.what());
+    return cib::cli::usage;
+  }
+}

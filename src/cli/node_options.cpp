@@ -1,0 +1,104 @@
+#include "node_options.hpp"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "read_file.hpp"
+
+namespace cib::cli {
+
+namespace {
+
+constexpr const char* usual_config = "/etc/slurm/container-ib.conf";
+
+bool is_directory(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+InventorySource source_of(const NodeOptions& options) {
+  InventorySource source;
+  source.path = options.topology;
+  if (!options.sysfs.empty()) source.sysfs = options.sysfs;
+  if (!options.topology.empty()) {
+    source.kind = is_directory(options.topology) ? InventorySource::Kind::fsroot : InventorySource::Kind::xml;
+    return source;
+  }
+  // hwloc's own variable for a saved tree, and a saved tree given as --sysfs, describe the whole node.
+  const char* fsroot = std::getenv("HWLOC_FSROOT");
+  if (fsroot != nullptr && *fsroot != '\0') {
+    source.kind = InventorySource::Kind::fsroot;
+    source.path = fsroot;
+  } else if (!options.sysfs.empty() && is_directory(options.sysfs + "/sys")) {
+    source.kind = InventorySource::Kind::fsroot;
+    source.path = options.sysfs;
+  }
+  return source;
+}
+
+// Without a site's configuration nothing is forbidden: a described node is asked about, not used.
+SiteConfig permissive(const Request& request) {
+  SiteConfig site;
+  site.modes = {Mode::verbs, Mode::vf, Mode::ipoib, Mode::macvlan, Mode::overlay, Mode::ovs};
+  site.allow_umad = true;
+  if (request.pkey) site.pkeys = {*request.pkey};
+  return site;
+}
+
+Result<SiteConfig> site_of(const NodeOptions& options, const Request& request) {
+  std::string file = options.config;
+  if (file.empty() && options.live() && exists(usual_config)) file = usual_config;
+  if (file.empty()) return permissive(request);
+  CIB_TRY(const std::string text, read_file(file));
+  return parse_config(text, file);
+}
+
+std::string node_name(const NodeOptions& options) {
+  if (!options.node.empty() || !options.live()) return options.node;
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return {};
+  const std::string full(name.data());
+  return full.substr(0, full.find('.'));
+}
+
+}  // namespace
+
+void NodeOptions::add_to(CLI::App& command) {
+  command.add_option("--topology", topology, "hwloc XML, or the root of a saved tree; default: this machine")
+      ->type_name("FILE|DIR");
+  command.add_option("--sysfs", sysfs, "read states, rates, LIDs below this directory")->type_name("DIR");
+  command
+      .add_option("--config", config,
+                  fmt::format("the site's configuration; default: {} when live, else none", usual_config))
+      ->type_name("FILE");
+  command.add_option("--node", node, "node name for the site's [[nodes]] rules")->type_name("NAME");
+  command.add_option("--option", option, "what the user would give to --container-ib, e.g. 'verbs,rails=2'")
+      ->type_name("TEXT");
+}
+
+Result<NodeQuestion> ask(const NodeOptions& options) {
+  CIB_TRY(const Request request, parse_request(options.option));
+  NodeQuestion question;
+  CIB_TRY(question.site, site_of(options, request));
+  CIB_TRY(question.settings, resolve(request, question.site));
+  InventorySource source = source_of(options);
+  if (options.live() && source.kind == InventorySource::Kind::live && !question.site.topology_xml.empty()) {
+    source.kind = InventorySource::Kind::xml;
+    source.path = question.site.topology_xml;
+    source.sysfs = "/sys";
+  }
+  CIB_TRY(question.inventory, load_inventory(source));
+  question.placement = placement_options(question.settings, question.site, node_name(options));
+  return question;
+}
+
+}  // namespace cib::cli

@@ -1,0 +1,33 @@
+// The options that say which node and which request a command is about, and what they amount to.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "container_ib/inventory.hpp"
+#include "container_ib/placement.hpp"
+
+namespace cib::cli {
+
+struct NodeOptions {
+  std::string topology;  // hwloc XML or a saved tree; empty: this machine
+  std::string sysfs;
+  std::string config;
+  std::string node;
+  std::string option;
+
+  void add_to(CLI::App& command);
+  // Without a description this machine is meant.
+  bool live() const { return topology.empty() && sysfs.empty(); }
+};
+
+struct NodeQuestion {
+  Inventory inventory;
+  SiteConfig site;
+  Settings settings;
+  PlacementOptions placement;
+};
+
+Result<NodeQuestion> ask(const NodeOptions& options);
+
+}  // namespace cib::cli

@@ -1,0 +1,88 @@
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "command.hpp"
+#include "container_ib/text.hpp"
+#include "node_options.hpp"
+#include "ports_view.hpp"
+#include "table.hpp"
+
+namespace cib::cli {
+
+namespace {
+
+struct TopoOptions {
+  NodeOptions node;
+  bool json = false;
+};
+
+// Why the node cannot do the mode; empty when it can.
+std::string why_not(Mode mode, bool has_port) {
+  if (!check_mode(mode)) return "not in this version";
+  return has_port ? "" : "no eligible port";
+}
+
+void print_json(const NodeQuestion& question, const Assignment& assignment, bool has_port) {
+  auto modes = nlohmann::ordered_json::object();
+  for (const auto name : mode_names()) {
+    const Mode mode = mode_from_name(name).value_or(Mode::none);
+    if (mode == Mode::auto_ || mode == Mode::none) continue;
+    const std::string reason = why_not(mode, has_port);
+    modes[std::string(name)] = {{"possible", reason.empty()}, {"why_not", reason}};
+  }
+  auto numa = nlohmann::ordered_json::array();
+  for (const auto& node : question.inventory.numa_nodes)
+    numa.push_back({{"os_index", node.os_index}, {"cpus", node.cpus.hex()}});
+  auto gpus = nlohmann::ordered_json::array();
+  for (const auto& gpu : question.inventory.gpus)
+    gpus.push_back({{"pci", gpu.pci.text()}, {"name", gpu.name}, {"numa", gpu.numa}});
+  fmt::print("{}\n", dump({{"ports", ports_json(question.inventory, assignment)},
+                           {"numa_nodes", numa},
+                           {"distances", question.inventory.distances},
+                           {"gpus", gpus},
+                           {"modes", modes}}));
+}
+
+void print_text(const NodeQuestion& question, const Assignment& assignment, bool has_port) {
+  const auto& node = question.inventory;
+  fmt::print("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(), node.numa_nodes.size(),
+             node.gpus.size(), node.ports.size());
+  if (!node.ports.empty()) fmt::print("{}\n", format_table(ports_table(node, assignment)));
+  std::vector<Row> rows = {{"MODE", "HERE"}};
+  for (const auto name : mode_names()) {
+    const Mode mode = mode_from_name(name).value_or(Mode::none);
+    if (mode == Mode::auto_ || mode == Mode::none) continue;
+    const std::string reason = why_not(mode, has_port);
+    rows.push_back({std::string(name), reason.empty() ? "yes" : "no: " + reason});
+  }
+  fmt::print("{}", format_table(rows));
+}
+
+int run(const TopoOptions& options) {
+  const auto question = ask(options.node);
+  if (!question) {
+    fmt::print(stderr, "container-ib topo: {}\n", question.error().message());
+    return usage;
+  }
+  const Assignment assignment = place(question->inventory, {}, question->placement);
+  const bool has_port = !eligible_ports(question->inventory, assignment).empty();
+  if (options.json)
+    print_json(*question, assignment, has_port);
+  else
+    print_text(*question, assignment, has_port);
+  return has_port ? fine : finding;
+}
+
+}  // namespace
+
+void add_topo(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<TopoOptions>();
+  CLI::App* command =
+      app.add_subcommand("topo", "Show a node's ports, whether they are for MPI, and its modes");
+  options->node.add_to(*command);
+  command->add_flag("--json", options->json, "for programs");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace cib::cli

@@ -1,0 +1,80 @@
+#include "container_ib/cpuset.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace cib {
+
+namespace {
+
+constexpr unsigned bits = 64;
+
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+CpuSet::CpuSet(std::vector<std::uint64_t> words) : words_(std::move(words)) { trim(); }
+
+void CpuSet::trim() {
+  while (!words_.empty() && words_.back() == 0) words_.pop_back();
+}
+
+void CpuSet::add(unsigned pu) {
+  if (pu / bits >= words_.size()) words_.resize(pu / bits + 1);
+  words_[pu / bits] |= std::uint64_t{1} << (pu % bits);
+}
+
+bool CpuSet::has(unsigned pu) const {
+  return pu / bits < words_.size() && (words_[pu / bits] >> (pu % bits) & 1) != 0;
+}
+
+unsigned CpuSet::count() const { return count_common(*this); }
+
+unsigned CpuSet::count_common(const CpuSet& other) const {
+  unsigned n = 0;
+  for (std::size_t i = 0; i < std::min(words_.size(), other.words_.size()); ++i)
+    n += static_cast<unsigned>(std::popcount(words_[i] & other.words_[i]));
+  return n;
+}
+
+std::vector<unsigned> CpuSet::list() const {
+  std::vector<unsigned> pus;
+  for (unsigned pu = 0; pu < words_.size() * bits; ++pu)
+    if (has(pu)) pus.push_back(pu);
+  return pus;
+}
+
+std::string CpuSet::hex() const {
+  std::string digits;
+  for (std::size_t i = words_.size(); i-- > 0;)
+    for (int shift = bits - 4; shift >= 0; shift -= 4) digits += "0123456789abcdef"[words_[i] >> shift & 0xf];
+  const auto first = digits.find_first_not_of('0');
+  return "0x" + (first == std::string::npos ? "0" : digits.substr(first));
+}
+
+Result<CpuSet> CpuSet::from_hex(std::string_view text, unsigned max_pu) {
+  std::string_view digits = text;
+  if (digits.starts_with("0x") || digits.starts_with("0X")) digits.remove_prefix(2);
+  const auto bad = [&](const char* why) {
+    return error(Errc::bad_request, "CPU mask '" + std::string(text.substr(0, 80)) + "': " + why);
+  };
+  if (digits.empty()) return bad("no hexadecimal digit");
+  CpuSet set;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const int value = digit(digits[digits.size() - 1 - i]);
+    if (value < 0) return bad("not a hexadecimal word like 0x0f");
+    for (unsigned bit = 0; bit < 4; ++bit) {
+      if ((value >> bit & 1) == 0) continue;
+      if (i * 4 + bit > max_pu) return bad("names a CPU that is too large");
+      set.add(static_cast<unsigned>(i * 4 + bit));
+    }
+  }
+  return set;
+}
+
+}  // namespace cib

@@ -1,0 +1,90 @@
+#include "container_ib/model.hpp"
+
+#include <array>
+
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+void append_hex(std::string& text, std::uint32_t value, int digits) {
+  int shown = digits;
+  while (shown < 8 && (value >> (4 * shown)) != 0) ++shown;
+  for (int shift = 4 * (shown - 1); shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 0xf];
+}
+
+// One field of a PCI address: 1 to `digits` hexadecimal digits, at most `max`.
+std::optional<std::uint32_t> field(std::string_view text, std::size_t digits, std::uint32_t max) {
+  const auto value = whole_number<std::uint32_t>(text, 16);
+  if (text.size() > digits || !value || *value > max) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::string PciAddress::text() const {
+  std::string text;
+  append_hex(text, domain, 4);
+  text += ':';
+  append_hex(text, bus, 2);
+  text += ':';
+  append_hex(text, device, 2);
+  text += '.';
+  append_hex(text, function, 1);
+  return text;
+}
+
+Result<PciAddress> PciAddress::parse(std::string_view text) {
+  const auto bad = [&] {
+    return error(Errc::bad_request, "'" + printable(text) + "' is not a PCI address like 0000:21:00.0");
+  };
+  const auto colons = split(text, ':');
+  if (colons.size() < 2 || colons.size() > 3) return bad();
+  const auto last = split(colons.back(), '.');
+  if (last.size() != 2) return bad();
+  // Domains above 0xffff exist: Linux numbers VMD and Hyper-V domains from 0x10000.
+  const auto domain = colons.size() == 3 ? field(colons[0], 8, 0xffffffff) : std::optional<std::uint32_t>(0);
+  const auto bus = field(colons[colons.size() - 2], 2, 0xff);
+  const auto device = field(last[0], 2, 0x1f);
+  const auto function = field(last[1], 1, 7);
+  if (!domain || !bus || !device || !function) return bad();
+  return PciAddress{*domain, static_cast<std::uint8_t>(*bus), static_cast<std::uint8_t>(*device),
+                    static_cast<std::uint8_t>(*function)};
+}
+
+std::string_view port_state_name(PortState state) {
+  constexpr std::array names = {"NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"};
+  const auto index = static_cast<std::size_t>(state);
+  return index < names.size() ? names[index] : "unknown";
+}
+
+std::string_view phys_state_name(PhysState state) {
+  constexpr std::array names = {"NOP",      "Sleep",  "Polling",           "Disabled",
+                                "Training", "LinkUp", "LinkErrorRecovery", "Phy Test"};
+  const auto index = static_cast<std::size_t>(state);
+  return index < names.size() ? names[index] : "unknown";
+}
+
+std::optional<std::uint64_t> parse_guid(std::string_view text) {
+  const auto groups = split(text, ':');
+  if (text.size() != 19 || groups.size() != 4) return std::nullopt;
+  std::uint64_t guid = 0;
+  for (const auto group : groups) {
+    const auto value = whole_number<std::uint16_t>(group, 16);
+    if (!value || group.size() != 4) return std::nullopt;
+    guid = guid << 16 | *value;
+  }
+  return guid;
+}
+
+std::string guid_text(std::uint64_t guid) {
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) {
+    text += "0123456789abcdef"[guid >> shift & 0xf];
+    if (shift % 16 == 0 && shift != 0) text += ':';
+  }
+  return text;
+}
+
+}  // namespace cib

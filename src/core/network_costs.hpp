@@ -1,0 +1,26 @@
+// The costs of the assignment network: what a unit of distance and what load weighs, for each `place`.
+#pragma once
+
+#include <vector>
+
+#include "container_ib/model.hpp"
+#include "container_ib/request.hpp"
+#include "flow.hpp"
+
+namespace cib {
+
+// Leaves room below for breaking ties: less than one unit of distance or load decides nothing else.
+std::int64_t distance_cost(unsigned distance, Place place);
+
+struct NetworkOptions {
+  Place place = Place::balanced;
+  std::size_t units = 0;    // ports that all tasks together will use
+  bool limit_load = false;  // hold balanced connectors near their fair share, however far the others are
+};
+
+// Connectors and slots with their steps; no classes yet. `connectors` lists indexes in `ports`.
+Network connector_network(const std::vector<Port>& ports,
+                          const std::vector<std::vector<std::size_t>>& connectors,
+                          const NetworkOptions& options);
+
+}  // namespace cib

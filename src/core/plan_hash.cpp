@@ -1,0 +1,127 @@
+#include "plan_hash.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdio>
+
+namespace cib {
+
+namespace {
+
+// FNV-1a: small, stable over machines and releases, and nobody's security depends on it.
+class Hash {
+ public:
+  void add(std::uint64_t value) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      state_ ^= value >> shift & 0xff;
+      state_ *= 0x100000001b3;
+    }
+  }
+  void add(const std::string& text) {
+    add(text.size());
+    for (const char c : text) {
+      state_ ^= static_cast<unsigned char>(c);
+      state_ *= 0x100000001b3;
+    }
+  }
+  void add(double value) { add(std::bit_cast<std::uint64_t>(value)); }
+  void add(const PciAddress& pci) { add(pci.text()); }
+  template <class T>
+  void add(const std::vector<T>& values) {
+    add(std::uint64_t{values.size()});
+    for (const auto& value : values) add(value);
+  }
+
+  std::string text() const {
+    std::array<char, 16> digits{};
+    std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(state_ ^ state_ >> 32));
+    return digits.data();
+  }
+
+ private:
+  std::uint64_t state_ = 0xcbf29ce484222325;
+};
+
+std::vector<std::uint64_t> widened(const std::vector<unsigned>& values) {
+  return {values.begin(), values.end()};
+}
+
+void add_port(Hash& hash, const Port& port) {
+  hash.add(port.name());
+  hash.add(port.pci ? port.pci->text() : "");
+  hash.add(port.physfn ? port.physfn->text() : "");
+  hash.add(port.driver);
+  hash.add(widened(port.numa));
+  hash.add(port.pci_path);
+  hash.add(port.pci_gbps);
+  hash.add(static_cast<std::uint64_t>(port.state));
+  hash.add(static_cast<std::uint64_t>(port.phys_state));
+  hash.add(static_cast<std::uint64_t>(port.link_layer));
+  hash.add(port.rate_gbps);
+  hash.add(std::uint64_t{port.lid});
+  hash.add(port.sys_image_guid);
+  hash.add(port.subnet_prefix.value_or(0));
+}
+
+// NUMA nodes in ascending OS number, with the distances in that order.
+void add_numa(Hash& hash, const Inventory& node) {
+  std::vector<std::size_t> order(node.numa_nodes.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return node.numa_nodes[a].os_index < node.numa_nodes[b].os_index;
+  });
+  for (const std::size_t i : order) {
+    hash.add(std::uint64_t{node.numa_nodes[i].os_index});
+    hash.add(std::uint64_t{node.numa_nodes[i].package});
+    hash.add(node.numa_nodes[i].cpus.words());
+    for (const std::size_t j : order)
+      if (i < node.distances.size() && j < node.distances[i].size())
+        hash.add(std::uint64_t{node.distances[i][j]});
+  }
+}
+
+}  // namespace
+
+std::string plan_hash(const Inventory& node, const std::vector<Port>& ports,
+                      const std::vector<LocalTask>& tasks, const PlacementOptions& options,
+                      const std::vector<TaskPlacement>& placed,
+                      const std::vector<std::string>& placed_ports) {
+  Hash hash;
+  add_numa(hash, node);
+  for (const auto& port : ports) add_port(hash, port);
+  auto gpus = node.gpus;
+  std::sort(gpus.begin(), gpus.end(), [](const Gpu& a, const Gpu& b) { return a.pci < b.pci; });
+  for (const auto& gpu : gpus) {
+    hash.add(gpu.pci);
+    hash.add(widened(gpu.numa));
+    hash.add(gpu.pci_path);
+  }
+  for (const auto& task : tasks) {
+    hash.add(std::uint64_t{task.id});
+    hash.add(task.mask.words());
+    auto task_gpus = task.gpus;
+    std::sort(task_gpus.begin(), task_gpus.end());
+    hash.add(task_gpus);
+    auto nics = task.allowed_nics;
+    std::sort(nics.begin(), nics.end());
+    hash.add(nics);
+  }
+  hash.add(static_cast<std::uint64_t>(options.place));
+  hash.add(std::uint64_t{options.rails});
+  hash.add(std::uint64_t{options.use_gpus});
+  hash.add(std::uint64_t{options.roce});
+  hash.add(options.fabric);
+  hash.add(options.hca);
+  hash.add(options.site_hca);
+  hash.add(options.drivers);
+  hash.add(options.min_rate_fraction);
+  hash.add(placed_ports);
+  for (const auto& task : placed) {
+    hash.add(std::uint64_t{task.distance});
+    hash.add(task.locality);
+  }
+  return hash.text();
+}
+
+}  // namespace cib

@@ -1,0 +1,110 @@
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+template <class Words>
+std::string join_any(const Words& words, std::string_view separator) {
+  std::string joined;
+  for (const auto& word : words) {
+    if (!joined.empty()) joined += separator;
+    joined += word;
+  }
+  return joined;
+}
+
+// Reads the bracket expression that starts at pattern[at] ('['). Returns the index behind it, or npos when it
+// has no end and so is an ordinary character.
+std::size_t match_set(std::string_view pattern, std::size_t at, char c, bool& matches) {
+  std::size_t i = at + 1;
+  const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
+  if (negated) ++i;
+  bool found = false;
+  for (bool first = true; i < pattern.size(); first = false) {
+    if (pattern[i] == ']' && !first) {
+      matches = found != negated;
+      return i + 1;
+    }
+    const char low = pattern[i++];
+    char high = low;
+    if (i + 1 < pattern.size() && pattern[i] == '-' && pattern[i + 1] != ']') {
+      high = pattern[i + 1];
+      i += 2;
+    }
+    if (low <= c && c <= high) found = true;
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text, std::size_t limit) {
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    std::string piece(1, c);
+    if (byte < 0x20 || byte > 0x7e)
+      piece = std::string("\\x") + "0123456789abcdef"[byte >> 4] + "0123456789abcdef"[byte & 0xf];
+    if (shown.size() + piece.size() > limit) return shown + "...";
+    shown += piece;
+  }
+  return shown;
+}
+
+std::string join(const std::vector<std::string>& words, std::string_view separator) {
+  return join_any(words, separator);
+}
+
+std::string join(const std::vector<std::string_view>& words, std::string_view separator) {
+  return join_any(words, separator);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t begin = 0;;) {
+    const std::size_t end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
+    if (end == std::string_view::npos) return parts;
+    begin = end + 1;
+  }
+}
+
+bool glob_match(std::string_view pattern, std::string_view text) {
+  // Only the last '*' can need another try, so one remembered position is enough.
+  std::size_t p = 0, t = 0, star = std::string_view::npos, star_text = 0;
+  while (t < text.size()) {
+    bool matches = false;
+    std::size_t next = p + 1;
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_text = t;
+      continue;
+    }
+    if (p < pattern.size()) {
+      if (pattern[p] == '?') {
+        matches = true;
+      } else {
+        const std::size_t behind =
+            pattern[p] == '[' ? match_set(pattern, p, text[t], matches) : std::string_view::npos;
+        if (behind == std::string_view::npos)
+          matches = pattern[p] == text[t];
+        else
+          next = behind;
+      }
+    }
+    if (matches) {
+      p = next;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++star_text;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+}  // namespace cib

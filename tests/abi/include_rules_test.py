@@ -1,0 +1,46 @@
+"""Each layer includes only what lies below it, and each foreign header appears in one folder."""
+
+import pathlib
+import re
+import sys
+
+SYSTEM_CALLS = r"(unistd|fcntl|poll|sched|signal|dirent|dlfcn)\.h|sys/.*|linux/.*|net/.*|netinet/.*|arpa/.*"
+FOREIGN = r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|nlohmann/.*|CLI/.*|fmt/.*"
+
+# Folder -> what it must not include. "own" are our headers, by their first folder.
+RULES = [
+    ("include/container_ib", SYSTEM_CALLS + "|" + FOREIGN + "|core/.*|app/.*|adapters/.*|agent/.*|spank/.*"),
+    ("src/core", SYSTEM_CALLS + "|" + FOREIGN + "|app/.*|adapters/.*|agent/.*|spank/.*"),
+    ("src/app", SYSTEM_CALLS + "|" + FOREIGN + "|core/.*|adapters/.*|agent/.*|spank/.*"),
+    ("src/adapters", r"slurm/.*|core/.*|app/.*|agent/.*|spank/.*"),
+    ("spank", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|toml\+\+/.*|nlohmann/.*|app/.*|core/.*|agent/.*"),
+    ("src/agent", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
+    ("src/cli", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
+]
+ONLY_IN = [
+    (r"hwloc(/.*)?\.h", "src/adapters/hwloc"),
+    (r"netlink/.*", "src/adapters/netlink"),
+    (r"infiniband/.*", "src/adapters/verbs"),
+    (r"toml\+\+/.*", "src/adapters/toml"),
+    (r"slurm/.*", "spank"),
+]
+
+root = pathlib.Path(sys.argv[1])
+includes = []
+for folder in ("include", "src", "spank"):
+    for file in sorted((root / folder).rglob("*.[ch]pp")):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if match := re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line):
+                includes.append((file.relative_to(root).as_posix(), number, match[1]))
+if len(includes) < 100:
+    sys.exit(f"only {len(includes)} include lines found below {root}")
+
+errors = []
+for file, number, header in includes:
+    for folder, forbidden in RULES:
+        if file.startswith(folder + "/") and re.fullmatch(forbidden, header):
+            errors.append(f"{file}:{number}: {folder} must not include <{header}>")
+    for pattern, folder in ONLY_IN:
+        if re.fullmatch(pattern, header) and not file.startswith(folder + "/"):
+            errors.append(f"{file}:{number}: <{header}> belongs in {folder} only")
+sys.exit("\n".join(errors) or 0)

@@ -1,0 +1,187 @@
+// The processes of a step: plugin in slurmstepd, four tasks, agent. This machine needs no InfiniBand: the tasks go on
+// without it (require=no) or are refused (require=yes); what is tested is that everyone learns it, nobody waits for
+// the dead, and nothing is left.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "adapters/linux/process.hpp"
+#include "adapters/state/state_dir.hpp"
+#include "support/fake_slurm.hpp"
+
+namespace cib::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class StepProcesses : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root: it makes mount namespaces";
+    char name[] = "/tmp/cib-abi-XXXXXX";
+    folder_ = ::mkdtemp(name);
+    plan_.plugin = CIB_PLUGIN;
+    write_config("");
+    plan_.args = {"agent=" CIB_AGENT, "state=" + folder_ + "/state", "config=" + folder_ + "/site.conf"};
+    plan_.option = "verbs,require=no";
+  }
+
+  void TearDown() override {
+    if (!folder_.empty()) std::filesystem::remove_all(folder_);
+  }
+
+  void write_config(const std::string& text) const { std::ofstream(folder_ + "/site.conf") << text; }
+
+  // A zombie is gone; when init gets round to waiting for it is not ours to say.
+  static bool gone(pid_t pid) {
+    for (int i = 0; i < 500; ++i) {
+      const auto start = start_time(pid);
+      if (pid <= 0 || !start || !is_alive(std::to_string(pid), std::to_string(*start))) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  StepOutcome run() {
+    const auto outcome = run_step(plan_);
+    EXPECT_TRUE(gone(outcome.agent)) << "the agent outlives its step";
+    for (const pid_t task : outcome.tasks) EXPECT_TRUE(gone(task)) << "a task outlives its step";
+    EXPECT_THAT(*stored_steps(folder_ + "/state"), IsEmpty()) << "a journal is left";
+    return outcome;
+  }
+
+  std::string folder_;
+  StepPlan plan_;
+};
+
+unsigned count(const std::string& text, const std::string& part) {
+  unsigned n = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+TEST_F(StepProcesses, WithoutTheOptionNothingHappens) {
+  plan_.option.reset();
+  const auto outcome = run();
+  EXPECT_EQ(outcome.agent, -1);
+  EXPECT_EQ(outcome.output, "");
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/state"));
+}
+
+TEST_F(StepProcesses, SwitchedOffNothingHappens) {
+  plan_.option = "none";
+  EXPECT_EQ(run().output, "");
+}
+
+TEST_F(StepProcesses, TheBatchScriptAndTheExternStepAreNotOurs) {
+  for (const std::uint32_t step : {0xfffffffbU, 0xfffffffcU, 0xfffffffaU}) {
+    plan_.step = step;
+    plan_.tasks = 1;
+    EXPECT_EQ(run().output, "") << step;
+  }
+}
+
+TEST_F(StepProcesses, EachTaskIsToldWhyItGoesOnWithoutInfiniBand) {
+  const auto outcome = run();
+  EXPECT_EQ(count(outcome.output, "container-ib: going on without InfiniBand: "), 4U) << outcome.output;
+  EXPECT_THAT(outcome.hook_failures, IsEmpty());
+}
+
+TEST_F(StepProcesses, EachTaskIsRefusedWhenInfiniBandIsRequired) {
+  plan_.option = "verbs";
+  const auto outcome = run();
+  EXPECT_EQ(count(outcome.output, "error: container-ib: "), 4U) << outcome.output;
+  EXPECT_THAT(outcome.hook_failures, testing::UnorderedElementsAre(0, 1, 2, 3));
+}
+
+TEST_F(StepProcesses, AForgedOptionIsRefusedInTheTask) {
+  plan_.option = "bogus";
+  const auto outcome = run();
+  EXPECT_THAT(outcome.output, HasSubstr("bogus"));
+  EXPECT_THAT(outcome.hook_failures, testing::UnorderedElementsAre(0, 1, 2, 3));
+}
+
+TEST_F(StepProcesses, ABrokenSiteFileIsNamedWithItsLine) {
+  write_config("[devices]\ndrivrs = []\n");
+  plan_.option = "verbs";
+  EXPECT_THAT(run().output, HasSubstr("/site.conf:2"));
+}
+
+TEST_F(StepProcesses, AMissingAgentIsNamed) {
+  plan_.option = "verbs";
+  plan_.args[0] = "agent=/nowhere/container-ib-agent";
+  const auto outcome = run();
+  EXPECT_THAT(outcome.output, HasSubstr("start /nowhere/container-ib-agent: No such file or directory"));
+  EXPECT_EQ(outcome.hook_failures.size(), 4U);
+}
+
+TEST_F(StepProcesses, AWrongPlugstackArgumentIsNamed) {
+  plan_.args.push_back("confg=/x");
+  plan_.option = "verbs";
+  const auto outcome = run();
+  EXPECT_THAT(outcome.output, HasSubstr("confg=/x"));
+  EXPECT_EQ(outcome.hook_failures.size(), 4U);
+}
+
+struct Death {
+  Victim victim;
+  Point when;
+};
+
+class EveryDeath : public StepProcesses, public testing::WithParamInterface<std::tuple<Point, unsigned>> {};
+
+// The others must not wait for the dead one, which the rendezvous time of a minute would show.
+TEST_P(EveryDeath, OfATaskLeavesTheOthersRunning) {
+  const auto [when, task] = GetParam();
+  write_config("[timeouts]\nrendezvous_s = 60\n");
+  plan_.victim = Victim::task;
+  plan_.when = when;
+  plan_.victim_task = task;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto outcome = run();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+  const unsigned told = when >= Point::task_attached ? 4 : 3;
+  EXPECT_EQ(count(outcome.output, "going on without InfiniBand"), told) << outcome.output;
+}
+
+INSTANTIATE_TEST_SUITE_P(Points, EveryDeath,
+                         testing::Combine(testing::Values(Point::task_forked, Point::task_has_namespace,
+                                                          Point::task_released, Point::task_attached, Point::task_runs),
+                                          testing::Values(0U, 1U, 2U, 3U)));
+
+class DeathOfAnother : public StepProcesses, public testing::WithParamInterface<Point> {};
+
+TEST_P(DeathOfAnother, OfTheAgentIsToldAndReaped) {
+  plan_.victim = Victim::agent;
+  plan_.when = GetParam();
+  plan_.tasks_sleep = false;
+  const auto outcome = run();
+  EXPECT_THAT(outcome.hook_failures, IsEmpty()) << "nothing was required";
+  EXPECT_EQ(count(outcome.output, "agent on this node died"), GetParam() == Point::tasks_run ? 0U : 4U) << outcome.output;
+}
+
+TEST_P(DeathOfAnother, OfSlurmstepdEndsItsTasks) {
+  plan_.victim = Victim::stepd;
+  plan_.when = GetParam();
+  plan_.tasks_sleep = true;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto outcome = run();
+  EXPECT_TRUE(outcome.stepd_was_killed);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15)) << "a task slept its minute";
+}
+
+INSTANTIATE_TEST_SUITE_P(Points, DeathOfAnother,
+                         testing::Values(Point::step_prepared, Point::tasks_forked, Point::tasks_run));
+
+}  // namespace
+}  // namespace cib::test

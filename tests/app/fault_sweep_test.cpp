@@ -1,0 +1,95 @@
+// Every change that serving a step makes: it fails, or the agent dies before or after it. Whatever happens, no task is
+// left with half an attachment and an answer that says otherwise, and reaping (twice) leaves nothing.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/reap.hpp"
+#include "app/step_fixture.hpp"
+
+namespace cib::test {
+namespace {
+
+void serve(FakeNode& node, const std::string& option) {
+  Step step(facts(option), node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
+  (void)step.finish();
+}
+
+unsigned changes_of_a_good_run() {
+  FakeNode node(four_tasks);
+  serve(node, "verbs");
+  return node.changes();
+}
+
+class FaultSweep : public testing::TestWithParam<Fault> {};
+
+TEST_P(FaultSweep, NothingIsLeft) {
+  const unsigned changes = changes_of_a_good_run();
+  ASSERT_GT(changes, 15U);
+  for (const char* option : {"verbs", "verbs,require=no"}) {
+    for (unsigned nth = 1; nth <= changes; ++nth) {
+      FakeNode node(four_tasks);
+      node.inject(nth, GetParam());
+      try {
+        serve(node, option);
+      } catch (const AgentDied&) {
+      }
+      for (unsigned id = 0; id < four_tasks; ++id) {
+        const std::string answer = node.task(id).answer.value_or("none");
+        const bool granted = answer == "granted", attached = !node.task(id).devices.empty();
+        const bool declined = answer.starts_with("declined") && GetParam() == Fault::fails;
+        EXPECT_TRUE(!granted || attached) << option << " change " << nth << " task " << id;
+        EXPECT_FALSE(declined && attached) << option << " change " << nth << " task " << id << ": goes on as if we were not there";
+      }
+      // slurmstepd ends (its tasks with it) and the epilog reaps.
+      node.agent_alive = node.stepd_alive = false;
+      for (int twice = 0; twice < 2; ++twice) {
+        const auto reaped = reap(node, "17");
+        ASSERT_TRUE(reaped.ok());
+        EXPECT_THAT(reaped->findings, testing::IsEmpty());
+      }
+      EXPECT_THAT(node.journals, testing::IsEmpty()) << option << " change " << nth;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, FaultSweep,
+                         testing::Values(Fault::fails, Fault::agent_dies_before, Fault::agent_dies_after),
+                         [](const auto& fault) {
+                           return std::string(fault.param == Fault::fails               ? "ChangeFails"
+                                              : fault.param == Fault::agent_dies_before ? "AgentDiesBefore"
+                                                                                        : "AgentDiesAfter");
+                         });
+
+// slurmstepd is killed after k of the four tasks were released: the agent ends the orphans and gives back.
+TEST(Abandoned, OrphansAreEndedAndNothingIsLeft) {
+  for (unsigned released = 0; released <= four_tasks; ++released) {
+    FakeNode node(four_tasks);
+    Step step(facts(), node, node, node);
+    fork_tasks(step);
+    for (unsigned id = 0; id < released; ++id) step.task_ready(id, {});
+    EXPECT_THAT(step.abandoned(), testing::IsEmpty());
+    for (unsigned id = 0; id < four_tasks; ++id) EXPECT_FALSE(node.task(id).alive);
+    EXPECT_THAT(node.journals, testing::IsEmpty());
+  }
+}
+
+TEST(Abandoned, WhatCannotBeKilledStaysInTheJournal) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  node.unkillable = {"2"};
+  EXPECT_THAT(step.abandoned(), testing::ElementsAre(testing::HasSubstr("pid 1002 (stuck)")));
+  EXPECT_THAT(node.journals, testing::SizeIs(1));
+  node.agent_alive = node.stepd_alive = false;
+  EXPECT_THAT(reap(node, "")->findings, testing::SizeIs(1)) << "still stuck";
+  node.unkillable.clear();
+  EXPECT_THAT(reap(node, "")->given_back, testing::ElementsAre("17.0"));
+}
+
+}  // namespace
+}  // namespace cib::test

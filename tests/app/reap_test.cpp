@@ -1,0 +1,65 @@
+#include "app/reap.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/fake_node.hpp"
+
+namespace cib::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::vector<Record> journal(const std::string& boot = "boot") {
+  Record open{.seq = 1, .mark = Mark::done, .verb = "open", .fields = {}};
+  open.fields = {{"boot", boot}, {"stepd_pid", "1"}, {"stepd_start", "1"}, {"agent_pid", "2"}, {"agent_start", "2"}};
+  Record task{.seq = 2, .mark = Mark::done, .verb = "task", .fields = {{"task_pid", "1000"}, {"task_start", "7"}}};
+  return {open, task};
+}
+
+TEST(Reap, SkipsAStepWithALivingOwner) {
+  for (const bool agent : {false, true}) {
+    FakeNode node(1);
+    node.journals["17.0"] = journal();
+    node.agent_alive = agent;
+    node.stepd_alive = !agent;
+    EXPECT_THAT(reap(node, "")->given_back, IsEmpty());
+    EXPECT_TRUE(node.task(0).alive);
+    EXPECT_THAT(node.journals, SizeIs(1));
+  }
+}
+
+TEST(Reap, EndsTheOrphansOfADeadStep) {
+  FakeNode node(1);
+  node.journals["17.0"] = journal();
+  node.agent_alive = node.stepd_alive = false;
+  EXPECT_THAT(reap(node, "")->given_back, ElementsAre("17.0"));
+  EXPECT_FALSE(node.task(0).alive);
+}
+
+TEST(Reap, KillsNothingForAJournalOfAnEarlierBoot) {
+  FakeNode node(1);
+  node.journals["17.0"] = journal("another boot");
+  node.agent_alive = node.stepd_alive = false;
+  EXPECT_THAT(reap(node, "")->given_back, ElementsAre("17.0"));
+  EXPECT_TRUE(node.task(0).alive) << "its pid belongs to somebody else by now";
+}
+
+TEST(Reap, OfOneJobLeavesOthersAlone) {
+  FakeNode node(1);
+  node.journals["17.0"] = node.journals["17.batch"] = node.journals["170.0"] = journal();
+  node.agent_alive = node.stepd_alive = false;
+  EXPECT_THAT(reap(node, "17")->given_back, ElementsAre("17.0", "17.batch"));
+  EXPECT_THAT(node.journals, SizeIs(1));
+}
+
+TEST(Reap, RemovesAnEmptyJournal) {
+  FakeNode node(1);
+  node.journals["17.0"] = {};
+  EXPECT_THAT(reap(node, "")->given_back, ElementsAre("17.0"));
+}
+
+}  // namespace
+}  // namespace cib::test

@@ -1,0 +1,192 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/step_fixture.hpp"
+
+namespace cib::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+TEST(Step, GivesEachTaskTheHcaOfItsNumaNodeAndNoOther) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    const std::string near = id < 2 ? "mlx5_0" : "mlx5_1";
+    EXPECT_EQ(node.task(id).answer, "granted");
+    EXPECT_THAT(node.task(id).devices, ElementsAre(near));
+    EXPECT_EQ(node.task(id).environment["UCX_NET_DEVICES"], near + ":1");
+    EXPECT_EQ(node.task(id).environment["CONTAINER_IB_PORTS"], near + ":1");
+    EXPECT_EQ(node.task(id).environment["CONTAINER_IB_MODE"], "verbs");
+    EXPECT_EQ(node.task(id).memlock, 0U) << "unlimited";
+  }
+}
+
+TEST(Step, AnswersNobodyBeforeAllHaveReported) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node);
+  fork_tasks(step);
+  for (unsigned id = 0; id + 1 < four_tasks; ++id) step.task_ready(id, {});
+  EXPECT_FALSE(node.task(0).answer);
+  EXPECT_TRUE(step.awaits_deadline());
+  step.task_ready(four_tasks - 1, {});
+  EXPECT_EQ(node.task(0).answer, "granted");
+  EXPECT_FALSE(step.awaits_deadline());
+}
+
+TEST(Step, ATaskThatDiesDoesNotKeepTheOthersWaiting) {
+  for (unsigned victim = 0; victim < four_tasks; ++victim) {
+    FakeNode node(four_tasks);
+    Step step(facts(), node, node, node);
+    fork_tasks(step);
+    node.task(victim).alive = false;
+    step.task_died(victim);
+    for (unsigned id = 0; id < four_tasks; ++id)
+      if (id != victim) step.task_ready(id, {});
+    for (unsigned id = 0; id < four_tasks; ++id)
+      EXPECT_EQ(node.task(id).answer.value_or("none"), id == victim ? "none" : "granted") << "victim " << victim;
+  }
+}
+
+TEST(Step, GoesOnAtTheDeadlineAndAnswersTheLateTaskWhenItComes) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node);
+  fork_tasks(step);
+  for (unsigned id = 0; id < 3; ++id) step.task_ready(id, {});
+  step.deadline_passed();
+  EXPECT_EQ(node.task(0).answer, "granted");
+  EXPECT_FALSE(node.task(3).answer);
+  step.task_ready(3, {});
+  EXPECT_EQ(node.task(3).answer, "granted");
+  EXPECT_THAT(node.task(3).devices, ElementsAre("mlx5_1"));
+}
+
+TEST(Step, TheUsersOwnValueWins) {
+  FakeNode node(four_tasks);
+  Step step(facts("verbs,report=full"), node, node, node);
+  fork_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    TaskFacts f;
+    f.user_variables["UCX_NET_DEVICES"] = "mlx5_9:1";
+    step.task_ready(id, f);
+  }
+  EXPECT_FALSE(node.task(0).environment.contains("UCX_NET_DEVICES"));
+  EXPECT_THAT(node.task(0).lines, testing::Contains(HasSubstr("keeps its own UCX_NET_DEVICES")));
+}
+
+TEST(Step, RefusesWithTheCauseWhenNoPortIsActive) {
+  FakeNode node(four_tasks);
+  for (Port& port : node.node.ports) port.state = PortState::down;
+  Step step(facts("verbs"), node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  EXPECT_THAT(*node.task(0).answer, AllOf(StartsWith("refused: "), HasSubstr("mlx5_0:1"), HasSubstr("mlx5_1:1")));
+  EXPECT_THAT(node.task(0).devices, IsEmpty());
+}
+
+TEST(Step, GoesOnWithoutUsWhenNothingIsRequired) {
+  for (const char* option : {"auto", "", "verbs,require=no"}) {
+    FakeNode node(four_tasks);
+    for (Port& port : node.node.ports) port.state = PortState::down;
+    Step step(facts(option), node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    EXPECT_THAT(*node.task(0).answer, StartsWith("declined: ")) << option;
+  }
+}
+
+TEST(Step, AForgedOptionIsRefusedWhateverItSays) {
+  for (const char* option : {"bogus", "auto,require=no,rails=99", "vf", "verbs,hca="}) {
+    FakeNode node(four_tasks);
+    Step step(facts(option), node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    EXPECT_THAT(*node.task(0).answer, StartsWith("refused: ")) << option;
+    EXPECT_THAT(node.journals, IsEmpty());
+  }
+}
+
+TEST(Step, ABrokenSiteFileIsNamedToWhoAskedForUs) {
+  FakeNode node(four_tasks);
+  node.site_error = error(Errc::bad_config, "/etc/slurm/container-ib.conf:3: unknown key 'driver'");
+  Step step(facts(), node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  EXPECT_EQ(*node.task(2).answer, "refused: /etc/slurm/container-ib.conf:3: unknown key 'driver'");
+}
+
+TEST(Step, ATaskWithoutItsOwnNamespaceIsNeverMountedInto) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node);
+  step.prepare();
+  for (unsigned id = 0; id < four_tasks; ++id) step.task_started(id, mask_of(id), {{"task_pid", "1000"}});
+  release_tasks(step);
+  EXPECT_THAT(*node.task(0).answer, StartsWith("refused: "));
+  EXPECT_THAT(node.task(0).devices, IsEmpty());
+}
+
+TEST(Step, MpirunsHelperGetsEveryPortOfTheNode) {
+  FakeNode node(1);
+  auto f = facts();
+  f.local_tasks = 1;
+  f.daemon_step = true;
+  Step step(f, node, node, node);
+  step.prepare();
+  step.task_has_namespace(0);
+  step.task_started(0, mask_of(0), {{"task_pid", "1000"}});
+  step.task_ready(0, {});
+  EXPECT_THAT(node.task(0).devices, ElementsAre("mlx5_0", "mlx5_1"));
+  EXPECT_THAT(node.task(0).lines, testing::Contains(HasSubstr("mpirun")));
+}
+
+struct ReportTest : testing::Test {
+  std::vector<std::string> run(const std::string& option) {
+    Step step(facts(option), node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    node.now = after;
+    EXPECT_THAT(step.report(), IsEmpty()) << "tasks still run";
+    for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
+    auto lines = step.report();
+    EXPECT_THAT(step.report(), IsEmpty()) << "told once";
+    EXPECT_THAT(step.finish(), IsEmpty());
+    EXPECT_THAT(node.journals, IsEmpty());
+    return lines;
+  }
+  FakeNode node{four_tasks};
+  NodeCounters after{.verbs_sent = 50'000'000, .verbs_received = 50'000'000, .tcp_sent = 9'000, .tcp_received = 9'000};
+};
+
+TEST_F(ReportTest, NativeIsToldOnlyWhenAskedFor) {
+  EXPECT_THAT(run("verbs"), IsEmpty());
+}
+
+TEST_F(ReportTest, SummaryIsOneLine) {
+  EXPECT_THAT(run("verbs,report=summary"), ElementsAre(StartsWith("n0: native: ")));
+}
+
+TEST_F(ReportTest, FullSaysWhoGotWhatAndWhy) {
+  const auto lines = run("verbs,report=full");
+  ASSERT_THAT(lines, SizeIs(5));
+  EXPECT_THAT(lines[2], AllOf(HasSubstr("task 2 uses mlx5_1:1"), HasSubstr("NUMA 1")));
+}
+
+TEST_F(ReportTest, AnythingButNativeIsAlwaysTold) {
+  after = {.verbs_sent = 0, .verbs_received = 0, .tcp_sent = 80'000'000, .tcp_received = 80'000'000};
+  EXPECT_THAT(run("verbs"), ElementsAre(StartsWith("n0: not native: ")));
+}
+
+TEST_F(ReportTest, CountersThatOthersMovedTooProveNothing) {
+  node.port_is_shared = true;
+  EXPECT_THAT(run("verbs"), ElementsAre(StartsWith("n0: unknown: ")));
+}
+
+}  // namespace
+}  // namespace cib::test

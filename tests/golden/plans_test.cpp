@@ -1,0 +1,86 @@
+// The program's own output on the project's fixtures, byte by byte. After a wanted change:
+// CIB_UPDATE_GOLDEN=1 ctest -L golden, and read the diff.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace cib {
+namespace {
+
+struct Case {
+  const char* name;
+  const char* arguments;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+std::string run(const std::string& arguments) {
+  const std::string command =
+      "cd " CIB_SOURCE_DIR "/tests/fixtures/nodes && " CIB_PROGRAM " " + arguments + " 2>&1";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return "cannot run " + command;
+  std::string output;
+  std::array<char, 4096> buffer{};
+  for (std::size_t n = 0; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    output.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  return output + "exit " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -1) + "\n";
+}
+
+class Output : public testing::TestWithParam<Case> {};
+
+TEST_P(Output, IsAsExpected) {
+  const std::string file = std::string(CIB_SOURCE_DIR "/tests/golden/expected/") + GetParam().name + ".txt";
+  const std::string actual =
+      "$ container-ib " + std::string(GetParam().arguments) + "\n" + run(GetParam().arguments);
+  if (std::getenv("CIB_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(file) << actual;
+    GTEST_SKIP() << "wrote " << file;
+  }
+  std::ifstream stream(file);
+  std::ostringstream expected;
+  expected << stream.rdbuf();
+  EXPECT_EQ(actual, expected.str());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Plans, Output,
+    testing::Values(
+        Case{"two-sockets", "plan --topology two-sockets.xml --masks 0x3,0xc"},
+        Case{"two-sockets-json", "plan --topology two-sockets.xml --masks 0x3,0xc --json"},
+        Case{"two-sockets-require", "plan --topology two-sockets.xml --tasks 1 --option verbs --json"},
+        Case{"nps4-cyclic", "plan --topology nps4.xml --tasks 8 --distribution cyclic"},
+        Case{"nps4-pack", "plan --topology nps4.xml --tasks 8 --distribution pack"},
+        Case{"dual-port", "plan --topology dual-port.xml --tasks 9"},
+        Case{"dual-port-sysfs", "plan --topology dual-port.xml --sysfs dual-port.sysfs --tasks 9"},
+        Case{"socket-direct", "plan --topology socket-direct.xml --tasks 4"},
+        Case{"eight-rails", "plan --topology eight-rails.xml --tasks 8"},
+        Case{"eight-rails-two", "plan --topology eight-rails.xml --tasks 4"},
+        Case{"eight-rails-gpus",
+             "plan --topology eight-rails.xml --tasks 2 --gpus 0:0000:83:00.0,1:0000:b3:00.0 --option "
+             "auto,rails=1"},
+        Case{"flat-vm", "plan --topology flat-vm.xml --tasks 4"},
+        Case{"decoys-topo", "topo --topology decoys.xml --sysfs decoys.sysfs"},
+        Case{"decoys-topo-json", "topo --topology two-sockets.xml --json"},
+        Case{"decoys-roce",
+             "plan --topology decoys.xml --sysfs decoys.sysfs --tasks 2 --option auto,roce=yes,hca=mlx5_0"},
+        Case{"nothing-eligible", "plan --topology decoys.xml --tasks 2 --option auto,hca=mlx5_1 --json"},
+        Case{"mode-of-another-version", "plan --topology two-sockets.xml --tasks 1 --option vf,rails=2"},
+        Case{"site-rules", "plan --topology two-sockets.xml --tasks 1 --config site.conf --node n1"},
+        Case{"site-refuses", "plan --topology two-sockets.xml --tasks 1 --config site.conf --option vf"},
+        Case{"bad-option", "plan --topology two-sockets.xml --tasks 1 --option verbs,rail=2"},
+        Case{"no-tasks", "plan --topology two-sockets.xml"},
+        Case{"bad-distribution", "plan --topology two-sockets.xml --tasks 1 --distribution random"},
+        Case{"config-fine", "check-config ../../../etc/container-ib.conf"},
+        Case{"config-broken", "check-config broken.conf"},
+        Case{"config-missing", "check-config missing.conf --json"}, Case{"help", "--help"},
+        Case{"plan-help", "plan --help"}));
+
+}  // namespace
+}  // namespace cib

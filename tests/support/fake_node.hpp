@@ -1,0 +1,90 @@
+// A node in memory: HCAs, tasks, their mount namespaces and answers, and the state directory. Every change to it is
+// counted, so that a test can make the n-th one fail, or end the agent right before or after it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "container_ib/ports/node.hpp"
+#include "container_ib/ports/remains.hpp"
+#include "container_ib/ports/state_store.hpp"
+#include "container_ib/ports/tasks.hpp"
+
+namespace cib::test {
+
+// What the agent's death looks like to the code under test: the stack is gone. Only tests throw or catch it.
+struct AgentDied {};
+
+enum class Fault { none, fails, agent_dies_before, agent_dies_after };
+
+struct FakeTask {
+  bool alive = true;
+  std::set<std::string> devices;            // what its /dev/infiniband shows, when ours is mounted
+  std::optional<std::string> answer;        // "granted", "declined: ...", "refused: ..."
+  std::map<std::string, std::string> environment;
+  std::vector<std::string> lines;
+  std::optional<std::uint64_t> memlock;     // raised to; 0: unlimited
+};
+
+class FakeNode final : public Node, public Tasks, public StateStore, public Remains {
+ public:
+  explicit FakeNode(unsigned tasks) : tasks_(tasks) {}
+
+  // Its HCAs: NUMA node 0 has PU 0-3 and mlx5_0, NUMA node 1 has PU 4-7 and mlx5_1.
+  static Inventory two_numa_nodes();
+
+  void inject(unsigned nth_change, Fault fault) { fault_at_ = nth_change, fault_ = fault; }
+  unsigned changes() const { return changes_; }
+  bool agent_alive = true, stepd_alive = true;
+  std::set<std::string> unkillable;
+
+  FakeTask& task(unsigned id) { return tasks_[id]; }
+  SiteConfig site;
+  std::optional<Error> site_error;
+  Inventory node = two_numa_nodes();
+  NodeCounters now;
+  bool port_is_shared = false;
+  // Steps with a journal, as the state directory has them.
+  std::map<std::string, std::vector<Record>> journals;
+
+  // Port Node
+  Result<SiteConfig> site_config(const std::string&) override;
+  Result<Inventory> inventory(const SiteConfig&) override { return node; }
+  Result<NodeCounters> counters(const std::vector<Port>&) override { return now; }
+  // Port Tasks
+  Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
+  Status unmount_devices(unsigned task) override;
+  Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
+  void grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
+             bool memlock_raised) override;
+  void decline(unsigned task, const std::string& why) override;
+  void refuse(unsigned task, const std::string& why) override;
+  std::vector<std::string> kill_survivors() override;
+  // Port StateStore
+  Status create(const std::string& step) override;
+  Status append(const Record& record) override;
+  Status remove() override;
+  bool share(const std::vector<std::string>&) override { return port_is_shared; }
+  bool shared() override { return port_is_shared; }
+  // Port Remains
+  Result<std::vector<JournaledStep>> steps() override;
+  Result<std::string> boot_id() override { return std::string("boot"); }
+  bool is_alive(const JournaledProcess& process) override;
+  std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) override;
+  Status remove(const std::string& step) override;
+
+ private:
+  template <class Effect>
+  Status change(const char* what, Effect effect);
+  void answer(unsigned task, const std::string& text);
+
+  std::vector<FakeTask> tasks_;
+  std::string own_step_;
+  unsigned changes_ = 0, fault_at_ = 0;
+  Fault fault_ = Fault::none;
+};
+
+}  // namespace cib::test

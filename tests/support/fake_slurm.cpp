@@ -1,0 +1,311 @@
+#include "support/fake_slurm.hpp"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "spank/spank_abi.hpp"
+
+namespace cib::test {
+namespace {
+
+constexpr unsigned max_tasks = 128;
+constexpr auto limit = std::chrono::seconds(20);
+
+// Shared between the test, the fake slurmstepd and its tasks.
+struct Board {
+  pid_t agent;
+  std::array<pid_t, max_tasks> task;
+  std::array<bool, max_tasks> hook_failed;
+  bool stepd_done;
+};
+
+// The process-wide state that Slurm's spank_* functions answer from.
+struct {
+  spank_context_t context = S_CTX_REMOTE;
+  std::uint32_t step = 0, tasks = 0;
+  int task_id = -1;
+  pid_t task_pid = -1;
+  spank_option* option = nullptr;
+  std::map<std::string, std::string> environment;
+} slurm;
+
+using Hook = int (*)(spank_t, int, char**);
+
+// Field 2 and 3 of /proc/PID/stat.
+bool is_named(pid_t pid, const std::string& name) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  const bool zombie = text.find(") Z ") != std::string::npos;
+  return !zombie && text.find("(" + name) != std::string::npos;
+}
+
+// The agent that this slurmstepd has started: the newest process of that name.
+pid_t find_agent() {
+  pid_t newest = -1;
+  DIR* proc = ::opendir("/proc");
+  while (const dirent* entry = ::readdir(proc)) {
+    const pid_t pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (pid > newest && is_named(pid, "container-ib-ag")) newest = pid;
+  }
+  ::closedir(proc);
+  return newest;
+}
+
+class Stepd {
+ public:
+  Stepd(const StepPlan& plan, Board* board) : plan_(plan), board_(board) {}
+
+  [[noreturn]] void run() {
+    slurm = {};
+    slurm.step = plan_.step;
+    slurm.tasks = plan_.tasks;
+    void* plugin = ::dlopen(plan_.plugin.c_str(), RTLD_LAZY | RTLD_LOCAL);
+    if (plugin == nullptr) {
+      std::fprintf(stderr, "dlopen: %s\n", ::dlerror());
+      ::_exit(3);
+    }
+    plugin_ = plugin;
+    for (const std::string& arg : plan_.args) argv_.push_back(const_cast<char*>(arg.c_str()));
+    argv_.push_back(nullptr);
+
+    (void)call("slurm_spank_init");
+    if (plan_.option && slurm.option != nullptr) (void)slurm.option->cb(0, plan_.option->c_str(), 1);
+    (void)call("slurm_spank_init_post_opt");
+    if (plan_.option) board_->agent = find_agent();
+    reach(Point::step_prepared, 0);
+    fork_tasks();
+    for (unsigned id = 0; id < plan_.tasks; ++id) call_for_task("slurm_spank_task_post_fork", id);
+    reach(Point::tasks_forked, 0);
+    for (const int release : release_) ::close(release);
+    wait_for_exec();
+    reach(Point::tasks_run, 0);
+    for (unsigned i = 0; i < plan_.tasks; ++i) {
+      int status = 0;
+      const pid_t pid = ::wait(&status);
+      for (unsigned id = 0; id < plan_.tasks; ++id)
+        if (board_->task[id] == pid) call_for_task("slurm_spank_task_exit", id);
+    }
+    slurm.task_id = -1;
+    (void)call("slurm_spank_exit");
+    ::dlclose(plugin_);
+    board_->stepd_done = true;
+    ::_exit(0);
+  }
+
+ private:
+  int call(const char* hook) {
+    const auto function = reinterpret_cast<Hook>(::dlsym(plugin_, hook));
+    return function == nullptr ? 0 : function(nullptr, static_cast<int>(argv_.size()) - 1, argv_.data());
+  }
+
+  void call_for_task(const char* hook, unsigned id) {
+    slurm.task_id = static_cast<int>(id);
+    slurm.task_pid = board_->task[id];
+    (void)call(hook);
+  }
+
+  void reach(Point point, unsigned task) {
+    if (plan_.victim == Victim::nobody || plan_.when != point) return;
+    if (point <= Point::task_runs && task != plan_.victim_task) return;
+    if (plan_.victim == Victim::task) ::kill(board_->task[plan_.victim_task], SIGKILL);
+    if (plan_.victim == Victim::agent) ::kill(board_->agent, SIGKILL);
+    if (plan_.victim == Victim::stepd) ::kill(stepd_, SIGKILL);
+    const bool itself = plan_.victim == Victim::task ? point <= Point::task_attached
+                                                     : plan_.victim == Victim::stepd && point >= Point::step_prepared;
+    if (itself) ::pause();  // for the signal on its way
+  }
+
+  void fork_tasks() {
+    for (unsigned id = 0; id < plan_.tasks; ++id) {
+      int gate[2];
+      if (::pipe2(gate, O_CLOEXEC) != 0) ::_exit(4);
+      const pid_t pid = ::fork();
+      if (pid == 0) be_task(id, gate[0], gate[1]);
+      board_->task[id] = pid;
+      ::close(gate[0]);
+      release_.push_back(gate[1]);
+    }
+  }
+
+  // exec_task() of Slurm's task.c, as far as hooks go.
+  [[noreturn]] void be_task(unsigned id, int gate, int own_release) {
+    while (board_->task[id] == 0) std::this_thread::yield();
+    ::close(own_release);
+    for (const int release : release_) ::close(release);  // of earlier tasks
+    slurm.task_id = static_cast<int>(id);
+    slurm.task_pid = -1;
+    reach(Point::task_forked, id);
+    if (call("slurm_spank_task_init_privileged") < 0) fail(id);
+    reach(Point::task_has_namespace, id);
+    char byte = 0;
+    (void)!::read(gate, &byte, 1);
+    reach(Point::task_released, id);
+    if (call("slurm_spank_task_init") < 0) fail(id);
+    reach(Point::task_attached, id);
+    ::execl("/bin/sleep", "sleep", plan_.tasks_sleep ? "60" : "0", nullptr);
+    ::_exit(127);
+  }
+
+  [[noreturn]] void fail(unsigned id) {
+    board_->hook_failed[id] = true;
+    ::_exit(1);
+  }
+
+  void wait_for_exec() {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    for (unsigned id = 0; id < plan_.tasks; ++id) {
+      while (std::chrono::steady_clock::now() < until && is_named(board_->task[id], "abi_")) std::this_thread::yield();
+      if (plan_.when == Point::task_runs) reach(Point::task_runs, id);
+    }
+  }
+
+  const StepPlan& plan_;
+  Board* board_;
+  pid_t stepd_ = ::getpid();
+  void* plugin_ = nullptr;
+  std::vector<char*> argv_;
+  std::vector<int> release_;
+};
+
+std::string read_all(int fd, pid_t stepd) {
+  std::string text;
+  const auto until = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
+    if (::poll(&p, 1, 100) > 0) {
+      std::array<char, 4096> buffer{};
+      const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+      if (n <= 0) return text;
+      text.append(buffer.data(), static_cast<std::size_t>(n));
+    }
+    if (std::chrono::steady_clock::now() > until) {
+      ::kill(stepd, SIGKILL);
+      return text + "\nfake slurmstepd did not end in time\n";
+    }
+  }
+}
+
+}  // namespace
+
+StepOutcome run_step(const StepPlan& plan) {
+  auto* board = static_cast<Board*>(
+      ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  *board = Board{.agent = -1, .task = {}, .hook_failed = {}, .stepd_done = false};
+  int output[2];
+  if (::pipe2(output, O_CLOEXEC) != 0) std::abort();
+  const pid_t stepd = ::fork();
+  if (stepd == 0) {
+    ::dup2(output[1], STDOUT_FILENO);
+    ::dup2(output[1], STDERR_FILENO);
+    Stepd(plan, board).run();
+  }
+  ::close(output[1]);
+  StepOutcome outcome;
+  outcome.output = read_all(output[0], stepd);
+  ::close(output[0]);
+  int status = 0;
+  ::waitpid(stepd, &status, 0);
+  outcome.stepd_was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  outcome.agent = board->agent;
+  for (unsigned id = 0; id < plan.tasks; ++id) {
+    outcome.tasks.push_back(board->task[id]);
+    if (board->hook_failed[id]) outcome.hook_failures.push_back(static_cast<int>(id));
+  }
+  ::munmap(board, sizeof(Board));
+  return outcome;
+}
+
+}  // namespace cib::test
+
+// What the plugin resolves against the process that loads it.
+extern "C" {
+
+using cib::test::slurm;
+
+CIB_EXPORT spank_context_t spank_context(void) { return slurm.context; }
+
+CIB_EXPORT int spank_remote(spank_t) { return slurm.context == S_CTX_REMOTE ? 1 : 0; }
+
+CIB_EXPORT spank_err_t spank_get_item(spank_t, spank_item_t item, ...) {
+  va_list args;
+  va_start(args, item);
+  spank_err_t rc = static_cast<spank_err_t>(ESPANK_SUCCESS);
+  switch (item) {
+    case S_JOB_ID: *va_arg(args, std::uint32_t*) = 17; break;
+    case S_JOB_STEPID: *va_arg(args, std::uint32_t*) = slurm.step; break;
+    case S_JOB_UID: *va_arg(args, uid_t*) = 1000; break;
+    case S_JOB_GID: *va_arg(args, gid_t*) = 1000; break;
+    case S_JOB_NNODES: *va_arg(args, std::uint32_t*) = 2; break;
+    case S_JOB_LOCAL_TASK_COUNT: *va_arg(args, std::uint32_t*) = slurm.tasks; break;
+    case S_TASK_ID: *va_arg(args, int*) = slurm.task_id; break;
+    case S_TASK_PID: *va_arg(args, pid_t*) = slurm.task_pid; break;
+    default: rc = static_cast<spank_err_t>(ESPANK_BAD_ARG);
+  }
+  va_end(args);
+  return rc;
+}
+
+CIB_EXPORT spank_err_t spank_getenv(spank_t, const char* name, char* buffer, int size) {
+  const auto it = slurm.environment.find(name);
+  if (it == slurm.environment.end()) return static_cast<spank_err_t>(ESPANK_ENV_NOEXIST);
+  std::snprintf(buffer, static_cast<std::size_t>(size), "%s", it->second.c_str());
+  return static_cast<spank_err_t>(ESPANK_SUCCESS);
+}
+
+CIB_EXPORT spank_err_t spank_setenv(spank_t, const char* name, const char* value, int overwrite) {
+  if (overwrite == 0 && slurm.environment.contains(name)) return static_cast<spank_err_t>(ESPANK_ENV_EXISTS);
+  slurm.environment[name] = value;
+  return static_cast<spank_err_t>(ESPANK_SUCCESS);
+}
+
+CIB_EXPORT spank_err_t spank_unsetenv(spank_t, const char* name) {
+  slurm.environment.erase(name);
+  return static_cast<spank_err_t>(ESPANK_SUCCESS);
+}
+
+CIB_EXPORT spank_err_t spank_option_register(spank_t, spank_option* option) {
+  slurm.option = option;
+  return static_cast<spank_err_t>(ESPANK_SUCCESS);
+}
+
+__attribute__((format(printf, 1, 2))) CIB_EXPORT void slurm_error(const char* format, ...) {
+  va_list args;
+  va_start(args, format);
+  std::string text = "error: ";
+  std::array<char, 2048> line{};
+  std::vsnprintf(line.data(), line.size(), format, args);
+  va_end(args);
+  text += line.data();
+  text += '\n';
+  (void)!::write(STDERR_FILENO, text.data(), text.size());
+}
+
+__attribute__((format(printf, 1, 2))) CIB_EXPORT void slurm_spank_log(const char* format, ...) {
+  va_list args;
+  va_start(args, format);
+  std::array<char, 2048> line{};
+  std::vsnprintf(line.data(), line.size() - 1, format, args);
+  va_end(args);
+  std::strcat(line.data(), "\n");
+  (void)!::write(STDERR_FILENO, line.data(), std::strlen(line.data()));
+}
+
+}  // extern "C"

@@ -1,0 +1,51 @@
+// A slurmstepd of a hundred lines: loads the real plugin, forks real tasks and calls the hooks in the order and with
+// the identities of Slurm's mgr.c and task.c. Anyone can be killed at any point.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cib::test {
+
+// Points in the life of a step, in order. A task reaches the first five, slurmstepd the others.
+enum class Point {
+  task_forked,
+  task_has_namespace,  // after task_init_privileged
+  task_released,       // before task_init
+  task_attached,       // after task_init, before exec
+  task_runs,           // after exec
+  step_prepared,       // slurmstepd: after init_post_opt, before any fork
+  tasks_forked,        // slurmstepd: after the last task_post_fork, no task released yet
+  tasks_run,           // slurmstepd: all have exec'ed or ended
+};
+
+enum class Victim { nobody, task, agent, stepd };
+
+struct StepPlan {
+  std::string plugin;             // path of container_ib.so
+  std::vector<std::string> args;  // of the plugstack line
+  std::optional<std::string> option;
+  unsigned tasks = 4;
+  std::uint32_t step = 0;
+  Victim victim = Victim::nobody;
+  Point when = Point::step_prepared;
+  unsigned victim_task = 0;
+  bool tasks_sleep = false;  // run for a minute, else end at once
+};
+
+struct StepOutcome {
+  std::string output;              // what the plugin told the user
+  std::vector<int> hook_failures;  // tasks whose task_init or task_init_privileged failed
+  std::vector<pid_t> tasks;
+  pid_t agent = -1;                // -1: none was started
+  bool stepd_was_killed = false;
+};
+
+// Runs the step to its end (at most 20 s). Needs root.
+StepOutcome run_step(const StepPlan& plan);
+
+}  // namespace cib::test

@@ -1,0 +1,134 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/node_builder.hpp"
+
+namespace cib {
+namespace {
+
+using test::one_rail;
+using test::port;
+using test::why_not;
+using testing::HasSubstr;
+
+struct Case {
+  const char* what;
+  void (*change)(Port&, PlacementOptions&);
+  const char* reason;  // "eligible", or a part of the reason
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.what; }
+
+class OnePort : public testing::TestWithParam<Case> {};
+
+TEST_P(OnePort, IsEligibleOrSaysWhyNot) {
+  Inventory node = test::numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:86:00.0", {1})};
+  auto options = one_rail();
+  GetParam().change(node.ports[0], options);
+  const std::string name = node.ports[0].name();
+  const auto assignment = place(node, test::tasks_on({0}), options);
+  EXPECT_THAT(why_not(node, assignment, name), HasSubstr(GetParam().reason));
+  for (const std::size_t index : assignment.tasks[0].ports)
+    EXPECT_EQ(why_not(node, assignment, node.ports[index].name()), "eligible");
+  EXPECT_EQ(assignment.tasks[0].ports.empty(), why_not(node, assignment, name) != "eligible" &&
+                                                   why_not(node, assignment, "mlx5_1:1") != "eligible");
+}
+
+using P = Port;
+using O = PlacementOptions;
+
+INSTANTIATE_TEST_SUITE_P(
+    Reasons, OnePort,
+    testing::Values(
+        Case{"as it is", [](P&, O&) {}, "eligible"},
+        Case{"armed", [](P& p, O&) { p.state = PortState::armed; }, "state ARMED"},
+        Case{"down", [](P& p, O&) { p.state = PortState::down; }, "state DOWN"},
+        Case{"init", [](P& p, O&) { p.state = PortState::init; }, "no subnet manager"},
+        Case{"init without link",
+             [](P& p, O&) {
+               p.state = PortState::init;
+               p.phys_state = PhysState::polling;
+             },
+             "state INIT"},
+        Case{"state unknown", [](P& p, O&) { p.state = PortState::unknown; }, "state unknown"},
+        Case{"state of a later kernel", [](P& p, O&) { p.state = static_cast<PortState>(99); },
+             "state unknown"},
+        Case{"polling", [](P& p, O&) { p.phys_state = PhysState::polling; }, "physical state Polling"},
+        Case{"phys_state unknown", [](P& p, O&) { p.phys_state = PhysState::unknown; }, "eligible"},
+        Case{"Ethernet", [](P& p, O&) { p.link_layer = LinkLayer::ethernet; }, "Ethernet; roce=yes"},
+        Case{"link unknown", [](P& p, O&) { p.link_layer = LinkLayer::unknown; }, "link layer unknown"},
+        Case{"lid 0", [](P& p, O&) { p.lid = 0; }, "LID 0"},
+        Case{"lid ffff", [](P& p, O&) { p.lid = 0xffff; }, "LID 65535"},
+        Case{"multicast lid", [](P& p, O&) { p.lid = 0xc000; }, "LID 49152"},
+        Case{"highest lid", [](P& p, O&) { p.lid = 0xbfff; }, "eligible"},
+        Case{"hfi1", [](P& p, O&) { p.driver = "hfi1"; }, "driver hfi1, allowed are mlx5_core, mlx4_core"},
+        Case{"no driver", [](P& p, O&) { p.driver = ""; }, "unknown driver"},
+        Case{"any driver", [](P& p, O& o) { p.driver = "hfi1", o.drivers = {}; }, "eligible"},
+        Case{"slow", [](P& p, O&) { p.rate_gbps = 99; }, "99 Gb/s is below 0.5 of this node's best 200"},
+        Case{"half", [](P& p, O&) { p.rate_gbps = 100; }, "eligible"},
+        Case{"rate unknown", [](P& p, O&) { p.rate_gbps = 0; }, "eligible"},
+        Case{"slow but wanted", [](P& p, O& o) { p.rate_gbps = 1, o.min_rate_fraction = 0; }, "eligible"},
+        Case{"not the user's", [](P&, O& o) { o.hca = "mlx5_1"; }, "does not match hca=mlx5_1"},
+        Case{"the user's", [](P&, O& o) { o.hca = "mlx5_[!1]"; }, "eligible"},
+        Case{"the user's port", [](P&, O& o) { o.hca = "mlx5_0:1"; }, "eligible"},
+        Case{"the other port", [](P&, O& o) { o.hca = "mlx5_0:2"; }, "does not match"},
+        Case{"not the site's",
+             [](P&, O& o) {
+               o.site_hca = {"x*", "mlx5_1"};
+             },
+             "which are x*, mlx5_1"},
+        Case{"none the site's", [](P&, O& o) { o.site_hca = {}; }, "no HCA for MPI on this node"},
+        Case{"comma in name", [](P& p, O&) { p.device = "mlx5_0,eth0"; }, "not the name"},
+        Case{"no name", [](P& p, O&) { p.device = ""; }, "not the name"},
+        Case{"renamed", [](P& p, O&) { p.device = "ibp1s0"; }, "eligible"},
+        Case{"same name", [](P& p, O&) { p.device = "mlx5_1", p.pci->bus = 0x90; }, "eligible"},
+        Case{"other fabric", [](P& p, O&) { p.subnet_prefix = 0xfec0000000000001; },
+             "subnet prefix fec0:0000:0000:0001, the step uses fe80:0000:0000:0000"},
+        Case{"larger fabric", [](P& p, O&) { p.subnet_prefix = 0xfec0000000000001, p.rate_gbps = 400; },
+             "eligible"},
+        Case{"wanted fabric",
+             [](P& p, O& o) {
+               p.subnet_prefix = 0xfec0000000000001;
+               o.fabric = "fec0:0000:0000:0001";
+             },
+             "eligible"},
+        Case{"unwanted fabric", [](P&, O& o) { o.fabric = "fec0:0000:0000:0001"; },
+             "the step uses fec0:0000:0000:0001"},
+        Case{"prefix unknown", [](P& p, O&) { p.subnet_prefix.reset(); }, "eligible"}));
+
+TEST(Eligibility, RoceIsAFabricOfItsOwn) {
+  Inventory node = test::numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:86:00.0", {1})};
+  node.ports[0].link_layer = LinkLayer::ethernet;
+  node.ports[0].lid = 0;
+  auto options = one_rail();
+  options.roce = true;
+  const auto assignment = place(node, test::tasks_on({0}), options);
+  EXPECT_EQ(test::ports_text(node, assignment), "mlx5_1:1") << "as much InfiniBand as Ethernet";
+  EXPECT_THAT(why_not(node, assignment, "mlx5_0:1"), HasSubstr("Ethernet, the step uses fe80"));
+  node.ports[0].rate_gbps = 400;
+  EXPECT_EQ(test::ports_text(node, place(node, test::tasks_on({0}), options)), "mlx5_0:1");
+}
+
+TEST(Eligibility, AllFabricsGiveEachTaskAPortInEach) {
+  Inventory node = test::numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
+                port("mlx5_2", "0000:86:00.0", {1}), port("mlx5_3", "0000:87:00.0", {1})};
+  node.ports[1].subnet_prefix = node.ports[3].subnet_prefix = 0xfec0000000000001;
+  auto options = one_rail();
+  options.fabric = "all";
+  EXPECT_EQ(test::ports_text(node, place(node, test::tasks_on({0, 4}), options)),
+            "mlx5_0:1,mlx5_1:1 mlx5_2:1,mlx5_3:1");
+}
+
+TEST(PlacementOptions, TheFirstMatchingNodeRuleCounts) {
+  SiteConfig site;
+  site.nodes = {{"n1*", {"a"}}, {"n*", {"b", "c"}}};
+  EXPECT_EQ(placement_options({}, site, "n12").site_hca, std::vector<std::string>{"a"});
+  EXPECT_EQ(placement_options({}, site, "n2").site_hca, (std::vector<std::string>{"b", "c"}));
+  EXPECT_EQ(placement_options({}, site, "login").site_hca, std::vector<std::string>{"*"});
+}
+
+}  // namespace
+}  // namespace cib

@@ -1,0 +1,196 @@
+#include "container_ib/environment.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "container_ib/text.hpp"
+
+namespace cib {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+EnvironmentInputs inputs() {
+  EnvironmentInputs in;
+  in.task_ports = {"mlx5_1:1"};
+  in.node_ports = {"mlx5_0:1", "mlx5_1:1"};
+  in.numa = "1";
+  in.plan = "0123abcd";
+  return in;
+}
+
+std::map<std::string, std::string> variables(const EnvironmentInputs& in) {
+  std::map<std::string, std::string> set;
+  for (const auto& change : build_environment(in).set) {
+    EXPECT_FALSE(set.contains(change.name)) << change.name << " is set twice";
+    set[change.name] = change.value;
+  }
+  return set;
+}
+
+std::string value(const EnvironmentInputs& in, const std::string& name) {
+  const auto set = variables(in);
+  const auto found = set.find(name);
+  return found == set.end() ? "(unset)" : found->second;
+}
+
+TEST(Environment, AutoSetsWhatIsHarmlessWhereTheStackIsAbsent) {
+  const std::map<std::string, std::string> expected = {{"CONTAINER_IB_MODE", "verbs"},
+                                                       {"CONTAINER_IB_PORTS", "mlx5_1:1"},
+                                                       {"CONTAINER_IB_NUMA", "1"},
+                                                       {"CONTAINER_IB_PLAN", "0123abcd"},
+                                                       {"UCX_NET_DEVICES", "mlx5_1:1"},
+                                                       {"OMPI_MCA_pml_ucx_devices", "any"},
+                                                       {"OMPI_MCA_btl", "^openib"},
+                                                       {"OMPI_MCA_pml", "^v"},
+                                                       {"PMIX_MCA_gds", "hash"},
+                                                       {"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"},
+                                                       {"MV2_IBA_HCA", "mlx5_1"},
+                                                       {"MV2_DEFAULT_PORT", "1"}};
+  EXPECT_EQ(variables(inputs()), expected);
+}
+
+TEST(Environment, RequireClosesEveryFallBack) {
+  auto in = inputs();
+  in.require = true;
+  EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,tcp");
+  EXPECT_EQ(value(in, "NCCL_NET"), "IB");
+  EXPECT_EQ(value(in, "UCX_TLS"), "(unset)") << "a list would cut off shared memory and GPUs";
+  EXPECT_EQ(value(in, "OMPI_MCA_pml"), "^ob1") << "UCX, OFI and PSM2 stay";
+  in.profiles = {"mpich"};
+  EXPECT_EQ(value(in, "MPIR_CVAR_CH4_NETMOD"), "ucx");
+  EXPECT_EQ(value(in, "UCX_NET_DEVICES"), "mlx5_1:1") << "implied profile";
+}
+
+TEST(Environment, NoneLeavesOnlyOurOwnRecord) {
+  auto in = inputs();
+  in.profiles = {"none"};
+  for (const auto& [name, text] : variables(in)) EXPECT_TRUE(name.starts_with("CONTAINER_IB_")) << name;
+  EXPECT_EQ(variables(in).size(), 4U);
+  in.mode = Mode::none;
+  EXPECT_THAT(build_environment(in).set, IsEmpty());
+}
+
+TEST(Environment, WithoutAPortNothingPretendsToBeThere) {
+  auto in = inputs();
+  in.task_ports = {};
+  in.numa = "";
+  const std::map<std::string, std::string> expected = {{"CONTAINER_IB_MODE", "none"},
+                                                       {"CONTAINER_IB_PLAN", "0123abcd"}};
+  EXPECT_EQ(variables(in), expected);
+}
+
+TEST(Environment, EveryVariableOfTheUserStays) {
+  const auto in_auto = inputs();
+  for (const auto& [name, text] : variables(in_auto)) {
+    if (name.starts_with("CONTAINER_IB_")) continue;
+    auto in = inputs();
+    in.user[name] = "mine";
+    EXPECT_EQ(value(in, name), "(unset)") << name;
+    EXPECT_THAT(build_environment(in).kept, ElementsAre(name));
+    EXPECT_THAT(environment_inputs(), Contains(name));
+  }
+  auto in = inputs();
+  in.user["CONTAINER_IB_PORTS"] = "forged:1";
+  EXPECT_EQ(value(in, "CONTAINER_IB_PORTS"), "mlx5_1:1") << "our own record is ours";
+  in.user["UCX_NET_DEVICES"] = "";
+  EXPECT_EQ(value(in, "UCX_NET_DEVICES"), "(unset)") << "set to nothing is set";
+}
+
+TEST(Environment, AUsersTcpIsNotTurnedIntoNoTransport) {
+  const std::pair<const char*, bool> lists[] = {{"tcp", false},         {"tcp,sm,self", false},
+                                                {"sm,self", false},     {"^ib", false},
+                                                {"^tcp", true},         {"tcp,rc", true},
+                                                {"all", true},          {"rc_x,sm", true},
+                                                {"\\rc_v,sm", true},    {"ib,sm", true},
+                                                {"ud_verbs:aux", true}, {"dc", true},
+                                                {"^cma", true},         {"", true}};
+  for (const auto& [list, ours] : lists) {
+    auto in = inputs();
+    in.user["UCX_TLS"] = list;
+    EXPECT_EQ(value(in, "UCX_NET_DEVICES"), ours ? "mlx5_1:1" : "(unset)") << list;
+    const auto notes = build_environment(in).notes;
+    if (ours)
+      EXPECT_THAT(notes, IsEmpty()) << list;
+    else
+      EXPECT_THAT(notes, ElementsAre(HasSubstr("UCX_TLS is set without an InfiniBand transport")));
+  }
+}
+
+TEST(Environment, NcclSwitchedOffByTheUserStaysOff) {
+  auto in = inputs();
+  in.require = true;
+  in.user["NCCL_IB_DISABLE"] = "1";
+  EXPECT_EQ(value(in, "NCCL_IB_HCA"), "(unset)");
+  EXPECT_EQ(value(in, "NCCL_NET"), "(unset)") << "NCCL_NET=IB with IB disabled ends the job";
+  in.user["NCCL_IB_DISABLE"] = "0";
+  EXPECT_EQ(value(in, "NCCL_NET"), "IB");
+}
+
+TEST(Environment, PortsAreAlwaysNamedWithTheirNumber) {
+  auto in = inputs();
+  in.task_ports = {"mlx5_0:1", "mlx5_0:2", "mlx5_3:1"};
+  EXPECT_EQ(value(in, "UCX_NET_DEVICES"), "mlx5_0:1,mlx5_0:2,mlx5_3:1");
+  EXPECT_EQ(value(in, "UCX_MAX_RNDV_RAILS"), "3");
+  EXPECT_EQ(value(in, "MV2_IBA_HCA"), "mlx5_0:mlx5_3");
+  EXPECT_EQ(value(in, "MV2_NUM_HCAS"), "2");
+  EXPECT_EQ(value(in, "MV2_DEFAULT_PORT"), "(unset)") << "one number cannot name ports 1 and 2";
+  in.task_ports.pop_back();
+  EXPECT_EQ(value(in, "UCX_MAX_RNDV_RAILS"), "(unset)") << "2 is UCX's own default";
+}
+
+TEST(Environment, PrefixMatchesDoNotSelectAnotherDevice) {
+  auto in = inputs();
+  in.profiles = {"nccl", "libfabric"};
+  in.node_ports = {"mlx5_1:1", "mlx5_10:1"};
+  EXPECT_TRUE(value(in, "NCCL_IB_HCA").starts_with("=")) << "exact match";
+  EXPECT_EQ(value(in, "FI_VERBS_DEVICE_NAME"), "(unset)") << "mlx5_1 also begins mlx5_10";
+  in.node_ports = {"mlx5_1:1", "mlx5_2:1"};
+  EXPECT_EQ(value(in, "FI_VERBS_DEVICE_NAME"), "mlx5_1");
+}
+
+TEST(Environment, ThePartitionIsWrittenAsEachStackReadsIt) {
+  auto in = inputs();
+  in.pkey = 0x8001;
+  EXPECT_EQ(value(in, "UCX_IB_PKEY"), "0x0001") << "15 bits";
+  EXPECT_EQ(value(in, "MV2_DEFAULT_PKEY"), "0x8001");
+}
+
+TEST(Environment, SeparateNamespacesSwitchOffWhatTheyBreak) {
+  auto in = inputs();
+  in.private_user_namespaces = true;
+  in.private_pid_namespaces = true;
+  EXPECT_EQ(value(in, "UCX_TLS"), "^cma");
+  EXPECT_EQ(value(in, "OMPI_MCA_smsc"), "^cma");
+  EXPECT_EQ(value(in, "OMPI_MCA_btl_vader_single_copy_mechanism"), "none");
+  EXPECT_EQ(value(in, "MV2_SMP_USE_CMA"), "0");
+  EXPECT_EQ(value(in, "UCX_POSIX_USE_PROC_LINK"), "n");
+}
+
+TEST(Environment, TheServersSecurityModuleIsPassedOn) {
+  auto in = inputs();
+  in.user["PMIX_SECURITY_MODE"] = "munge,native";
+  EXPECT_EQ(value(in, "PMIX_MCA_psec"), "munge,native");
+}
+
+TEST(Environment, EveryProfileThatAUserCanNameSetsSomething) {
+  auto in = inputs();
+  in.require = true;
+  in.profiles = {"none"};
+  const auto nothing = variables(in).size();
+  Request request;
+  for (const char* name : {"ucx", "ompi", "pmix", "nccl", "mvapich", "mpich", "intelmpi",
+                           "libfabric", "nvshmem", "hcoll", "pami"}) {
+    ASSERT_TRUE(set_key(request, "env", name).ok()) << name;
+    in.profiles = *request.env;
+    EXPECT_GT(variables(in).size(), nothing) << name;
+  }
+}
+
+}  // namespace
+}  // namespace cib

@@ -1,0 +1,129 @@
+#include "container_ib/inventory.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <climits>
+#include <cstring>
+
+#include "pci_driver.hpp"
+#include "support/machines.hpp"
+#include "support/temp_tree.hpp"
+
+namespace cib {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Inventory fixture(const std::string& name) {
+  auto node = test::load_xml(CIB_SOURCE_DIR "/tests/fixtures/nodes/" + name + ".xml");
+  EXPECT_TRUE(node.ok()) << (node.ok() ? "" : node.error().message());
+  return node.ok() ? *node : Inventory{};
+}
+
+const Port& port_of(const Inventory& node, const std::string& device) {
+  static const Port none;
+  for (const auto& port : node.ports)
+    if (port.device == device) return port;
+  ADD_FAILURE() << "no " << device;
+  return none;
+}
+
+TEST(Inventory, ReadsStructureAndDevices) {
+  const Inventory node = fixture("two-sockets");
+  ASSERT_EQ(node.numa_nodes.size(), 2U);
+  EXPECT_EQ(node.numa_nodes[1].os_index, 1U);
+  EXPECT_EQ(node.numa_nodes[1].package, 1U);
+  EXPECT_EQ(node.numa_nodes[1].cpus.hex(), "0xc");
+  EXPECT_EQ(node.distances, (std::vector<std::vector<unsigned>>{{10, 21}, {21, 10}}));
+  EXPECT_EQ(node.cores.size(), 4U);
+  const Port& port = port_of(node, "mlx5_1");
+  EXPECT_EQ(port.pci->text(), "0000:86:00.0");
+  EXPECT_EQ(port.driver, "mlx5_core") << "by vendor and device number";
+  EXPECT_THAT(port.numa, ElementsAre(1U));
+  EXPECT_THAT(port.pci_path, ElementsAre("host 0:133", "0000:85:00.0"));
+  EXPECT_EQ(port.state, PortState::active);
+  EXPECT_EQ(port.link_layer, LinkLayer::infiniband);
+  EXPECT_EQ(port.node_guid, 0x0002c90300000020U);
+  EXPECT_EQ(port.subnet_prefix, 0xfe80000000000000U);
+  EXPECT_NEAR(port.pci_gbps, 126, 0.1);
+  EXPECT_EQ(port.rate_gbps, 0) << "hwloc does not know it";
+}
+
+TEST(Inventory, KeepsNumaNodesApartWithinAPackage) {
+  const Inventory node = fixture("nps4");
+  ASSERT_EQ(node.numa_nodes.size(), 8U);
+  EXPECT_THAT(port_of(node, "mlx5_1").numa, ElementsAre(1U));
+  EXPECT_THAT(port_of(node, "mlx5_2").numa, ElementsAre(7U));
+}
+
+TEST(Inventory, ADeviceBelowTheMachineHasUnknownLocality) {
+  EXPECT_THAT(port_of(fixture("flat-vm"), "mlx5_ib0").numa, IsEmpty());
+}
+
+TEST(Inventory, TellsEthernetByTheMissingLid) {
+  const Inventory node = fixture("decoys");
+  EXPECT_EQ(port_of(node, "mlx5_0").link_layer, LinkLayer::ethernet);
+  EXPECT_EQ(port_of(node, "mlx5_1").link_layer, LinkLayer::unknown) << "down: nobody knows";
+  EXPECT_EQ(port_of(node, "hfi1_0").driver, "hfi1");
+}
+
+TEST(Inventory, FindsGpusBehindTheirSwitches) {
+  const Inventory node = fixture("eight-rails");
+  ASSERT_EQ(node.gpus.size(), 8U);
+  EXPECT_EQ(node.gpus[0].pci_path.size(), 4U);
+  EXPECT_THAT(node.gpus[7].numa, ElementsAre(1U));
+}
+
+TEST(Inventory, SysfsAddsWhatTheXmlLacks) {
+  const auto node = load_inventory({.kind = InventorySource::Kind::xml,
+                                    .path = CIB_SOURCE_DIR "/tests/fixtures/nodes/decoys.xml",
+                                    .sysfs = CIB_SOURCE_DIR "/tests/fixtures/nodes/decoys.sysfs"});
+  ASSERT_TRUE(node.ok()) << node.error().message();
+  EXPECT_EQ(port_of(*node, "mlx5_3").rate_gbps, 25);
+  EXPECT_EQ(port_of(*node, "mlx5_3").pci->text(), "0000:a0:00.0") << "the XML's";
+  EXPECT_EQ(port_of(*node, "mlx5_1").phys_state, PhysState::disabled);
+}
+
+TEST(Inventory, GuessesDriversFromOtherMachinesFiles) {
+  EXPECT_EQ(guess_driver(0x15b3, 0x1003, "x"), "mlx4_core");
+  EXPECT_EQ(guess_driver(0x15b3, 0x673c, "x"), "mlx4_core");
+  EXPECT_EQ(guess_driver(0x15b3, 0x1021, "ibp1s0"), "mlx5_core");
+  EXPECT_EQ(guess_driver(0x15b3, 0xa2dc, "x"), "mlx5_core");
+  EXPECT_EQ(guess_driver(0x15b3, 0x5a44, "mthca0"), "");
+  EXPECT_EQ(guess_driver(0x8086, 0x24f0, "opap1s0"), "hfi1");
+  EXPECT_EQ(guess_driver(0x1d0f, 0xefa0, "rdmap197s0"), "efa");
+  EXPECT_EQ(guess_driver(0x8086, 0x1592, "mlx5_0"), "") << "the numbers say more than the name";
+  EXPECT_EQ(guess_driver(0, 0, "mlx5_0"), "mlx5_core");
+  EXPECT_EQ(guess_driver(0, 0, "ibp1s0"), "");
+}
+
+TEST(Inventory, AnUnreadableTopologyIsAnError) {
+  const test::TempTree tree;
+  tree.file("empty.xml", "");
+  tree.file("torn.xml", "<?xml version=\"1.0\"?><topology version=\"2.0\"><object type=\"Machine\"");
+  for (const char* name : {"missing.xml", "empty.xml", "torn.xml"}) {
+    const auto node = test::load_xml(tree.path(name));
+    ASSERT_FALSE(node.ok()) << name;
+    EXPECT_THAT(node.error().what, HasSubstr(name));
+  }
+}
+
+TEST(Inventory, ThisMachineIsReadWithoutBindingTheCaller) {
+  cpu_set_t before, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  const auto node = load_inventory({});
+  ASSERT_TRUE(node.ok()) << node.error().message();
+  EXPECT_FALSE(node->numa_nodes.empty());
+  EXPECT_FALSE(node->cores.empty());
+  ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
+  EXPECT_EQ(std::memcmp(&before, &after, sizeof before), 0);
+  for (const char* name : {"HWLOC_FSROOT", "HWLOC_PLUGINS_BLACKLIST", "HWLOC_HIDE_ERRORS"})
+    EXPECT_EQ(std::getenv(name), nullptr) << name;
+}
+
+}  // namespace
+}  // namespace cib

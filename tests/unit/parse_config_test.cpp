@@ -1,0 +1,191 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "container_ib/config.hpp"
+
+namespace cib {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+SiteConfig parsed(std::string_view text) {
+  auto site = parse_config(text, "conf");
+  EXPECT_TRUE(site.ok()) << (site.ok() ? "" : site.error().what);
+  return site.ok() ? *site : SiteConfig{};
+}
+
+TEST(ParseConfig, ReadsEveryKey) {
+  const SiteConfig site = parsed(R"(
+[devices]
+drivers = ["mlx5_core", "vhca"]
+min_rate_fraction = 1
+[modes]
+allow = ["verbs", "vf"]
+auto = ["vf", "verbs"]
+[defaults]
+rails = 2
+require = true
+env = ["ucx", "pmix"]
+pkey = 0x8001
+fabric = "fe80::"
+[force]
+umad = "no"
+[users]
+forbid = ["mtu"]
+allow_umad = true
+[pkeys]
+allow = [0x8001, "0x7fff"]
+[memlock]
+raise = false
+cap = "64M"
+[timeouts]
+rendezvous_s = 5
+[topology]
+xml = "/etc/slurm/node.xml"
+[state]
+dir = "/run/elsewhere"
+[[nodes]]
+name = "n[0-3]"
+hca = "vhca0"
+[[nodes]]
+name = "*"
+hca = ["a", "b*"]
+)");
+  EXPECT_THAT(site.drivers, ElementsAre("mlx5_core", "vhca"));
+  EXPECT_EQ(site.min_rate_fraction, 1.0);
+  EXPECT_THAT(site.modes, ElementsAre(Mode::verbs, Mode::vf));
+  EXPECT_THAT(site.auto_modes, ElementsAre(Mode::vf, Mode::verbs));
+  std::vector<std::string> defaults;
+  for (const auto& rule : site.defaults) defaults.push_back(rule.key + "=" + rule.value);
+  EXPECT_THAT(defaults, testing::UnorderedElementsAre("rails=2", "require=yes", "env=ucx+pmix", "pkey=0x8001",
+                                                      "fabric=fe80::"));
+  ASSERT_EQ(site.force.size(), 1U);
+  EXPECT_EQ(site.force[0].value, "no");
+  EXPECT_THAT(site.forbid, ElementsAre("mtu"));
+  EXPECT_TRUE(site.allow_umad);
+  EXPECT_THAT(site.pkeys, ElementsAre(0x8001, 0x7fff));
+  EXPECT_FALSE(site.raise_memlock);
+  EXPECT_EQ(site.memlock_bytes, 64U << 20);
+  EXPECT_EQ(site.rendezvous_timeout_s, 5U);
+  EXPECT_EQ(site.topology_xml, "/etc/slurm/node.xml");
+  EXPECT_EQ(site.state_dir, "/run/elsewhere");
+  ASSERT_EQ(site.nodes.size(), 2U);
+  EXPECT_THAT(site.nodes[0].hca, ElementsAre("vhca0"));
+  EXPECT_THAT(site.nodes[1].hca, ElementsAre("a", "b*"));
+  const Settings settings = resolve(parse_request("auto").value(), site).value();
+  EXPECT_EQ(settings.rails, 2U);
+  EXPECT_EQ(settings.fabric, "fe80:0000:0000:0000");
+}
+
+TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"x = 1",
+       "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, memlock, timeouts, topology, "
+       "state, defaults, force, nodes"},
+      {"\n[device]\n", "conf:2: device: unknown section"},
+      {"devices = 3", "conf:1: devices: 3, allowed: a section with drivers, min_rate_fraction"},
+      {"[devices]\n\ndriver = []",
+       "conf:3: devices.driver: unknown key, allowed: drivers, min_rate_fraction"},
+      {"[devices]\ndrivers = 1", "conf:2: devices.drivers: 1, allowed: a list of kernel drivers"},
+      {"[devices]\ndrivers = [1]", "conf:2: devices.drivers: this list, allowed"},
+      {"[devices]\ndrivers = [\"\"]", "conf:2: devices.drivers"},
+      {"[devices]\nmin_rate_fraction = 1.5", "conf:2: devices.min_rate_fraction: 1.5"},
+      {"[devices]\nmin_rate_fraction = nan", "allowed: 0.0 to 1.0"},
+      {"[devices]\nmin_rate_fraction = \"0.5\"", "\"0.5\", allowed: 0.0 to 1.0"},
+      {"[modes]\nallow = [\"auto\"]", "conf:2: modes.allow: this list, allowed: a list of verbs, vf"},
+      {"[modes]\nauto = [\"vf\"]", "modes.auto: vf, allowed: the modes in modes.allow"},
+      {"[defaults]\nrail = 1", "conf:2: defaults: unknown key 'rail'; keys are require, rails"},
+      {"[defaults]\nrails = 9", "conf:2: defaults: rails=9: allowed are auto and 1 to 8"},
+      {"[force]\nmtu = 1.5", "conf:2: force.mtu: 1.5"},
+      {"[users]\nforbid = [\"rail\"]", "conf:2: users.forbid: this list, allowed: a list of keys"},
+      {"[users]\nallow_umad = \"yes\"", "conf:2: users.allow_umad: \"yes\", allowed: true and false"},
+      {"[pkeys]\nallow = [0]", "conf:2: pkeys.allow: this list, allowed: a list of P_Keys"},
+      {"[pkeys]\nallow = [0x18001]", "conf:2: pkeys.allow"},
+      {"[memlock]\ncap = -1", "conf:2: memlock.cap: -1, allowed: \"unlimited\" and a number of bytes"},
+      {"[memlock]\ncap = \"64X\"", "conf:2: memlock.cap: \"64X\""},
+      {"[memlock]\ncap = \"99999999999999999G\"", "conf:2: memlock.cap"},
+      {"[timeouts]\nrendezvous_s = 0", "conf:2: timeouts.rendezvous_s: 0, allowed: 1 to 3600"},
+      {"[topology]\nxml = \"node.xml\"", "conf:2: topology.xml: \"node.xml\", allowed: an absolute path"},
+      {"[state]\ndir = \"\"", "conf:2: state.dir: \"\", allowed: an absolute path"},
+      {"nodes = 1", "conf:1: nodes: 1, allowed: [[nodes]] entries with name and hca"},
+      {"[[nodes]]\nname = \"n0\"", "conf:1: nodes: an entry lacks a key, allowed: name and hca"},
+      {"[[nodes]]\nname = \"n0\"\nhca = \"*\"\nhost = 1",
+       "conf:4: nodes.host: unknown key, allowed: name, hca"},
+      {"[state]\ndir = \"/a\"\ndir = \"/b\"", "conf:3: "},
+      {"[state", "conf:1: "},
+      {"\xff\xfe", "conf:1: "},
+  };
+  for (const auto& [text, expected] : cases) {
+    const auto site = parse_config(text, "conf");
+    ASSERT_FALSE(site.ok()) << text;
+    EXPECT_EQ(site.error().code, Errc::bad_config);
+    EXPECT_THAT(site.error().what, HasSubstr(expected)) << text;
+    EXPECT_EQ(site.error().what.find('\n'), std::string::npos) << site.error().what;
+  }
+}
+
+TEST(ParseConfig, UnlimitedIsTheDefaultCap) {
+  EXPECT_EQ(parsed("[memlock]\ncap = \"unlimited\"").memlock_bytes, std::nullopt);
+  EXPECT_EQ(parsed("[memlock]\ncap = 4096").memlock_bytes, 4096U);
+  EXPECT_EQ(parsed("[memlock]\ncap = \"2G\"").memlock_bytes, 2ULL << 30);
+}
+
+TEST(ParseConfig, AnEmptyHcaListIsARule) {
+  const auto site = parsed("[[nodes]]\nname = \"login*\"\nhca = []");
+  ASSERT_EQ(site.nodes.size(), 1U);
+  EXPECT_TRUE(site.nodes[0].hca.empty());
+}
+
+// The shipped file, as it is and with every "#key = value" line switched on.
+std::string shipped(bool switched_on) {
+  std::ifstream file(CIB_SOURCE_DIR "/etc/container-ib.conf");
+  EXPECT_TRUE(file.good());
+  std::ostringstream text;
+  for (std::string line; std::getline(file, line);) {
+    const bool is_setting = line.size() > 1 && line[0] == '#' && line[1] != ' ';
+    text << (switched_on && is_setting ? line.substr(1) : line) << '\n';
+  }
+  return text.str();
+}
+
+void expect_defaults(const SiteConfig& site) {
+  const SiteConfig built_in;
+  EXPECT_EQ(site.drivers, built_in.drivers);
+  EXPECT_EQ(site.min_rate_fraction, built_in.min_rate_fraction);
+  EXPECT_EQ(site.modes, built_in.modes);
+  EXPECT_EQ(site.auto_modes, built_in.auto_modes);
+  EXPECT_EQ(site.forbid, built_in.forbid);
+  EXPECT_EQ(site.allow_umad, built_in.allow_umad);
+  EXPECT_EQ(site.pkeys, built_in.pkeys);
+  EXPECT_EQ(site.memlock_bytes, built_in.memlock_bytes);
+  EXPECT_EQ(site.raise_memlock, built_in.raise_memlock);
+  EXPECT_EQ(site.rendezvous_timeout_s, built_in.rendezvous_timeout_s);
+  EXPECT_EQ(site.topology_xml, built_in.topology_xml);
+  EXPECT_EQ(site.state_dir, built_in.state_dir);
+}
+
+TEST(ShippedConfig, ParsesAndSaysTheBuiltInDefaults) {
+  const SiteConfig as_is = parsed(shipped(false));
+  expect_defaults(as_is);
+  EXPECT_TRUE(as_is.defaults.empty() && as_is.force.empty() && as_is.nodes.empty());
+  expect_defaults(parsed(shipped(true)));
+}
+
+TEST(ShippedConfig, HasEveryKeyThatTheParserKnows) {
+  const std::string text = shipped(true);
+  ASSERT_GT(config_keys().size(), 10U);
+  for (const auto& [section, key] : config_keys()) {
+    const auto start = text.find("\n[" + section + "]\n");
+    ASSERT_NE(start, std::string::npos) << section;
+    const auto end = text.find("\n[", start + 1);
+    EXPECT_NE(text.substr(start, end - start).find("\n" + key + " = "), std::string::npos)
+        << section << "." << key;
+  }
+}
+
+}  // namespace
+}  // namespace cib

@@ -1,0 +1,351 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+
+#include "support/node_builder.hpp"
+
+namespace cib {
+namespace {
+
+using test::cpus;
+using test::numa_node;
+using test::one_rail;
+using test::port;
+using test::ports_text;
+using test::task;
+using test::tasks_on;
+using test::why_not;
+using testing::HasSubstr;
+
+Inventory two_sockets() {
+  Inventory node = numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:86:00.0", {1})};
+  return node;
+}
+
+std::string placed(const Inventory& node, const std::vector<LocalTask>& tasks,
+                   const PlacementOptions& options = one_rail()) {
+  return ports_text(node, place(node, tasks, options));
+}
+
+TEST(Place, GivesEachTaskTheNearPort) {
+  const auto node = two_sockets();
+  const auto assignment = place(node, tasks_on({0, 4}), one_rail());
+  EXPECT_EQ(ports_text(node, assignment), "mlx5_0:1 mlx5_1:1");
+  EXPECT_EQ(assignment.tasks[0].distance, 1000U);
+  EXPECT_EQ(assignment.tasks[0].locality, "same NUMA node");
+}
+
+TEST(Place, NamesTheLocality) {
+  Inventory node = numa_node(2, 2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {1})};
+  const auto locality = [&](CpuSet mask) {
+    return place(node, {task(0, std::move(mask))}, one_rail()).tasks[0];
+  };
+  EXPECT_EQ(locality(cpus(4, 4)).locality, "same NUMA node");
+  EXPECT_EQ(locality(cpus(0, 0)).locality, "same package");
+  EXPECT_EQ(locality(cpus(0, 0)).distance, 1200U);
+  EXPECT_EQ(locality(cpus(8, 8)).locality, "other package");
+  EXPECT_EQ(locality(cpus(8, 8)).distance, 2100U);
+  EXPECT_EQ(locality(cpus(0, 7)).distance, 1100U) << "half of it is local";
+  EXPECT_EQ(locality(cpus(0, 7)).locality, "same package");
+  EXPECT_EQ(locality({}).locality, "unknown locality");
+}
+
+TEST(Place, BalancesWhereNearestWouldPile) {
+  const auto node = two_sockets();
+  const auto packed = tasks_on({0, 0, 1, 1, 2, 2, 3, 3});
+  auto options = one_rail();
+  const auto on_far = [&] {
+    const std::string text = placed(node, packed, options);
+    std::size_t far = 0;
+    for (std::size_t at = text.find("mlx5_1"); at != std::string::npos; at = text.find("mlx5_1", at + 1))
+      ++far;
+    return far;
+  };
+  options.place = Place::nearest;
+  EXPECT_EQ(on_far(), 0U);
+  options.place = Place::balanced;
+  EXPECT_EQ(on_far(), 3U);
+  options.place = Place::spread;
+  EXPECT_EQ(on_far(), 4U);
+}
+
+TEST(Place, NearestStillSharesEquallyNearPorts) {
+  Inventory node = numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
+                port("mlx5_2", "0000:86:00.0", {1})};
+  auto options = one_rail();
+  options.place = Place::nearest;
+  EXPECT_EQ(placed(node, tasks_on({0, 1, 2, 3}), options), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
+}
+
+TEST(Place, IsTheSameForEveryOrderOfTheInputs) {
+  Inventory node = numa_node(2, 2);
+  for (unsigned i = 0; i < 6; ++i) {
+    node.ports.push_back(port("mlx5_" + std::to_string(i), "0000:00:00.0", {i % 4}));
+    node.ports.back().pci->bus = static_cast<std::uint8_t>(0xe0 - 7 * i);
+    node.ports.back().rate_gbps = i % 2 == 0 ? 200 : 100;
+  }
+  node.gpus = {{PciAddress{0, 1, 0, 0}, {0}, {"host 0:0"}, ""},
+               {PciAddress{0, 2, 0, 0}, {3}, {"host 0:80"}, ""}};
+  auto tasks = tasks_on({0, 0, 1, 5, 8, 12, 15, 3, 9, 9});
+  tasks[3].gpus = {PciAddress{0, 1, 0, 0}, PciAddress{0, 2, 0, 0}};
+  const auto first = place(node, tasks, {});
+  const std::string text = ports_text(node, first);
+  std::mt19937 random(1);
+  for (int i = 0; i < 50; ++i) {
+    std::shuffle(node.ports.begin(), node.ports.end(), random);
+    std::shuffle(tasks.begin(), tasks.end(), random);
+    std::reverse(node.gpus.begin(), node.gpus.end());
+    std::reverse(tasks.front().gpus.begin(), tasks.front().gpus.end());
+    std::reverse(node.numa_nodes.begin(), node.numa_nodes.end());
+    for (auto& row : node.distances) std::reverse(row.begin(), row.end());
+    std::reverse(node.distances.begin(), node.distances.end());
+    const auto again = place(node, tasks, {});
+    ASSERT_EQ(ports_text(node, again), text);
+    ASSERT_EQ(again.plan, first.plan);
+  }
+}
+
+TEST(Place, ThePlanHashSeesEveryInput) {
+  const auto node = two_sockets();
+  const auto tasks = tasks_on({0, 4});
+  const auto plan = place(node, tasks, one_rail()).plan;
+  EXPECT_EQ(plan.size(), 8U);
+  EXPECT_NE(place(node, tasks_on({0, 5}), one_rail()).plan, plan);
+  auto other = node;
+  other.ports[1].lid = 0x11;
+  EXPECT_NE(place(other, tasks, one_rail()).plan, plan);
+  auto options = one_rail();
+  options.place = Place::spread;
+  EXPECT_NE(place(node, tasks, options).plan, plan);
+}
+
+TEST(Place, FewTasksGetSeveralPortsOfDifferentConnectors) {
+  Inventory node = numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
+                port("mlx5_2", "0000:86:00.0", {1}), port("mlx5_3", "0000:87:00.0", {1})};
+  auto options = one_rail();
+  options.rails = 0;
+  EXPECT_EQ(placed(node, tasks_on({0, 4}), options), "mlx5_0:1,mlx5_1:1 mlx5_2:1,mlx5_3:1");
+  EXPECT_EQ(placed(node, tasks_on({0}), options), "mlx5_0:1,mlx5_1:1") << "no more than 2 on its own";
+  EXPECT_EQ(placed(node, tasks_on({0, 1, 4}), options).find(','), std::string::npos) << "4 ports for 3 tasks";
+  options.rails = 8;
+  EXPECT_EQ(placed(node, tasks_on({0}), options), "mlx5_0:1,mlx5_1:1,mlx5_2:1,mlx5_3:1");
+}
+
+TEST(Place, DevicesOfOneConnectorShareItsLoad) {
+  // A socket-direct card: two slots, one SysImageGUID; the function number is the connector.
+  Inventory node = numa_node(2);
+  node.ports = {port("mlx5_0", "0003:01:00.0", {0}), port("mlx5_1", "0003:01:00.1", {0}),
+                port("mlx5_2", "0033:01:00.0", {1}), port("mlx5_3", "0033:01:00.1", {1})};
+  for (auto& p : node.ports) p.sys_image_guid = 0x506b4b0300abcdef;
+  const std::string text = placed(node, tasks_on({0, 4}));
+  EXPECT_TRUE(text == "mlx5_0:1 mlx5_3:1" || text == "mlx5_1:1 mlx5_2:1") << text;
+  auto options = one_rail();
+  options.rails = 4;
+  EXPECT_EQ(placed(node, tasks_on({0}), options), "mlx5_0:1,mlx5_1:1") << "two connectors, so two rails";
+  for (auto& p : node.ports) p.driver = "hfi1";
+  options = one_rail();
+  options.drivers = {"hfi1"};
+  options.rails = 4;
+  EXPECT_EQ(placed(node, tasks_on({0}), options), "mlx5_0:1,mlx5_1:1,mlx5_2:1,mlx5_3:1")
+      << "independent HFIs share the GUID too";
+}
+
+TEST(Place, VirtualFunctionsShareTheirPort) {
+  Inventory node = numa_node(1);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
+  for (unsigned i = 0; i < 4; ++i) {
+    node.ports.push_back(port("mlx5_" + std::to_string(2 + i), "0000:18:00.1", {0}));
+    node.ports.back().pci->function = static_cast<std::uint8_t>(1 + i);
+    node.ports.back().physfn = node.ports[0].pci;
+  }
+  const auto assignment = place(node, tasks_on({0, 1, 2, 3}), one_rail());
+  unsigned on_second_card = 0;
+  for (const auto& placed_task : assignment.tasks)
+    on_second_card += node.ports[placed_task.ports[0]].device == "mlx5_1" ? 1U : 0U;
+  EXPECT_EQ(on_second_card, 2U) << ports_text(node, assignment);
+  for (const auto& verdict : assignment.verdicts)
+    if (node.ports[verdict.port].device != "mlx5_1") {
+      EXPECT_EQ(verdict.physical_port, "0000:18:00.0:1");
+    }
+}
+
+TEST(Place, CapacityIsByRateAndBySlot) {
+  Inventory node = numa_node(1);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
+  node.ports[0].rate_gbps = 100;
+  const auto share_of_first = [&] {
+    std::vector<LocalTask> tasks;
+    for (unsigned i = 0; i < 12; ++i) tasks.push_back(task(i, cpus(i % 4, i % 4)));
+    unsigned count = 0;
+    for (const auto& placed_task : place(node, tasks, one_rail()).tasks)
+      count += node.ports[placed_task.ports[0]].pci->bus == 0x18 ? 1U : 0U;
+    return count;
+  };
+  EXPECT_EQ(share_of_first(), 4U) << "100 and 200 Gb/s";
+  node.ports[0].rate_gbps = 200;
+  EXPECT_EQ(share_of_first(), 6U);
+  node.ports[0].pci_gbps = 100;
+  EXPECT_EQ(share_of_first(), 4U) << "behind a slot of 100 Gb/s";
+  node.ports.push_back(port("mlx5_2", "0000:18:00.1", {0}));
+  node.ports[0].pci_gbps = node.ports[2].pci_gbps = 200;
+  EXPECT_EQ(share_of_first(), 6U) << "two connectors behind a slot of 200 Gb/s";
+}
+
+TEST(Place, AStepSpreadOverTheNodeUsesAllOfIt) {
+  // One task in each of the four NUMA nodes of package 0, whose ports are two of four.
+  Inventory node = numa_node(2, 4);
+  node.ports = {port("mlx5_0", "0000:10:00.0", {1}), port("mlx5_1", "0000:20:00.0", {3}),
+                port("mlx5_2", "0000:80:00.0", {5}), port("mlx5_3", "0000:90:00.0", {7})};
+  const auto devices_used = [&](const std::vector<LocalTask>& tasks) {
+    std::set<std::size_t> used;
+    for (const auto& placed_task : place(node, tasks, one_rail()).tasks) used.insert(placed_task.ports[0]);
+    return used.size();
+  };
+  for (auto& row : node.distances)
+    for (auto& slit : row)
+      if (slit == 21) slit = 40;
+  EXPECT_EQ(devices_used(tasks_on({0, 4, 8, 12})), 4U);
+  EXPECT_EQ(devices_used(tasks_on({0, 1, 2, 3})), 2U) << "packed on one NUMA node: near ports only";
+}
+
+TEST(Place, UnknownLocalityIsNeutral) {
+  Inventory node = two_sockets();
+  node.ports.push_back(port("mlx5_2", "0000:01:00.0", {}));
+  const auto assignment = place(node, tasks_on({0}), one_rail());
+  EXPECT_EQ(ports_text(node, assignment), "mlx5_0:1") << "not nearer than a local port";
+  node.ports.erase(node.ports.begin());
+  EXPECT_EQ(placed(node, tasks_on({0})), "mlx5_2:1") << "as near as the median, and first by PCI address";
+  node.ports = {port("mlx5_0", "0000:18:00.0", {}), port("mlx5_1", "0000:86:00.0", {77})};
+  EXPECT_EQ(placed(node, tasks_on({0, 1, 4, 5})), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1")
+      << "nothing known: balance alone";
+}
+
+TEST(Place, MemoryOnlyNumaNodesCountForDevicesOnly) {
+  Inventory node = numa_node(2);
+  node.numa_nodes.push_back({252, 1, {}});
+  node.distances = {{10, 40, 80}, {40, 10, 80}, {80, 80, 10}};
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:86:00.0", {1, 252})};
+  EXPECT_EQ(placed(node, tasks_on({0, 4})), "mlx5_0:1 mlx5_1:1");
+}
+
+TEST(Place, WithoutMasksBalanceDecides) {
+  const auto node = two_sockets();
+  std::vector<LocalTask> tasks(4);
+  for (unsigned i = 0; i < 4; ++i) tasks[i].id = i;
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
+  for (auto& unbound : tasks) unbound.mask = cpus(0, 7);
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1") << "bound to the whole node";
+  EXPECT_EQ(place(node, tasks, one_rail()).tasks[0].distance, 1550U) << "which is half far";
+}
+
+TEST(Place, AnotherJobOnTheSameNumaNodeBreaksTiesOtherwise) {
+  Inventory node = numa_node(1);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
+  EXPECT_EQ(placed(node, tasks_on({0})), "mlx5_0:1");
+  EXPECT_EQ(placed(node, tasks_on({2})), "mlx5_1:1") << "it begins in the other half";
+}
+
+TEST(Place, GpusDecideFirst) {
+  Inventory node = two_sockets();
+  node.ports[0].pci_path = {"host 0:10", "0000:10:00.0"};
+  node.ports[1].pci_path = {"host 0:80", "0000:80:00.0"};
+  node.gpus = {{PciAddress{0, 0x90, 0, 0}, {1}, {"host 0:80", "0000:80:00.0"}, ""}};
+  auto tasks = tasks_on({0});
+  tasks[0].gpus = {node.gpus[0].pci};
+  EXPECT_EQ(placed(node, tasks), "mlx5_1:1");
+  auto options = one_rail();
+  options.use_gpus = false;
+  EXPECT_EQ(placed(node, tasks, options), "mlx5_0:1");
+  tasks[0].gpus = {PciAddress{0, 0x77, 0, 0}};
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1") << "a GPU that is not there does not count";
+}
+
+TEST(Place, GpuDistanceClassesAreOrdered) {
+  Inventory node = numa_node(2, 2);
+  const std::vector<std::string> gpu_path = {"host 0", "root port", "switch", "down 1"};
+  node.gpus = {{PciAddress{0, 1, 0, 0}, {0}, gpu_path, ""}};
+  auto tasks = tasks_on({0});
+  tasks[0].gpus = {node.gpus[0].pci};
+  auto candidates = std::vector<Port>{port("pix", "0000:0a:00.0", {0}), port("pxb", "0000:09:00.0", {0}),
+                                      port("phb", "0000:08:00.0", {0}), port("node", "0000:07:00.0", {0}),
+                                      port("pkg", "0000:06:00.0", {1}), port("sys", "0000:05:00.0", {2})};
+  candidates[0].pci_path = {"host 0", "root port", "switch", "down 2"};
+  candidates[1].pci_path = {"host 0", "root port", "switch 2", "down 3"};
+  candidates[2].pci_path = {"host 0", "root port 2"};
+  candidates[3].pci_path = {"host 1", "root port 3"};
+  candidates[4].pci_path = {"host 2"};
+  candidates[5].pci_path = {"host 3"};
+  while (!candidates.empty()) {
+    node.ports = candidates;
+    EXPECT_EQ(placed(node, tasks), candidates.front().device + ":1");
+    candidates.erase(candidates.begin());
+  }
+}
+
+TEST(Place, StaysWithinTheAllowedNics) {
+  const auto node = two_sockets();
+  auto tasks = tasks_on({0, 0, 0});
+  tasks[0].allowed_nics = {"mlx5_1"};
+  tasks[1].allowed_nics = {"1"};
+  tasks[2].allowed_nics = {"mlx5_7"};
+  EXPECT_EQ(placed(node, tasks), "mlx5_1:1 mlx5_1:1 -");
+}
+
+TEST(Place, ASecondPortOfADeviceIsAPort) {
+  Inventory node = numa_node(1);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_0", "0000:18:00.0", {0})};
+  node.ports[1].number = 2;
+  EXPECT_EQ(placed(node, tasks_on({0, 1})), "mlx5_0:1 mlx5_0:2");
+}
+
+TEST(Place, NothingToPlaceIsAnAnswerToo) {
+  EXPECT_TRUE(place({}, {}, {}).tasks.empty());
+  const auto alone = place({}, tasks_on({0, 1}), {});
+  EXPECT_EQ(alone.tasks.size(), 2U);
+  EXPECT_TRUE(alone.tasks[0].ports.empty());
+  EXPECT_TRUE(place(two_sockets(), {}, {}).tasks.empty());
+}
+
+TEST(Place, SurvivesAbsurdValues) {
+  Inventory node = numa_node(2);
+  constexpr auto huge = std::numeric_limits<double>::max();
+  const double rates[] = {huge, std::numeric_limits<double>::infinity(), std::nan(""), -1, 1e-300, 200};
+  for (unsigned i = 0; i < 6; ++i) {
+    node.ports.push_back(port("mlx5_" + std::to_string(i), "0000:18:00.0", {i, UINT32_MAX}));
+    node.ports.back().pci->bus = static_cast<std::uint8_t>(i);
+    node.ports.back().rate_gbps = rates[i];
+    node.ports.back().pci_gbps = rates[5 - i];
+  }
+  node.distances = {{0}, {UINT32_MAX, 3, 4, 5}};
+  for (const auto how : {Place::balanced, Place::nearest, Place::spread}) {
+    auto options = one_rail();
+    options.place = how;
+    for (const auto& placed_task : place(node, tasks_on({0, 1, 4, 60000}), options).tasks)
+      EXPECT_EQ(placed_task.ports.size(), 1U);
+  }
+}
+
+TEST(Place, TenThousandPortsEndSoonAndStayWithinBounds) {
+  Inventory node = numa_node(2);
+  for (unsigned i = 0; i < 10000; ++i) {
+    node.ports.push_back(port("mlx5_" + std::to_string(i), "0000:18:00.0", {i % 2}));
+    node.ports.back().pci->domain = i;
+  }
+  std::vector<LocalTask> tasks;
+  for (unsigned i = 0; i < 64; ++i) tasks.push_back(task(i, cpus(i % 8, i % 8)));
+  const auto assignment = place(node, tasks, {});
+  EXPECT_THAT(why_not(node, assignment, "mlx5_300:1"), HasSubstr("more than 256 ports"));
+  for (const auto& placed_task : assignment.tasks) EXPECT_EQ(placed_task.ports.size(), 2U);
+}
+
+}  // namespace
+}  // namespace cib

@@ -1,0 +1,91 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "container_ib/config.hpp"
+
+namespace cib {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Result<Settings> resolved(const char* option, const SiteConfig& site = {}) {
+  return resolve(parse_request(option).value(), site);
+}
+
+std::string refusal(const char* option, const SiteConfig& site) {
+  const auto settings = resolved(option, site);
+  if (settings.ok()) return "accepted";
+  EXPECT_EQ(settings.error().code, Errc::bad_request);
+  return settings.error().what;
+}
+
+TEST(Resolve, RequireFollowsFromHowTheModeWasNamed) {
+  EXPECT_FALSE(resolved("auto")->require);
+  EXPECT_TRUE(resolved("verbs")->require);
+  EXPECT_TRUE(resolved("auto,require=yes")->require);
+  EXPECT_FALSE(resolved("verbs,require=no")->require);
+  EXPECT_FALSE(resolved("none")->require);
+}
+
+TEST(Resolve, TheUserWinsOverTheSiteAndTheSiteOverTheBuiltIn) {
+  SiteConfig site;
+  EXPECT_EQ(resolved("verbs", site)->rails, 0U);
+  site.defaults = {{"rails", "2"}, {"require", "no"}};
+  EXPECT_EQ(resolved("verbs", site)->rails, 2U);
+  EXPECT_FALSE(resolved("verbs", site)->require);
+  EXPECT_EQ(resolved("verbs,rails=4", site)->rails, 4U);
+  EXPECT_EQ(resolved("verbs,rails=auto", site)->rails, 0U) << "auto is a value too";
+}
+
+TEST(Resolve, AForcedValueReplacesTheUsersAndSaysSo) {
+  SiteConfig site;
+  site.force = {{"rails", "1"}};
+  EXPECT_EQ(resolved("verbs", site)->rails, 1U);
+  EXPECT_TRUE(resolved("verbs", site)->notes.empty());
+  EXPECT_EQ(resolved("verbs,rails=4", site)->rails, 1U);
+  EXPECT_THAT(resolved("verbs,rails=4", site)->notes, ElementsAre("this site sets rails=1 for every job"));
+}
+
+TEST(Resolve, RefusesForbiddenKeysByName) {
+  SiteConfig site;
+  site.forbid = {"mtu"};
+  EXPECT_EQ(refusal("verbs,mtu=2044", site), "--container-ib: key 'mtu' is not allowed at this site");
+  EXPECT_EQ(refusal("verbs", site), "accepted");
+}
+
+TEST(Resolve, ManagementDatagramsNeedTheSitesConsent) {
+  SiteConfig site;
+  EXPECT_THAT(refusal("verbs,umad=yes", site), HasSubstr("umad=yes is not allowed"));
+  EXPECT_EQ(refusal("verbs,umad=no", site), "accepted");
+  site.allow_umad = true;
+  EXPECT_TRUE(resolved("verbs,umad=yes", site)->umad);
+}
+
+TEST(Resolve, PkeysComeFromTheSitesList) {
+  SiteConfig site;
+  EXPECT_EQ(refusal("verbs,pkey=0x8001", site),
+            "--container-ib: pkey=0x8001 is not allowed at this site; allowed: none");
+  site.pkeys = {0x8001, 0x0002};
+  EXPECT_EQ(resolved("verbs,pkey=0x8001", site)->pkey, 0x8001);
+  EXPECT_EQ(resolved("verbs,pkey=0x0001", site)->pkey, 0x0001) << "membership is not the user's to choose";
+  EXPECT_THAT(refusal("verbs,pkey=0x8003", site), HasSubstr("allowed: 0x8001, 0x0002"));
+  site.defaults = {{"pkey", "0x8009"}};
+  EXPECT_EQ(resolved("verbs", site)->pkey, 0x8009) << "the site's own default needs no list";
+}
+
+TEST(Resolve, ModesAreTheSites) {
+  SiteConfig site;
+  EXPECT_EQ(resolved("auto", site)->mode, Mode::verbs);
+  EXPECT_EQ(refusal("vf", site),
+            "--container-ib: mode vf is not allowed at this site; allowed: auto, verbs, none");
+  EXPECT_EQ(resolved("none", site)->mode, Mode::none);
+  site.modes = {Mode::verbs, Mode::vf};
+  site.auto_modes = {Mode::vf, Mode::verbs};
+  EXPECT_EQ(resolved("auto", site)->mode, Mode::vf);
+  site.auto_modes = {};
+  EXPECT_THAT(refusal("auto", site), HasSubstr("allowed: verbs, vf"));
+}
+
+}  // namespace
+}  // namespace cib

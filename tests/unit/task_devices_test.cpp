@@ -1,0 +1,32 @@
+#include "container_ib/task_devices.hpp"
+
+#include <gtest/gtest.h>
+
+namespace cib {
+namespace {
+
+Inventory with_gpus() {
+  Inventory node;
+  for (const std::uint8_t bus : std::initializer_list<std::uint8_t>{0x90, 0x10, 0x50}) node.gpus.push_back({.pci = {0, bus, 0, 0}, .numa = {}, .pci_path = {}, .name = {}});
+  return node;
+}
+
+TEST(VisibleGpus, AreIndexesInPciOrder) {
+  const auto gpus = visible_gpus(with_gpus(), "2,0");
+  ASSERT_EQ(gpus.size(), 2U);
+  EXPECT_EQ(gpus[0].bus, 0x90);
+  EXPECT_EQ(gpus[1].bus, 0x10);
+}
+
+TEST(VisibleGpus, WhatIsNoIndexMovesNoTask) {
+  for (const char* text : {"", ",", "GPU-1234", "-1", "3", "1x", "NoDevFiles", "99999999999999999999"})
+    EXPECT_TRUE(visible_gpus(with_gpus(), text).empty()) << text;
+}
+
+TEST(SplitList, LeavesEmptyWordsOut) {
+  EXPECT_EQ(split_list(",a,,b,"), (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(split_list("").empty());
+}
+
+}  // namespace
+}  // namespace cib

@@ -1,0 +1,70 @@
+#include "container_ib/verdict.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cib {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::uint64_t kB = 1000, MB = 1000 * kB, GB = 1000 * MB;
+
+TEST(HumanBytes, UsesDecimalUnits) {
+  const std::pair<std::uint64_t, const char*> cases[] = {
+      {0, "0 B"},           {999, "999 B"},     {1000, "1.0 kB"},     {1536, "1.5 kB"},
+      {999949, "999.9 kB"}, {999950, "1.0 MB"}, {64 * GB, "64.0 GB"}, {UINT64_MAX, "18.4 EB"}};
+  for (const auto& [bytes, text] : cases) EXPECT_EQ(human_bytes(bytes), text);
+}
+
+TEST(Judge, TellsWhatCarriedTheData) {
+  struct Case {
+    const char* what;
+    Traffic traffic;
+    Verdict verdict;
+  };
+  const auto traffic = [](std::uint64_t verbs, std::uint64_t tcp, unsigned nodes) {
+    return Traffic{.verbs_sent = verbs, .tcp_sent = tcp, .nodes = nodes};
+  };
+  const Case cases[] = {
+      {"ping-pong by verbs, start-up by TCP", traffic(800 * MB, 110 * kB, 2), Verdict::native},
+      {"small messages by verbs", traffic(300 * kB, 110 * kB, 2), Verdict::native},
+      {"the same by TCP", traffic(0, 800 * MB, 2), Verdict::not_native},
+      {"by TCP while the subnet manager sweeps", traffic(6 * kB, 5 * MB, 2), Verdict::not_native},
+      {"hostname on two nodes", traffic(0, 110 * kB, 2), Verdict::unknown},
+      {"nothing", traffic(0, 0, 2), Verdict::unknown},
+      {"a large start-up", traffic(0, 30 * MB, 512), Verdict::unknown},
+      {"verbs and the input by NFS", traffic(50 * GB, 2 * GB, 8), Verdict::native},
+      {"as much by TCP as by verbs", traffic(3 * GB, 2 * GB, 8), Verdict::unknown},
+      {"TCP with some verbs", traffic(1 * MB, 2 * GB, 8), Verdict::not_native},
+      {"one node, shared memory", traffic(0, 40 * kB, 1), Verdict::shm_only},
+      {"one node, files by TCP", traffic(0, 40 * GB, 1), Verdict::shm_only},
+      {"one node through the HCA", traffic(2 * GB, 0, 1), Verdict::native},
+  };
+  for (const auto& c : cases) {
+    const auto judgement = judge(c.traffic);
+    EXPECT_EQ(judgement.verdict, c.verdict) << c.what << ": " << judgement.reason;
+    EXPECT_THAT(judgement.reason, HasSubstr("by verbs")) << c.what;
+  }
+}
+
+TEST(Judge, CountersThatOthersMovedTellNothing) {
+  EXPECT_EQ(judge({.verbs_sent = 1 * GB, .shared = true, .nodes = 2}).verdict, Verdict::unknown);
+}
+
+TEST(Judge, IpOverTheSamePortIsNotVerbs) {
+  const Traffic by_ipoib{.verbs_sent = 801 * MB, .ipoib_sent = 800 * MB, .nodes = 2};
+  EXPECT_EQ(judge(by_ipoib).verdict, Verdict::not_native);
+  EXPECT_EQ(judge(by_ipoib).reason, "1.0 MB by verbs, 800.0 MB by TCP over IPoIB");
+  const Traffic by_verbs{.verbs_sent = 801 * MB, .ipoib_sent = 100 * kB, .nodes = 2};
+  EXPECT_EQ(judge(by_verbs).verdict, Verdict::native);
+}
+
+TEST(Judge, SaysTheNumbers) {
+  EXPECT_EQ(
+      judge({.verbs_sent = 400 * MB, .verbs_received = 400 * MB, .tcp_sent = 96 * kB, .nodes = 2}).reason,
+      "800.0 MB by verbs, 96.0 kB by TCP");
+}
+
+}  // namespace
+}  // namespace cib

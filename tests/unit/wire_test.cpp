@@ -1,0 +1,49 @@
+#include "container_ib/wire.hpp"
+
+#include <gtest/gtest.h>
+
+namespace cib::wire {
+namespace {
+
+TEST(Wire, ReadsWhatWasWritten) {
+  Start start;
+  start.job = 17;
+  ASSERT_TRUE(start.option.set("verbs,rails=2"));
+  const auto read = read_frame<Start>(&start, sizeof start);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->job, 17U);
+  EXPECT_EQ(read->option.get(), "verbs,rails=2");
+}
+
+TEST(Wire, TakesNothingFromAFrameThatIsNotExactlyAsExpected) {
+  Start start;
+  EXPECT_FALSE(read_frame<Start>(&start, sizeof start - 1).ok());
+  EXPECT_FALSE(read_frame<Grant>(&start, sizeof start).ok());
+  EXPECT_FALSE(kind_of(&start, sizeof(Header) - 1).ok());
+  start.header.version = version + 1;
+  EXPECT_FALSE(read_frame<Start>(&start, sizeof start).ok());
+  start.header = {.kind = Kind::start};
+  start.header.magic ^= 1;
+  EXPECT_FALSE(read_frame<Start>(&start, sizeof start).ok());
+  start.header = {.kind = static_cast<Kind>(99)};
+  EXPECT_FALSE(kind_of(&start, sizeof start).ok());
+}
+
+TEST(Wire, TextWithoutAnEndIsReadToItsSize) {
+  Line line;
+  line.text.bytes.fill('x');
+  EXPECT_EQ(line.text.get().size(), line.text.bytes.size());
+}
+
+TEST(Wire, TextThatDoesNotFitIsNotSent) {
+  Text<4> text;
+  EXPECT_TRUE(text.set("abc"));
+  EXPECT_FALSE(text.set("abcd"));
+  EXPECT_FALSE(text.set(std::string_view("a\0b", 3)));
+  EXPECT_EQ(text.get(), "abc");
+  text.set_cut("abcdef");
+  EXPECT_EQ(text.get(), "abc");
+}
+
+}  // namespace
+}  // namespace cib::wire
