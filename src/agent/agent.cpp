@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "adapters/linux/process.hpp"
 #include "agent/log.hpp"
@@ -67,6 +68,7 @@ Status Agent::begin() {
   facts.owner = identity_fields("stepd", start.stepd_pid);
   facts.owner.merge(identity_fields("agent", ::getpid()));
   CIB_TRY(facts.owner["boot"], boot_id());
+  facts.owner["since"] = std::to_string(std::time(nullptr));
 
   node_ = std::make_unique<LiveNode>();
   tasks_ = std::make_unique<StepTasks>(start.local_tasks);

@@ -113,7 +113,7 @@ def test_a_site_file_that_others_can_write_is_refused():
 
 
 def test_an_option_forged_in_the_environment_counts_as_a_given_one():
-    forged = "_SLURM_SPANK_OPTION_container_ib_container-ib"
+    forged = "_SLURM_SPANK_OPTION_container_ib_container_ib"  # Slurm's _opt_env_name: "-" becomes "_"
     done = run("n0", "env", f"{forged}=bogus", "srun", "-w", "n0", "-n1", "hostname", user="alice")
     assert done.status != 0 and done.out == "" and "unknown mode 'bogus'" in "\n".join(done.ours()), done
     done = run("n0", "env", f"{forged}=verbs", "srun", "-w", "n0", "-n1", "printenv", "CONTAINER_IB_PORTS", user="alice")

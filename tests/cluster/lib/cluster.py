@@ -86,7 +86,7 @@ def leftovers(node):
             "ls -A /run/container-ib 2>/dev/null | sed 's/^/journal /'; "
             "pgrep -a container-ib-ag | sed 's/^/process /'; "
             "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
-            "grep -h container-ib /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
+            "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
             "find /sys/fs/cgroup -type d -name 'job_*' | sed 's/^/cgroup /'; true",
         )
     ).lines

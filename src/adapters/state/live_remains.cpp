@@ -1,4 +1,4 @@
-#include "agent/live_remains.hpp"
+#include "adapters/state/live_remains.hpp"
 
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/survivors.hpp"
