@@ -1,4 +1,5 @@
-// Commands whose names are settled and that this version does not have: scripts get a clear answer and exit status 2.
+// Commands whose names are settled and that this version does not have: scripts get a clear answer and exit
+// status 2.
 
 #include <fmt/core.h>
 

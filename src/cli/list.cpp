@@ -28,10 +28,14 @@ struct Attachment {
 
 std::string state_text(Remains& remains, StepState state, const JournaledStep& step) {
   switch (state) {
-    case StepState::running: break;
-    case StepState::orphaned: return "orphaned; container-ib reap gives it back";
-    case StepState::of_earlier_boot: return "of an earlier boot; container-ib reap removes it";
-    case StepState::unreadable: return "unreadable: " + step.records.error().what;
+    case StepState::running:
+      break;
+    case StepState::orphaned:
+      return "orphaned; container-ib reap gives it back";
+    case StepState::of_earlier_boot:
+      return "of an earlier boot; container-ib reap removes it";
+    case StepState::unreadable:
+      return "unreadable: " + step.records.error().what;
   }
   const Record& open = step.records->front();
   const bool agent = remains.is_alive({open.field("agent_pid"), open.field("agent_start"), ""});
@@ -74,14 +78,20 @@ int run(const ListOptions& options) {
   const auto rows = attachments(options.state);
   if (!rows) {
     const bool denied = rows.error().code == Errc::denied;
-    fmt::print(stderr, "container-ib list: {}{}\n", rows.error().message(), denied ? "; only root can see attachments" : "");
+    fmt::print(stderr, "container-ib list: {}{}\n", rows.error().message(),
+               denied ? "; only root can see attachments" : "");
     return usage;
   }
   if (options.json) {
     auto list = nlohmann::ordered_json::array();
     for (const Attachment& row : *rows)
-      list.push_back({{"step", row.step}, {"state", row.state}, {"mode", row.mode}, {"uid", row.uid},
-                      {"ports", row.ports}, {"tasks", row.tasks}, {"since", row.since}});
+      list.push_back({{"step", row.step},
+                      {"state", row.state},
+                      {"mode", row.mode},
+                      {"uid", row.uid},
+                      {"ports", row.ports},
+                      {"tasks", row.tasks},
+                      {"since", row.since}});
     fmt::print("{}\n", dump({{"attachments", list}}));
   } else if (!rows->empty()) {
     std::vector<Row> table = {{"STEP", "MODE", "UID", "PORTS", "TASKS", "SINCE", "STATE"}};

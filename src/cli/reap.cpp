@@ -38,7 +38,8 @@ int run(const ReapOptions& options) {
 
 void add_reap(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ReapOptions>();
-  CLI::App* command = app.add_subcommand("reap", "Give back what steps without a living owner left on this node");
+  CLI::App* command =
+      app.add_subcommand("reap", "Give back what steps without a living owner left on this node");
   command->add_option("job", options->job, "only steps of this job");
   add_state_option(command, options->state);
   command->add_flag("--json", options->json, "for programs");

@@ -152,9 +152,10 @@ constexpr std::array table = {
              "none"},
     Variable{"OMPI_MCA_smsc", "ompi", node, user_namespaces_differ, nullptr, "^cma"},
     Variable{"OMPI_MCA_hook_comm_method_display", "ompi", node, full_report, nullptr, "mpi_init"},
-    // Some distributions switch UCX off in openmpi-mca-params.conf (Debian: "pml = ^ucx", "osc = ^ucx,pt2pt"), which
-    // only another value of the same variable undoes. Excluding ob1 leaves ucx and cm (OFI, PSM2) and makes their
-    // absence an error; without require, "v" (message logging, never wanted here) is excluded in place of ucx.
+    // Some distributions switch UCX off in openmpi-mca-params.conf (Debian: "pml = ^ucx", "osc =
+    // ^ucx,pt2pt"), which only another value of the same variable undoes. Excluding ob1 leaves ucx and cm
+    // (OFI, PSM2) and makes their absence an error; without require, "v" (message logging, never wanted here)
+    // is excluded in place of ucx.
     Variable{"OMPI_MCA_pml", "ompi", node, required, nullptr, "^ob1"},
     Variable{"OMPI_MCA_pml", "ompi", node, not_required, nullptr, "^v"},
     Variable{"OMPI_MCA_osc", "ompi", node, required, nullptr, "^pt2pt"},

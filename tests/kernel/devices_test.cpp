@@ -15,7 +15,8 @@ namespace {
 
 class DeviceMount : public Scratch {
  protected:
-  // A process in a mount namespace of its own that has a /dev/infiniband, as a task has after task_init_privileged.
+  // A process in a mount namespace of its own that has a /dev/infiniband, as a task has after
+  // task_init_privileged.
   static Child task_with(const char* make_infiniband = "mkdir -p /dev/infiniband") {
     return Child([make_infiniband] {
       if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) != 0 ||
@@ -25,7 +26,8 @@ class DeviceMount : public Scratch {
   }
 
   static UniqueFd mount_namespace(const Child& child) {
-    return UniqueFd(::open(("/proc/" + std::to_string(child.pid()) + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
+    return UniqueFd(
+        ::open(("/proc/" + std::to_string(child.pid()) + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
   }
 
   static std::string seen_by(const Child& child, const std::string& name = "") {
@@ -34,7 +36,8 @@ class DeviceMount : public Scratch {
 
   static std::vector<std::string> listing(const Child& child) {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(seen_by(child))) names.push_back(entry.path().filename());
+    for (const auto& entry : std::filesystem::directory_iterator(seen_by(child)))
+      names.push_back(entry.path().filename());
     std::sort(names.begin(), names.end());
     return names;
   }

@@ -34,9 +34,8 @@ TEST(NetworkCounters, BytesThroughAVethCountOnceAlthoughABridgeIsAboveIt) {
       "ip link add br0 type bridge && ip link add va type veth peer name vb && ip link set va master br0 && "
       "ip link set va up && ip link set vb up && ip link set br0 up && ip addr add 10.9.9.1/24 dev br0 && "
       "bash -c 'echo x > /dev/udp/10.9.9.2/9'";
-  EXPECT_EQ(in_new_network(script,
-                           [](const NetworkCounters& c) { return c.sent > 0 && c.sent == c.received; }),
-            0)
+  EXPECT_EQ(
+      in_new_network(script, [](const NetworkCounters& c) { return c.sent > 0 && c.sent == c.received; }), 0)
       << "what one end sends the other receives; a bridge that counted too would break that";
 }
 

@@ -39,7 +39,8 @@ TEST(Process, AZombieHasEnded) {
 
 TEST(Survivors, AreKilledAndOthersAreNot) {
   Child task([] {}), stranger([] {});
-  EXPECT_THAT(kill_remains({.tasks = {task.pid()}, .cgroups = {}, .mount_namespaces = {}}, 2000), testing::IsEmpty());
+  EXPECT_THAT(kill_remains({.tasks = {task.pid()}, .cgroups = {}, .mount_namespaces = {}}, 2000),
+              testing::IsEmpty());
   EXPECT_FALSE(is_alive(std::to_string(task.pid()), start_of(task.pid())));
   EXPECT_TRUE(is_alive(std::to_string(stranger.pid()), start_of(stranger.pid())));
 }
@@ -60,7 +61,8 @@ TEST(Memlock, IsRaisedAndNeverLowered) {
   EXPECT_EQ(limits(child.pid()), std::pair(rlim_t{4} << 20, rlim_t{8} << 20));
   if (::geteuid() != 0) GTEST_SKIP() << "raising a hard limit needs root";
   const auto status = raise_memlock_of(child.pid(), std::nullopt);
-  if (!status.ok() && status.error().sys_errno == EPERM) GTEST_SKIP() << "needs CAP_SYS_RESOURCE, which this machine's root lacks";
+  if (!status.ok() && status.error().sys_errno == EPERM)
+    GTEST_SKIP() << "needs CAP_SYS_RESOURCE, which this machine's root lacks";
   ASSERT_TRUE(status.ok()) << status.error().message();
   EXPECT_EQ(limits(child.pid()), std::pair(RLIM_INFINITY, RLIM_INFINITY));
 }

@@ -55,7 +55,8 @@ TEST_F(TrustedFile, ThatIsNoFileNeverBlocks) {
 }
 
 TEST_F(TrustedFile, ThatIsTooLargeIsRefused) {
-  EXPECT_NE(read_trusted_file(make("a", std::string(2 << 20, 'x'))).error().what.find("1 MiB"), std::string::npos);
+  EXPECT_NE(read_trusted_file(make("a", std::string(2 << 20, 'x'))).error().what.find("1 MiB"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -40,18 +40,13 @@ std::string value(const EnvironmentInputs& in, const std::string& name) {
 }
 
 TEST(Environment, AutoSetsWhatIsHarmlessWhereTheStackIsAbsent) {
-  const std::map<std::string, std::string> expected = {{"CONTAINER_IB_MODE", "verbs"},
-                                                       {"CONTAINER_IB_PORTS", "mlx5_1:1"},
-                                                       {"CONTAINER_IB_NUMA", "1"},
-                                                       {"CONTAINER_IB_PLAN", "0123abcd"},
-                                                       {"UCX_NET_DEVICES", "mlx5_1:1"},
-                                                       {"OMPI_MCA_pml_ucx_devices", "any"},
-                                                       {"OMPI_MCA_btl", "^openib"},
-                                                       {"OMPI_MCA_pml", "^v"},
-                                                       {"PMIX_MCA_gds", "hash"},
-                                                       {"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"},
-                                                       {"MV2_IBA_HCA", "mlx5_1"},
-                                                       {"MV2_DEFAULT_PORT", "1"}};
+  const std::map<std::string, std::string> expected = {
+      {"CONTAINER_IB_MODE", "verbs"},  {"CONTAINER_IB_PORTS", "mlx5_1:1"},
+      {"CONTAINER_IB_NUMA", "1"},      {"CONTAINER_IB_PLAN", "0123abcd"},
+      {"UCX_NET_DEVICES", "mlx5_1:1"}, {"OMPI_MCA_pml_ucx_devices", "any"},
+      {"OMPI_MCA_btl", "^openib"},     {"OMPI_MCA_pml", "^v"},
+      {"PMIX_MCA_gds", "hash"},        {"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"},
+      {"MV2_IBA_HCA", "mlx5_1"},       {"MV2_DEFAULT_PORT", "1"}};
   EXPECT_EQ(variables(inputs()), expected);
 }
 
@@ -184,8 +179,8 @@ TEST(Environment, EveryProfileThatAUserCanNameSetsSomething) {
   in.profiles = {"none"};
   const auto nothing = variables(in).size();
   Request request;
-  for (const char* name : {"ucx", "ompi", "pmix", "nccl", "mvapich", "mpich", "intelmpi",
-                           "libfabric", "nvshmem", "hcoll", "pami"}) {
+  for (const char* name : {"ucx", "ompi", "pmix", "nccl", "mvapich", "mpich", "intelmpi", "libfabric",
+                           "nvshmem", "hcoll", "pami"}) {
     ASSERT_TRUE(set_key(request, "env", name).ok()) << name;
     in.profiles = *request.env;
     EXPECT_GT(variables(in).size(), nothing) << name;

@@ -10,12 +10,12 @@
 
 namespace cib {
 
-// Moves this process out of the cgroups of any Slurm step it was started in. Inside them it would die with the step,
-// or keep the step from ending.
+// Moves this process out of the cgroups of any Slurm step it was started in. Inside them it would die with
+// the step, or keep the step from ending.
 Status leave_step_cgroup();
 
-// The directory of the step's cgroup that holds `pid` (v2, or v1's freezer); empty when Slurm tracks processes without
-// cgroups. Slurm names it job_N/step_M (cgroup_v2.c, cgroup_v1.c).
+// The directory of the step's cgroup that holds `pid` (v2, or v1's freezer); empty when Slurm tracks
+// processes without cgroups. Slurm names it job_N/step_M (cgroup_v2.c, cgroup_v1.c).
 std::string step_cgroup_of(pid_t pid);
 
 // Every process in the cgroup and below it. Empty when there is no such cgroup.

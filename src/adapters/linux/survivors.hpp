@@ -10,9 +10,10 @@
 namespace cib {
 
 struct StepRemains {
-  std::vector<pid_t> tasks;                     // each with a pidfd held elsewhere, so the numbers are still theirs
-  std::vector<std::string> cgroups;             // step_cgroup_of() of the tasks
-  std::vector<std::uint64_t> mount_namespaces;  // inode numbers, held open elsewhere, so they are not used again
+  std::vector<pid_t> tasks;          // each with a pidfd held elsewhere, so the numbers are still theirs
+  std::vector<std::string> cgroups;  // step_cgroup_of() of the tasks
+  std::vector<std::uint64_t>
+      mount_namespaces;  // inode numbers, held open elsewhere, so they are not used again
 };
 
 // Kills all of them, again and again until none is left or timeout_ms have passed.
