@@ -90,6 +90,18 @@ void add_processes(const std::string& directory, int depth, std::vector<pid_t>& 
       add_processes(directory + '/' + entry->d_name, depth - 1, pids);
 }
 
+void remove_below(const std::string& directory, int depth) {
+  if (depth > 0) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
+    while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
+      if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+        remove_below(directory + '/' + entry->d_name, depth - 1);
+  }
+  (void)::rmdir(directory.c_str());  // fails while it holds a process or a child, as it should
+}
+
+constexpr int deepest = 8;  // Slurm's own tree is three deep; a task may add to it
+
 }  // namespace
 
 Status leave_step_cgroup() {
@@ -118,8 +130,14 @@ std::string step_cgroup_of(pid_t pid) {
   return {};
 }
 
+void remove_step_cgroup(const std::string& cgroup) {
+  const auto step = cgroup.rfind("/step_");
+  if (step == std::string::npos || cgroup.find("/job_") == std::string::npos) return;
+  remove_below(cgroup, deepest);
+  (void)::rmdir(cgroup.substr(0, step).c_str());
+}
+
 std::vector<pid_t> processes_in(const std::string& cgroup) {
-  constexpr int deepest = 8;  // Slurm's own tree is three deep; a task may add to it
   std::vector<pid_t> pids;
   if (!cgroup.empty()) add_processes(cgroup, deepest, pids);
   return pids;

@@ -78,7 +78,11 @@ std::vector<std::string> kill_remains(const StepRemains& remains, int timeout_ms
       const std::string name = "pid " + std::to_string(pid) + " (" + process_name(pid) + ")";
       if (kill_one(pid, remains)) alive.push_back(name);
     }
-    if (alive.empty() || deadline.passed()) return alive;
+    if (alive.empty()) {
+      for (const std::string& cgroup : remains.cgroups) remove_step_cgroup(cgroup);
+      return alive;
+    }
+    if (deadline.passed()) return alive;
     const timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
     (void)::nanosleep(&pause, nullptr);
   }
