@@ -44,7 +44,8 @@ TEST(InventoryCodec, GivesBackWhatItWasGiven) {
   EXPECT_EQ(decoded->numa_nodes[4].package, UINT_MAX);
   EXPECT_EQ(decoded->distances, full().distances);
   EXPECT_EQ(decoded->cores, full().cores);
-  const Port &before = full().ports[0], &after = decoded->ports[0];
+  const Inventory node = full();
+  const Port &before = node.ports[0], &after = decoded->ports[0];
   EXPECT_EQ(after.name(), before.name());
   EXPECT_EQ(after.pci, before.pci);
   EXPECT_EQ(after.physfn, before.physfn);

@@ -33,12 +33,13 @@ std::string answer_text(const Result<Inventory>& result) {
 Result<Inventory> parse_answer(std::string_view text) {
   if (text.starts_with('v')) return decode_inventory(text.substr(1));
   const auto words = split(text, ' ');
-  const auto code = words.size() > 2 ? whole_number<int>(words[0].substr(1)) : std::nullopt;
-  const auto number = words.size() > 2 ? whole_number<int>(words[1]) : std::nullopt;
-  if (!text.starts_with('e') || !code || !number || *code > static_cast<int>(Errc::bug))
-    return error(Errc::bug, "no answer from the process that reads topologies");
-  return error(static_cast<Errc>(*code), std::string(text.substr(words[0].size() + words[1].size() + 2)),
-               *number);
+  const auto bad = [] { return error(Errc::bug, "no answer from the process that reads topologies"); };
+  if (!text.starts_with('e') || words.size() < 3) return bad();
+  const int code = whole_number<int>(words[0].substr(1)).value_or(-1);
+  const int number = whole_number<int>(words[1]).value_or(-1);
+  if (code < 0 || code > static_cast<int>(Errc::bug) || number < 0) return bad();
+  return error(static_cast<Errc>(code), std::string(text.substr(words[0].size() + words[1].size() + 2)),
+               number);
 }
 
 [[noreturn]] void child(int out, const std::function<Result<Inventory>()>& read) {
