@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "container_ib/model.hpp"
 
@@ -15,16 +16,24 @@ struct InventorySource {
     fsroot,  // a saved tree (hwloc-gather-topology) whose proc and sys are below `path`
   };
   Kind kind = Kind::live;
-  std::string path;
+  std::string path = {};
   // A directory with class/infiniband in it, or one whose sys/ has it: states, rates and so on are read
   // there. Empty: /sys when live, sys/ of the tree with fsroot, and only what the XML says with xml.
-  std::optional<std::string> sysfs;
+  std::optional<std::string> sysfs = {};
   // Read the P_Key tables too. Off by default: each entry is a query to the firmware.
   bool pkeys = false;
+  // Where this machine's structure is kept between steps; it is discovered anew after a boot and when CPUs,
+  // NUMA nodes or PCI or RDMA devices change. Empty: discover each time. States and rates are always read.
+  std::string cache = {};
 };
 
-// Never binds the caller, runs no GPU backend, and needs no thread but changes the process's environment for
-// a moment: call it from a single-threaded program.
+// Never binds the caller, runs no GPU backend, and ends within seconds whatever the machine or file does:
+// hwloc works in a child process. Call it from a single-threaded program.
 Result<Inventory> load_inventory(const InventorySource& source);
+
+// An inventory as text and back, strictly: decode(encode(x)) is x, and other text is an error of code
+// corrupt.
+std::string encode_inventory(const Inventory& inventory);
+Result<Inventory> decode_inventory(std::string_view text);
 
 }  // namespace cib

@@ -36,7 +36,7 @@ std::set<std::uint64_t> multi_slot_cards(const std::vector<Port>& ports) {
 std::string own_name(const Port& port, const std::set<std::uint64_t>& cards) {
   const std::string number = ":" + std::to_string(port.number);
   if (!port.pci) return port.device + number;
-  if (is_mlx5(port) && cards.contains(port.sys_image_guid))
+  if (cards.contains(port.sys_image_guid))
     return hex16(port.sys_image_guid) + "." + std::to_string(port.pci->function) + number;
   return port.pci->text() + number;
 }

@@ -25,7 +25,7 @@ inline bool exists(const std::string& path) {
 }
 
 inline Result<Inventory> load_xml(const std::string& path) {
-  return load_inventory({.kind = InventorySource::Kind::xml, .path = path, .sysfs = {}, .pkeys = false});
+  return load_inventory({.kind = InventorySource::Kind::xml, .path = path});
 }
 
 }  // namespace cib::test

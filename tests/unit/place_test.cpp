@@ -273,7 +273,7 @@ TEST(Place, GpuDistanceClassesAreOrdered) {
   Inventory node = numa_node(2, 2);
   const std::vector<std::string> gpu_path = {"host 0", "root port", "switch", "down 1"};
   node.gpus = {{PciAddress{0, 1, 0, 0}, {0}, gpu_path, ""}};
-  auto tasks = tasks_on({0});
+  auto tasks = tasks_on({8});  // its CPU is near the farthest of them
   tasks[0].gpus = {node.gpus[0].pci};
   auto candidates = std::vector<Port>{port("pix", "0000:0a:00.0", {0}), port("pxb", "0000:09:00.0", {0}),
                                       port("phb", "0000:08:00.0", {0}), port("node", "0000:07:00.0", {0}),

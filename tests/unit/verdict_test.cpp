@@ -33,6 +33,7 @@ TEST(Judge, TellsWhatCarriedTheData) {
       {"by TCP while the subnet manager sweeps", traffic(6 * kB, 5 * MB, 2), Verdict::not_native},
       {"hostname on two nodes", traffic(0, 110 * kB, 2), Verdict::unknown},
       {"nothing", traffic(0, 0, 2), Verdict::unknown},
+      {"nothing but the subnet manager's", traffic(20 * kB, 4 * kB, 2), Verdict::unknown},
       {"a large start-up", traffic(0, 30 * MB, 512), Verdict::unknown},
       {"verbs and the input by NFS", traffic(50 * GB, 2 * GB, 8), Verdict::native},
       {"as much by TCP as by verbs", traffic(3 * GB, 2 * GB, 8), Verdict::unknown},

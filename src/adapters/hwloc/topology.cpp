@@ -15,35 +15,6 @@ constexpr std::array blacklist = {"x86", "cuda", "nvml", "opencl", "rsmi", "leve
 constexpr const char* plugin_blacklist =
     "hwloc_cuda.so,hwloc_nvml.so,hwloc_opencl.so,hwloc_rsmi.so,hwloc_levelzero.so,hwloc_gl.so";
 
-// Sets a variable for the time of its life: hwloc takes the saved tree's root and its plugins only from
-// there.
-class ScopedVariable {
- public:
-  ScopedVariable(const char* name, const char* value) : name_(name) {
-    if (const char* old = std::getenv(name)) {
-      old_ = old;
-      had_ = true;
-    }
-    if (value != nullptr)
-      setenv(name, value, 1);
-    else
-      unsetenv(name);
-  }
-  ~ScopedVariable() {
-    if (had_)
-      setenv(name_, old_.c_str(), 1);
-    else
-      unsetenv(name_);
-  }
-  ScopedVariable(const ScopedVariable&) = delete;
-  ScopedVariable& operator=(const ScopedVariable&) = delete;
-
- private:
-  const char* name_;
-  std::string old_;
-  bool had_ = false;
-};
-
 int configure(hwloc_topology_t topology, const InventorySource& source) {
   for (const char* component : blacklist)
     hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, component);
@@ -70,32 +41,25 @@ int configure(hwloc_topology_t topology, const InventorySource& source) {
   return 0;
 }
 
-std::string describe(const InventorySource& source) {
-  switch (source.kind) {
-    case InventorySource::Kind::xml:
-      return "topology " + source.path;
-    case InventorySource::Kind::fsroot:
-      return "topology below " + source.path;
-    case InventorySource::Kind::live:
-      break;
-  }
-  return "topology of this machine";
+// hwloc takes its plugins and the root of a saved tree only from the environment.
+void set_environment(const InventorySource& source) {
+  ::setenv("HWLOC_PLUGINS_BLACKLIST", plugin_blacklist, 1);
+  ::setenv("HWLOC_HIDE_ERRORS", "2", 1);
+  for (const char* name : {"HWLOC_FSROOT", "HWLOC_XMLFILE", "HWLOC_SYNTHETIC", "HWLOC_COMPONENTS"})
+    ::unsetenv(name);
+  if (source.kind == InventorySource::Kind::fsroot) ::setenv("HWLOC_FSROOT", source.path.c_str(), 1);
 }
 
 }  // namespace
 
 Result<Topology> load_topology(const InventorySource& source) {
-  const bool saved = source.kind == InventorySource::Kind::fsroot;
-  const ScopedVariable plugins("HWLOC_PLUGINS_BLACKLIST", plugin_blacklist);
-  const ScopedVariable root("HWLOC_FSROOT", saved ? source.path.c_str() : nullptr);
-  const ScopedVariable quiet("HWLOC_HIDE_ERRORS", "2");
-
+  set_environment(source);
   hwloc_topology_t raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) return error(Errc::kernel, "initialise hwloc", errno);
   Topology topology(raw);
   errno = 0;
   if (configure(raw, source) != 0 || hwloc_topology_load(raw) != 0)
-    return error(Errc::not_found, "cannot load the " + describe(source), errno);
+    return error(Errc::not_found, "cannot load it", errno);
   return topology;
 }
 

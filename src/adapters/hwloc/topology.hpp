@@ -15,7 +15,8 @@ struct TopologyDeleter {
 };
 using Topology = std::unique_ptr<hwloc_topology, TopologyDeleter>;
 
-// Loads what placement needs and nothing that costs time or changes the caller.
+// Loads what placement needs and nothing that costs time or binds the caller. Changes HWLOC_* in the
+// environment: meant for a process of its own.
 Result<Topology> load_topology(const InventorySource& source);
 
 }  // namespace cib

@@ -1,11 +1,45 @@
+#include "cache.hpp"
 #include "container_ib/inventory.hpp"
 #include "hwloc/read_topology.hpp"
+#include "isolated.hpp"
 #include "sysfs/sysfs.hpp"
 
 namespace cib {
 
+namespace {
+
+std::string describe(const InventorySource& source) {
+  switch (source.kind) {
+    case InventorySource::Kind::xml:
+      return "topology " + source.path;
+    case InventorySource::Kind::fsroot:
+      return "topology below " + source.path;
+    case InventorySource::Kind::live:
+      break;
+  }
+  return "topology of this machine";
+}
+
+Result<Inventory> structure(const InventorySource& source) {
+  const auto discover = [&] {
+    return run_isolated(describe(source), [&source]() -> Result<Inventory> {
+      auto inventory = read_topology(source);
+      if (!inventory) return std::move(inventory).error().in(describe(source));
+      return inventory;
+    });
+  };
+  if (source.kind != InventorySource::Kind::live || source.cache.empty()) return discover();
+  const std::string fingerprint = machine_fingerprint();
+  if (auto cached = read_cache(source.cache, fingerprint)) return *std::move(cached);
+  auto found = discover();
+  if (found) write_cache(source.cache, fingerprint, *found);
+  return found;
+}
+
+}  // namespace
+
 Result<Inventory> load_inventory(const InventorySource& source) {
-  CIB_TRY(Inventory inventory, read_topology(source));
+  CIB_TRY(Inventory inventory, structure(source));
   const bool same_machine = source.kind != InventorySource::Kind::xml;
   if (!source.sysfs && !same_machine) return inventory;
   const std::string root =

@@ -1,0 +1,104 @@
+#include "cache.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "container_ib/inventory.hpp"
+#include "sysfs/small_files.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr off_t max_size = 16 << 20;
+
+// FNV-1a; the fingerprint only has to differ, nobody gains by a collision.
+class Hash {
+ public:
+  void add(std::string_view text) {
+    for (const char c : text) step(static_cast<unsigned char>(c));
+    step(0x100);
+  }
+  std::string text() const {
+    std::string digits;
+    for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[state_ >> shift & 0xf];
+    return digits;
+  }
+
+ private:
+  void step(unsigned value) {
+    state_ ^= value;
+    state_ *= 0x100000001b3;
+  }
+  std::uint64_t state_ = 0xcbf29ce484222325;
+};
+
+void add_line(Hash& hash, const Directory& root, const std::string& path) {
+  hash.add(root.line(path).value_or(""));
+}
+
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+bool is_ours_alone(const struct stat& status) {
+  return S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & 022) == 0;
+}
+
+}  // namespace
+
+std::string machine_fingerprint() {
+  Hash hash;
+  const auto root = Directory::open("/");
+  if (!root) return {};
+  add_line(hash, *root, "proc/sys/kernel/random/boot_id");
+  add_line(hash, *root, "sys/devices/system/cpu/online");
+  add_line(hash, *root, "sys/devices/system/node/online");
+  if (const auto pci = root->sub("sys/bus/pci/devices"))
+    for (const auto& name : pci->names()) hash.add(name);
+  // The link says which PCI function a device belongs to now; the name alone may have moved to another.
+  if (const auto rdma = root->sub("sys/class/infiniband"))
+    for (const auto& name : rdma->names()) hash.add(name + " " + rdma->link(name).value_or(""));
+  return hash.text();
+}
+
+std::optional<Inventory> read_cache(const std::string& path, const std::string& fingerprint) {
+  const File file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status {};
+  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0 || !is_ours_alone(status)) return std::nullopt;
+  if (status.st_size > max_size) return std::nullopt;
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  if (::read(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return std::nullopt;
+  const std::string first = "fingerprint " + fingerprint + "\n";
+  if (fingerprint.empty() || !text.starts_with(first)) return std::nullopt;
+  auto inventory = decode_inventory(std::string_view(text).substr(first.size()));
+  return inventory ? std::optional(std::move(inventory).value()) : std::nullopt;
+}
+
+void write_cache(const std::string& path, const std::string& fingerprint, const Inventory& inventory) {
+  const std::string fresh = path + "." + std::to_string(::getpid());
+  const std::string text = "fingerprint " + fingerprint + "\n" + encode_inventory(inventory);
+  bool complete = false;
+  {
+    const File file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (file.fd() < 0) return;
+    complete = ::write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  }
+  // No fsync: a torn file is not an inventory, and the directory does not outlive a boot.
+  if (!complete || ::rename(fresh.c_str(), path.c_str()) != 0) ::unlink(fresh.c_str());
+}
+
+}  // namespace cib
