@@ -15,25 +15,19 @@ def verdict(counted, payload):
 
 
 def failures(today, verbs, bare):
-    """What was not as it should be, one short sentence each; none if the demo showed what it is to show."""
-    found = []
-    for run in (today, verbs, bare):
-        if run.failure:
-            found.append(f"run {run.number} ({run.name}): {run.failure}")
+    """What was not as it should be, a short phrase each; none if the demo showed what it is to show."""
+    found = [f"run {run.number} did not work: {run.failure}" for run in (today, verbs, bare) if run.failure]
     if not today.failure:
-        for node, result in today.nodes.items():
-            if result.devices:
-                found.append(f"run {today.number}: {node} saw {' '.join(result.devices)}, so it is no fair comparison")
-            if result.verdict == "native":
-                found.append(f"run {today.number} went over verbs on {node}")
-            elif result.verdict != "not native":
-                found.append(f"run {today.number}: the counters of {node} cannot tell what carried the messages")
+        found += _each(today, "had InfiniBand devices in the container", lambda r: r.devices)
+        found += _each(today, "went over verbs", lambda r: r.verdict == "native")
+        found += _each(today, "cannot be judged by the counters", lambda r: r.verdict not in ("native", "not native"))
     if not verbs.failure:
-        for node, result in verbs.nodes.items():
-            if result.verdict != "native":
-                found.append(f"run {verbs.number} was not native on {node} by the counters: {result.verdict}")
-            if result.plugin_verdict != "native":
-                found.append(
-                    f"run {verbs.number} was not native on {node} by the plugin: {result.plugin_verdict or 'no verdict'}"
-                )
+        found += _each(verbs, "was not native by the counters", lambda r: r.verdict != "native")
+        found += _each(verbs, "was not native by the plugin", lambda r: r.plugin_verdict != "native")
     return found
+
+
+def _each(run, phrase, failed):
+    """The phrase with the nodes of a run that it is true of."""
+    nodes = [node for node, result in run.nodes.items() if failed(result)]
+    return [f"run {run.number} {phrase} (on {' and '.join(nodes)})"] if nodes else []

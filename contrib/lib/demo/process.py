@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 
 _GRACE_S = 20  # what `testbed` needs to clean up after an interrupt
+STDERR = 2  # our own, as the program's standard output
 TIMED_OUT = 124  # as timeout(1) and `testbed exec` have it
 
 
@@ -17,9 +18,10 @@ class Result:
     err: str = ""
 
 
-def run(argv, limit, capture=False):
-    """Runs a program for at most `limit` seconds. What it prints is captured, or shown on our standard error."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} if capture else {"stdout": 2}
+def run(argv, limit, capture=False, results=subprocess.DEVNULL):
+    """Runs a program for at most `limit` seconds. Its output is captured, or its messages are shown and its standard
+    output goes where `results` says."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} if capture else {"stdout": results}
     argv = [str(word) for word in argv]
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, text=True, errors="replace", **streams)
     try:

@@ -95,7 +95,7 @@ def _line(label, cells, style, colours=None):
 
 def _wrap(text):
     # A list of ports has no spaces but may be broken at its commas.
-    return textwrap.wrap(text if " " in text else text.replace(",", ", "), _CELL) or [""]
+    return textwrap.wrap(text if " " in text else text.replace(",", ", "), _CELL, break_on_hyphens=False) or [""]
 
 
 def _rule(columns, style):
