@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from demo.cli import main  # noqa: E402  (the path above comes first)

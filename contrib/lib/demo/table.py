@@ -1,5 +1,6 @@
 """The table, for people."""
 
+import re
 import textwrap
 from dataclasses import dataclass
 
@@ -94,8 +95,8 @@ def _line(label, cells, style, colours=None):
 
 
 def _wrap(text):
-    # A list of ports has no spaces but may be broken at its commas.
-    return textwrap.wrap(text if " " in text else text.replace(",", ", "), _CELL, break_on_hyphens=False) or [""]
+    # Lists of ports and options have no spaces but may be broken at their commas.
+    return textwrap.wrap(re.sub(r",\s*", ", ", text), _CELL, break_on_hyphens=False) or [""]
 
 
 def _rule(columns, style):
