@@ -145,9 +145,10 @@ constexpr std::array table = {
     // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.
     Variable{"OMPI_MCA_pml_ucx_devices", "ompi", node, always, nullptr, "any"},
     // Excluding is safe for components that a release does not have; including would abort. Without tcp, ob1
-    // has no path between nodes, so a missing UCX is an error instead of a slow job.
-    Variable{"OMPI_MCA_btl", "ompi", node, required, nullptr, "^openib,tcp"},
-    Variable{"OMPI_MCA_btl", "ompi", node, not_required, nullptr, "^openib"},
+    // has no path between nodes, so a missing UCX is an error instead of a slow job. uct and ofi would be
+    // second users of the same HCA that distributions exclude too; ofi asks the name service in MPI_Init.
+    Variable{"OMPI_MCA_btl", "ompi", node, required, nullptr, "^openib,uct,ofi,tcp"},
+    Variable{"OMPI_MCA_btl", "ompi", node, not_required, nullptr, "^openib,uct,ofi"},
     Variable{"OMPI_MCA_btl_vader_single_copy_mechanism", "ompi", node, user_namespaces_differ, nullptr,
              "none"},
     Variable{"OMPI_MCA_smsc", "ompi", node, user_namespaces_differ, nullptr, "^cma"},

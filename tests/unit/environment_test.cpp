@@ -40,20 +40,25 @@ std::string value(const EnvironmentInputs& in, const std::string& name) {
 }
 
 TEST(Environment, AutoSetsWhatIsHarmlessWhereTheStackIsAbsent) {
-  const std::map<std::string, std::string> expected = {
-      {"CONTAINER_IB_MODE", "verbs"},  {"CONTAINER_IB_PORTS", "mlx5_1:1"},
-      {"CONTAINER_IB_NUMA", "1"},      {"CONTAINER_IB_PLAN", "0123abcd"},
-      {"UCX_NET_DEVICES", "mlx5_1:1"}, {"OMPI_MCA_pml_ucx_devices", "any"},
-      {"OMPI_MCA_btl", "^openib"},     {"OMPI_MCA_pml", "^v"},
-      {"PMIX_MCA_gds", "hash"},        {"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"},
-      {"MV2_IBA_HCA", "mlx5_1"},       {"MV2_DEFAULT_PORT", "1"}};
+  const std::map<std::string, std::string> expected = {{"CONTAINER_IB_MODE", "verbs"},
+                                                       {"CONTAINER_IB_PORTS", "mlx5_1:1"},
+                                                       {"CONTAINER_IB_NUMA", "1"},
+                                                       {"CONTAINER_IB_PLAN", "0123abcd"},
+                                                       {"UCX_NET_DEVICES", "mlx5_1:1"},
+                                                       {"OMPI_MCA_pml_ucx_devices", "any"},
+                                                       {"OMPI_MCA_btl", "^openib,uct,ofi"},
+                                                       {"OMPI_MCA_pml", "^v"},
+                                                       {"PMIX_MCA_gds", "hash"},
+                                                       {"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"},
+                                                       {"MV2_IBA_HCA", "mlx5_1"},
+                                                       {"MV2_DEFAULT_PORT", "1"}};
   EXPECT_EQ(variables(inputs()), expected);
 }
 
 TEST(Environment, RequireClosesEveryFallBack) {
   auto in = inputs();
   in.require = true;
-  EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,tcp");
+  EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,uct,ofi,tcp");
   EXPECT_EQ(value(in, "NCCL_NET"), "IB");
   EXPECT_EQ(value(in, "UCX_TLS"), "(unset)") << "a list would cut off shared memory and GPUs";
   EXPECT_EQ(value(in, "OMPI_MCA_pml"), "^ob1") << "UCX, OFI and PSM2 stay";
