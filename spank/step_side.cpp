@@ -89,7 +89,6 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.job = job_;
   start.step = item(spank, S_JOB_STEPID, 0);
   start.uid = item(spank, S_JOB_UID, ~0U);
-  start.gid = item(spank, S_JOB_GID, ~0U);
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
   start.stepd_pid = ::getpid();

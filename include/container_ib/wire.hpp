@@ -68,13 +68,12 @@ struct Text {
 inline constexpr std::size_t max_mask_words = 128;  // 8192 processing units, Linux' own limit (NR_CPUS)
 inline constexpr std::size_t max_channels = 64;     // a message; the kernel takes up to 253 (SCM_MAX_FD)
 inline constexpr unsigned max_local_tasks = 4096;   // a node and step
-inline constexpr unsigned max_user_variables = 64;  // a task
 
 struct Start {
   static constexpr Kind kind = Kind::start;
   Header header{.kind = kind};
   std::uint32_t job = 0, step = 0;
-  std::uint32_t uid = 0, gid = 0;
+  std::uint32_t uid = 0;
   std::uint32_t local_tasks = 0, nodes = 0;
   std::int32_t stepd_pid = 0;
   std::uint32_t daemon_step = 0;  // 1: the task is mpirun's helper on this node (orted, prted, hydra)
