@@ -24,6 +24,7 @@ class Solver {
         count_(network.connectors.size()),
         flow_(network.classes.size(), std::vector<unsigned>(count_)),
         load_(count_),
+        exit_cost_(count_),
         slot_load_(network.slot_steps.size()),
         slot_members_(network.slot_steps.size()),
         classes_at_(count_),
@@ -35,6 +36,7 @@ class Solver {
         via_(count_),
         open_(count_) {
     for (std::size_t c = 0; c < count_; ++c) slot_members_[network.connectors[c].slot].push_back(c);
+    find_exit_costs();
   }
 
   // The classes take turns: one class after the other would first spread over connectors that it then has to
@@ -58,10 +60,13 @@ class Solver {
     const auto& connector = net_.connectors[c];
     return connector.step * (2 * std::int64_t{load} - 1) + (load > connector.limit ? net_.penalty : 0);
   }
-  // From a connector to the sink.
-  std::int64_t exit_cost(std::size_t c) const {
-    const std::size_t slot = net_.connectors[c].slot;
-    return unit_cost(c, load_[c] + 1) + net_.slot_steps[slot] * (2 * std::int64_t{slot_load_[slot]} + 1);
+  // From each connector to the sink, at its present load.
+  void find_exit_costs() {
+    for (std::size_t c = 0; c < count_; ++c) {
+      const std::size_t slot = net_.connectors[c].slot;
+      exit_cost_[c] =
+          unit_cost(c, load_[c] + 1) + net_.slot_steps[slot] * (2 * std::int64_t{slot_load_[slot]} + 1);
+    }
   }
   bool can_take(std::size_t k, std::size_t c) const {
     return net_.classes[k].cost[c] != Network::forbidden && flow_[k][c] < net_.classes[k].tasks;
@@ -89,7 +94,7 @@ class Solver {
   }
 
   // Reduced cost of leaving from a connector to the sink; never negative.
-  std::int64_t leave_cost(std::size_t c) const { return exit_cost(c) + potential_[c] - sink_potential_; }
+  std::int64_t leave_cost(std::size_t c) const { return exit_cost_[c] + potential_[c] - sink_potential_; }
 
   // The connector from which a unit of class k leaves to the sink; parent_ leads back to where it enters.
   std::size_t search(std::size_t k) {
@@ -158,6 +163,7 @@ class Solver {
       }
     }
     change(k, c, +1);
+    find_exit_costs();
     for (const std::size_t changed_class : changed)
       if (may_fill(changed_class)) find_moves_of(changed_class);
   }
@@ -195,7 +201,9 @@ class Solver {
   const Network& net_;
   std::size_t count_;
   Flow flow_;
-  std::vector<unsigned> load_, slot_load_;
+  std::vector<unsigned> load_;
+  std::vector<std::int64_t> exit_cost_;
+  std::vector<unsigned> slot_load_;
   std::vector<std::vector<std::size_t>> slot_members_;
   std::vector<std::vector<std::size_t>> classes_at_;  // classes with flow, per connector
   // The cheapest way for a unit at one connector to go to another, and the class of that unit; [from][to].

@@ -117,26 +117,38 @@ class Placer {
 
   // Equally near connectors are ranked from a different one for each class and, by where it begins, each job.
   Network::Class class_arcs(std::size_t k, const std::vector<Indexes>& connectors, unsigned rails) const {
-    std::vector<std::pair<unsigned, std::size_t>> order;  // distance, connector
-    order.reserve(connectors.size());
-    for (std::size_t c = 0; c < connectors.size(); ++c)
-      if (const auto weight = nearest(k, connectors[c])) order.emplace_back(*weight, c);
-    std::sort(order.begin(), order.end());
+    struct Level {  // of equally near connectors; there are few, as ports share NUMA nodes
+      unsigned weight;
+      std::size_t size = 0, next_rank = 0;
+    };
+    std::vector<Level> levels;
+    std::vector<std::size_t> level_of(connectors.size(), SIZE_MAX);
+    unsigned allowed = 0;
+    for (std::size_t c = 0; c < connectors.size(); ++c) {
+      const auto weight = nearest(k, connectors[c]);
+      if (!weight) continue;
+      ++allowed;
+      std::size_t level = 0;
+      while (level < levels.size() && levels[level].weight != *weight) ++level;
+      if (level == levels.size()) levels.push_back({*weight});
+      ++levels[level].size;
+      level_of[c] = level;
+    }
 
     Network::Class arcs;
     arcs.tasks = static_cast<unsigned>(classes_[k].tasks.size());
-    arcs.units = arcs.tasks * std::min(rails, static_cast<unsigned>(order.size()));
+    arcs.units = arcs.tasks * std::min(rails, allowed);
     arcs.cost.assign(connectors.size(), Network::forbidden);
-    for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-      while (end < order.size() && order[end].first == order[begin].first) ++end;
-      const std::size_t equals = end - begin;
-      const auto shift = (k + static_cast<std::size_t>(start_ * static_cast<double>(equals))) % equals;
-      for (std::size_t i = begin; i < end; ++i) {
-        const std::size_t rank = i - begin;
-        const std::size_t tie = rank >= shift ? rank - shift : rank + equals - shift;
-        arcs.cost[order[i].second] =
-            distance_cost(order[i].first, options_.place) + static_cast<std::int64_t>(tie);
-      }
+    for (auto& level : levels) {
+      const auto shift = k + static_cast<std::size_t>(start_ * static_cast<double>(level.size));
+      level.next_rank = level.size - shift % level.size;
+    }
+    for (std::size_t c = 0; c < connectors.size(); ++c) {
+      if (level_of[c] == SIZE_MAX) continue;
+      Level& level = levels[level_of[c]];
+      if (level.next_rank == level.size) level.next_rank = 0;
+      arcs.cost[c] =
+          distance_cost(level.weight, options_.place) + static_cast<std::int64_t>(level.next_rank++);
     }
     return arcs;
   }
