@@ -53,7 +53,8 @@ Status exec_agent(const std::string& path, std::array<const char*, 5> words, int
   if (child == 0) {
     (void)::setsid();
     const pid_t agent = ::fork();
-    if (agent == 0) become_agent(path.c_str(), const_cast<char* const*>(words.data()), inherited, writing.get());
+    if (agent == 0)
+      become_agent(path.c_str(), const_cast<char* const*>(words.data()), inherited, writing.get());
     ::_exit(agent < 0 ? 1 : 0);
   }
   writing.reset();
@@ -61,7 +62,8 @@ Status exec_agent(const std::string& path, std::array<const char*, 5> words, int
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   pollfd p{.fd = reading.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&p, 1, exec_timeout_ms) <= 0) return error(Errc::timed_out, "start " + path + ": not done within 5 s");
+  if (::poll(&p, 1, exec_timeout_ms) <= 0)
+    return error(Errc::timed_out, "start " + path + ": not done within 5 s");
   int why = 0;
   if (::read(reading.get(), &why, sizeof why) == sizeof why)
     return error(why == ENOENT ? Errc::bad_config : Errc::kernel, "start " + path, why);

@@ -8,8 +8,8 @@
 
 namespace cib {
 
-// Our end of the lifeline of a new agent. The agent is a child of init, in a session of its own, with an empty
-// environment and no descriptor of ours but its end.
+// Our end of the lifeline of a new agent. The agent is a child of init, in a session of its own, with an
+// empty environment and no descriptor of ours but its end.
 Result<UniqueFd> start_agent(const PlugstackArgs& args);
 
 // Gives back what dead steps left on this node; does not wait for it.

@@ -14,8 +14,8 @@ int on_option(int, const char* text, int) {
   return 0;  // judged in init_post_opt, once all options are known
 }
 
-// Slurm keeps pointers to these. --name=arginfo and usage must stay short: Slurm prints them through buffers of 81
-// bytes (_spank_opt_print).
+// Slurm keeps pointers to these. --name=arginfo and usage must stay short: Slurm prints them through buffers
+// of 81 bytes (_spank_opt_print).
 char option_name[] = "container-ib";
 char option_arginfo[] = "[MODE[,KEY=VALUE...]]";
 char option_usage[] = "native InfiniBand in containers: auto, verbs or none";
@@ -37,7 +37,8 @@ bool check_option(const PlugstackArgs& args) {
     if (!args.error.empty()) return error(Errc::bad_config, args.error);
     CIB_TRY(const Request request, parse_request(*given));
     CIB_CHECK(check_mode(request.mode));
-    if (wire::Start start; !start.option.set(*given)) return error(Errc::bad_request, "--container-ib: longer than 1023 characters");
+    if (wire::Start start; !start.option.set(*given))
+      return error(Errc::bad_request, "--container-ib: longer than 1023 characters");
     return {};
   };
   const Status status = judge();

@@ -12,8 +12,9 @@ namespace cib {
 // In every context but slurmd's; by call, since sbatch and salloc do not load a plugin's static option table.
 int register_option(spank_t spank);
 
-// The text behind --container-ib=, "" for the bare option; nothing when it was not given. The last one given counts:
-// srun calls back for the one inherited from sbatch first, and slurmstepd up to 23.11 calls back twice.
+// The text behind --container-ib=, "" for the bare option; nothing when it was not given. The last one given
+// counts: srun calls back for the one inherited from sbatch first, and slurmstepd up to 23.11 calls back
+// twice.
 const std::optional<std::string>& given_option();
 
 // For srun, sbatch and salloc: true when it can be launched; says why not in one line.

@@ -1,5 +1,5 @@
-// The entry points that Slurm calls. Each is one guarded call; what happens is in option, step_side and task_side.
-// Which hook runs where, as whom: doc/adr/0001-processes-of-a-step.md.
+// The entry points that Slurm calls. Each is one guarded call; what happens is in option, step_side and
+// task_side. Which hook runs where, as whom: doc/adr/0001-processes-of-a-step.md.
 
 #include <exception>
 #include <memory>

@@ -13,7 +13,10 @@ PlugstackArgs read_plugstack_args(int argc, char** argv) {
     const auto equals = word.find('=');
     const std::string_view key = word.substr(0, equals);
     const std::string_view value = equals == std::string_view::npos ? "" : word.substr(equals + 1);
-    std::string* slot = key == "config" ? &args.config : key == "agent" ? &args.agent : key == "state" ? &args.state : nullptr;
+    std::string* slot = key == "config"  ? &args.config
+                        : key == "agent" ? &args.agent
+                        : key == "state" ? &args.state
+                                         : nullptr;
     if (slot != nullptr && value.starts_with('/'))
       *slot = std::string(value);
     else

@@ -1,7 +1,7 @@
 // Slurm's plugin interface, made fit for C++.
 //
-// spank.h declares the hooks outside of any extern "C", and SPANK_PLUGIN() defines const arrays, which C++ gives
-// internal linkage: without this file the plugin compiles and Slurm finds none of its symbols.
+// spank.h declares the hooks outside of any extern "C", and SPANK_PLUGIN() defines const arrays, which C++
+// gives internal linkage: without this file the plugin compiles and Slurm finds none of its symbols.
 #pragma once
 
 #define CIB_EXPORT __attribute__((visibility("default")))

@@ -39,7 +39,8 @@ bool is_mpi_daemon(spank_t spank) {
   return std::find(std::begin(daemons), std::end(daemons), name) != std::end(daemons);
 }
 
-// Slurm gives plugins no node name before the tasks exist; like slurmd itself, the short host name stands for it.
+// Slurm gives plugins no node name before the tasks exist; like slurmd itself, the short host name stands for
+// it.
 std::string node_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
@@ -94,7 +95,8 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.stepd_pid = ::getpid();
   start.daemon_step = is_mpi_daemon(spank) ? 1 : 0;
   if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)
-    return cib::error(Errc::unsupported, "container-ib: " + std::to_string(start.local_tasks) + " tasks on one node");
+    return cib::error(Errc::unsupported,
+                      "container-ib: " + std::to_string(start.local_tasks) + " tasks on one node");
   if (!start.node.set(node_name()) || !start.option.set(option) || !start.config.set(args_.config) ||
       !start.state_dir.set(args_.state))
     return cib::error(Errc::bad_request, "--container-ib: longer than 1023 characters");
@@ -117,7 +119,8 @@ Status StepSide::send_channels(std::vector<UniqueFd> agent_ends) {
     wire::Channels message;
     message.first = static_cast<std::uint32_t>(first);
     message.count = static_cast<std::uint32_t>(std::min(wire::max_channels, fds.size() - first));
-    CIB_CHECK(send_frame(lifeline_.get(), message, send_timeout_ms, std::span(fds).subspan(first, message.count)));
+    CIB_CHECK(
+        send_frame(lifeline_.get(), message, send_timeout_ms, std::span(fds).subspan(first, message.count)));
   }
   return {};
 }
@@ -138,7 +141,8 @@ void StepSide::task_started(spank_t spank) {
     return send_frame(lifeline_.get(), message, send_timeout_ms, std::span(&fd, 1));
   };
   // Without this message the agent refuses the task in task_init, where the user sees why.
-  if (auto status = tell(); !status) slurm_error("container-ib: task %d: %s", task, status.error().message().c_str());
+  if (auto status = tell(); !status)
+    slurm_error("container-ib: task %d: %s", task, status.error().message().c_str());
   const auto index = static_cast<std::size_t>(task);
   if (index < task_ends_.size()) task_ends_[index].reset();
 }

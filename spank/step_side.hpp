@@ -14,11 +14,13 @@ namespace cib {
 
 class StepSide {
  public:
-  // In init_post_opt, before Slurm forks the tasks. Null when this step is none of ours: switched off, the extern
-  // step, or a batch script or interactive shell that did not ask with batch=yes. An error is kept for the tasks.
+  // In init_post_opt, before Slurm forks the tasks. Null when this step is none of ours: switched off, the
+  // extern step, or a batch script or interactive shell that did not ask with batch=yes. An error is kept for
+  // the tasks.
   static std::unique_ptr<StepSide> begin(spank_t spank, const PlugstackArgs& args);
 
-  void task_started(spank_t spank);  // task_post_fork: the one hook that runs as root and sees the task's CPU mask
+  void task_started(
+      spank_t spank);  // task_post_fork: the one hook that runs as root and sees the task's CPU mask
   void task_exited(spank_t spank);
   void end();
 

@@ -19,7 +19,7 @@ constexpr int send_timeout_ms = 5'000;
 // The agent answers by its own, shorter deadlines (the site's rendezvous time, then bounded attach steps).
 constexpr int answer_timeout_ms = 180'000;
 
-UniqueFd channel;     // of this task; one task, one process
+UniqueFd channel;      // of this task; one task, one process
 std::string declined;  // why this task goes on without us
 
 int refuse(const std::string& why) {
@@ -28,7 +28,8 @@ int refuse(const std::string& why) {
 }
 
 std::string explain(const Error& error) {
-  return error.code == Errc::unavailable ? "the agent on this node died; see its syslog and try again" : error.message();
+  return error.code == Errc::unavailable ? "the agent on this node died; see its syslog and try again"
+                                         : error.message();
 }
 
 // With require=no the task goes on as if nobody had asked, and the user is told; else it ends here.
@@ -70,7 +71,8 @@ Status report_ready(spank_t spank) {
   }
   wire::Ready ready;
   std::string value;
-  if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) || get_variable(spank, "ROCR_VISIBLE_DEVICES", value))
+  if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) ||
+      get_variable(spank, "ROCR_VISIBLE_DEVICES", value))
     ready.gpus.set_cut(value);
   if (get_variable(spank, "SLURM_STEP_NICS", value)) ready.nics.set_cut(value);
   return send_frame(channel.get(), ready, send_timeout_ms);
@@ -95,7 +97,8 @@ Status take_over(spank_t spank, const Frame& frame, bool& complete) {
   }
   if (kind == wire::Kind::grant) {
     CIB_TRY(const auto grant, wire::read_frame<wire::Grant>(bytes, frame.size));
-    // Slurm applies the limit that it propagated from the submit host after this hook (set_user_limits in task.c).
+    // Slurm applies the limit that it propagated from the submit host after this hook (set_user_limits in
+    // task.c).
     if (grant.memlock_raised != 0) (void)spank_unsetenv(spank, "SLURM_RLIMIT_MEMLOCK");
     return {};
   }
@@ -140,10 +143,12 @@ int attach_task(spank_t spank, StepSide& step) {
     auto status = report_ready(spank);
     if (status.ok()) status = await_answer(spank);
     if (!status.ok())
-      rc = status.error().code == Errc::denied ? refuse(status.error().what) : give_up(step, explain(status.error()));
+      rc = status.error().code == Errc::denied ? refuse(status.error().what)
+                                               : give_up(step, explain(status.error()));
   }
   channel.reset();
-  if (rc == 0 && !declined.empty()) slurm_spank_log("container-ib: going on without InfiniBand: %s", declined.c_str());
+  if (rc == 0 && !declined.empty())
+    slurm_spank_log("container-ib: going on without InfiniBand: %s", declined.c_str());
   return rc;
 }
 

@@ -1,8 +1,8 @@
 // The journal of a step on a node: what was done to the node, written before it is done.
 //
 // Text, one record a line:  CIB1 <crc32> <seq> <mark> <verb> key=value ...
-// A torn last line is the end (its effect never started). Anything else that does not parse is corrupt: the reader
-// then keeps the file and reports it rather than guess.
+// A torn last line is the end (its effect never started). Anything else that does not parse is corrupt: the
+// reader then keeps the file and reports it rather than guess.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +26,11 @@ struct Record {
   std::string field(const std::string& key) const;  // empty when absent
 };
 
-std::string encode_record(const Record& record);                       // with the newline
+std::string encode_record(const Record& record);                        // with the newline
 Result<std::vector<Record>> decode_journal(std::string_view contents);  // in file order
 
-// "17.0", "17.batch", "17.extern", "17.interactive": a step's name, as Slurm prints it (slurm.h: SLURM_*_STEP).
+// "17.0", "17.batch", "17.extern", "17.interactive": a step's name, as Slurm prints it (slurm.h:
+// SLURM_*_STEP).
 std::string step_name(std::uint32_t job, std::uint32_t step);
 
 }  // namespace cib

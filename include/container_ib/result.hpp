@@ -85,10 +85,13 @@ class [[nodiscard]] Status {
 
 // CIB_TRY(auto x, f()): x = value of f(), or return its error from this function.
 #define CIB_TRY(decl, expr) CIB_TRY_(CIB_CONCAT_(cib_result_, __LINE__), decl, expr)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot be in parentheses, nor a name that is made
+// here
 #define CIB_TRY_(tmp, decl, expr)          \
   auto tmp = (expr);                       \
   if (!tmp) return std::move(tmp).error(); \
   decl = std::move(tmp).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 // CIB_CHECK(f()): return f()'s error from this function, if it has one.
 #define CIB_CHECK(expr)                                                              \

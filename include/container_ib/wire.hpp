@@ -1,8 +1,9 @@
 // The messages between slurmstepd, its tasks and the agent.
 //
-// One SOCK_SEQPACKET socketpair is the lifeline of the step (slurmstepd <-> agent); one more per local task is that
-// task's channel, and which channel a message comes from says which task it is. Every message is one frame of one
-// fixed layout; the receiver takes nothing from a frame whose header or size is not exactly as expected.
+// One SOCK_SEQPACKET socketpair is the lifeline of the step (slurmstepd <-> agent); one more per local task
+// is that task's channel, and which channel a message comes from says which task it is. Every message is one
+// frame of one fixed layout; the receiver takes nothing from a frame whose header or size is not exactly as
+// expected.
 #pragma once
 
 #include <array>
@@ -17,7 +18,7 @@
 namespace cib::wire {
 
 inline constexpr std::uint32_t magic = 0x42494331;  // "1CIB" in memory on little-endian machines
-inline constexpr std::uint16_t version = 1;         // plugin and agent are installed together; no older one is read
+inline constexpr std::uint16_t version = 1;  // plugin and agent are installed together; no older one is read
 
 enum class Kind : std::uint16_t {
   // slurmstepd -> agent, on the lifeline

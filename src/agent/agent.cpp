@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "adapters/linux/process.hpp"
 #include "agent/log.hpp"
@@ -67,6 +68,7 @@ Status Agent::begin() {
   facts.owner = identity_fields("stepd", start.stepd_pid);
   facts.owner.merge(identity_fields("agent", ::getpid()));
   CIB_TRY(facts.owner["boot"], boot_id());
+  facts.owner["since"] = std::to_string(std::time(nullptr));
 
   node_ = std::make_unique<LiveNode>();
   tasks_ = std::make_unique<StepTasks>(start.local_tasks);
@@ -80,7 +82,8 @@ Status Agent::watch(int fd, Source source, unsigned task) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = tag(static_cast<std::uint32_t>(source), task);
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return error(Errc::kernel, "epoll_ctl", errno);
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    return error(Errc::kernel, "epoll_ctl", errno);
   return {};
 }
 
@@ -125,14 +128,16 @@ void Agent::on_channels(Frame& frame) {
   }
   for (std::uint32_t i = 0; i < message->count; ++i) {
     const unsigned task = message->first + i;
-    if (auto status = watch(frame.fds[i].get(), Source::channel, task); !status) log_error(status.error().message());
+    if (auto status = watch(frame.fds[i].get(), Source::channel, task); !status)
+      log_error(status.error().message());
     tasks_->set_channel(task, std::move(frame.fds[i]));
   }
 }
 
 void Agent::on_task_started(Frame& frame) {
   const auto message = read<wire::TaskStarted>(frame);
-  if (!message || message->task >= facts_.size() || message->words > wire::max_mask_words || frame.fds.size() != 1) {
+  if (!message || message->task >= facts_.size() || message->words > wire::max_mask_words ||
+      frame.fds.size() != 1) {
     log_error("lifeline: a task that does not fit the step");
     return;
   }
@@ -149,8 +154,8 @@ void Agent::on_process(unsigned task) {
   step_->task_died(task);
 }
 
-// slurmstepd says that a task has exited because it has waited for it, so its pidfd is readable by now; the report must
-// not depend on which of the two descriptors epoll shows first.
+// slurmstepd says that a task has exited because it has waited for it, so its pidfd is readable by now; the
+// report must not depend on which of the two descriptors epoll shows first.
 void Agent::notice_deaths() {
   for (unsigned task = 0; task < facts_.size(); ++task)
     if (tasks_->pidfd(task) < 0 || has_ended(tasks_->pidfd(task))) step_->task_died(task);
@@ -192,7 +197,8 @@ Status Agent::on_task_frame(unsigned task, Frame& frame) {
     CIB_TRY(const auto message, read<wire::UserVariable>(frame));
     const auto& known = environment_inputs();
     const std::string name = message.name.get();
-    if (std::find(known.begin(), known.end(), name) == known.end()) return error(Errc::corrupt, "an unknown variable");
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      return error(Errc::corrupt, "an unknown variable");
     facts_[task].user_variables[name] = message.value.get();
     return {};
   }

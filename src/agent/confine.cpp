@@ -18,25 +18,29 @@ namespace cib {
 
 namespace {
 
-// What for: entering mount namespaces and mounting (SYS_ADMIN, SYS_CHROOT for setns), device nodes (MKNOD, CHOWN,
-// FOWNER), raising limits (SYS_RESOURCE), ending survivors (KILL), reading /proc/PID/ns of other users' processes
-// (SYS_PTRACE), and files of the state directory whatever their owner (DAC_OVERRIDE).
-constexpr cap_value_t needed[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_MKNOD,      CAP_CHOWN,       CAP_FOWNER,
-                                  CAP_SYS_RESOURCE, CAP_KILL,     CAP_SYS_PTRACE, CAP_DAC_OVERRIDE};
+// What for: entering mount namespaces and mounting (SYS_ADMIN, SYS_CHROOT for setns), device nodes (MKNOD,
+// CHOWN, FOWNER), raising limits (SYS_RESOURCE), ending survivors (KILL), reading /proc/PID/ns of other
+// users' processes (SYS_PTRACE), and files of the state directory whatever their owner (DAC_OVERRIDE).
+constexpr cap_value_t needed[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_MKNOD,
+                                  CAP_CHOWN,     CAP_FOWNER,     CAP_SYS_RESOURCE,
+                                  CAP_KILL,      CAP_SYS_PTRACE, CAP_DAC_OVERRIDE};
 
 using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
 
-bool is_needed(cap_value_t cap) { return std::find(std::begin(needed), std::end(needed), cap) != std::end(needed); }
+bool is_needed(cap_value_t cap) {
+  return std::find(std::begin(needed), std::end(needed), cap) != std::end(needed);
+}
 
-// Of those, what this process has: inside a container that runs slurmd some may be missing, and then the call that
-// wants them says so.
+// Of those, what this process has: inside a container that runs slurmd some may be missing, and then the call
+// that wants them says so.
 Status keep_needed_capabilities() {
   const Capabilities had(::cap_get_proc(), ::cap_free), kept(::cap_init(), ::cap_free);
   if (!had || !kept) return error(Errc::kernel, "read capabilities", errno);
   for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; ++cap) {
     cap_flag_value_t has = CAP_CLEAR;
     if (!is_needed(cap)) {
-      if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM)  // EINVAL: unknown to this kernel
+      if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL &&
+          errno != EPERM)  // EINVAL: unknown to this kernel
         return error(Errc::kernel, "drop capability " + std::to_string(cap), errno);
     } else if (::cap_get_flag(had.get(), cap, CAP_PERMITTED, &has) == 0 && has == CAP_SET) {
       if (::cap_set_flag(kept.get(), CAP_PERMITTED, 1, &cap, CAP_SET) != 0 ||
@@ -53,8 +57,10 @@ Status keep_needed_capabilities() {
 
 Status confine(int lifeline) {
   // The launcher did most of this already; here it is made sure, whoever started us.
-  if (::close_range(static_cast<unsigned>(lifeline) + 1, ~0U, 0) != 0) return error(Errc::kernel, "close_range", errno);
-  if (::fcntl(lifeline, F_SETFD, FD_CLOEXEC) != 0) return error(Errc::kernel, "the lifeline is not open", errno);
+  if (::close_range(static_cast<unsigned>(lifeline) + 1, ~0U, 0) != 0)
+    return error(Errc::kernel, "close_range", errno);
+  if (::fcntl(lifeline, F_SETFD, FD_CLOEXEC) != 0)
+    return error(Errc::kernel, "the lifeline is not open", errno);
   ::umask(077);
   if (::chdir("/") != 0) return error(Errc::kernel, "chdir /", errno);
   // The lifeline ends us, in order; a signal would leave things behind.

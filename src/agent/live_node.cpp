@@ -34,7 +34,8 @@ Result<SiteConfig> LiveNode::site_config(const std::string& path) {
 Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
   InventorySource source;
   if (!site.topology_xml.empty()) {
-    source.kind = InventorySource::Kind::xml;  // the administrator knows better (virtual machines); states stay live
+    source.kind =
+        InventorySource::Kind::xml;  // the administrator knows better (virtual machines); states stay live
     source.path = site.topology_xml;
     source.sysfs = "/sys";
   }

@@ -1,7 +1,7 @@
 #include "agent/reap.hpp"
 
 #include "adapters/linux/cgroup.hpp"
-#include "agent/live_remains.hpp"
+#include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
 #include "app/reap.hpp"
 

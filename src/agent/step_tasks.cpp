@@ -45,10 +45,13 @@ std::string StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
   return t.cgroup;
 }
 
-bool StepTasks::alive(unsigned task) const { return tasks_[task].pidfd.valid() && !has_ended(tasks_[task].pidfd.get()); }
+bool StepTasks::alive(unsigned task) const {
+  return tasks_[task].pidfd.valid() && !has_ended(tasks_[task].pidfd.get());
+}
 
 Status StepTasks::offer_mount_namespace(unsigned task, UniqueFd ns) {
-  if (::ioctl(ns.get(), NS_GET_NSTYPE) != CLONE_NEWNS) return error(Errc::denied, "the offered descriptor is no mount namespace");
+  if (::ioctl(ns.get(), NS_GET_NSTYPE) != CLONE_NEWNS)
+    return error(Errc::denied, "the offered descriptor is no mount namespace");
   struct stat offered {};
   if (::fstat(ns.get(), &offered) != 0) return error(Errc::kernel, "stat the mount namespace", errno);
   CIB_TRY(const auto own, namespace_identity("/proc/self/ns/mnt"));
@@ -67,7 +70,8 @@ Status StepTasks::check_mount_namespace(unsigned task) const {
   if (!t.pidfd.valid()) return error(Errc::denied, "ready before slurmstepd told of it");
   CIB_TRY(const auto actual, namespace_identity("/proc/" + std::to_string(t.pid) + "/ns/mnt"));
   if (!alive(task)) return error(Errc::unavailable, "it has ended");  // so what we read was of that process
-  if (actual.st_ino != t.namespace_inode) return error(Errc::denied, "it is not in the mount namespace that it offered");
+  if (actual.st_ino != t.namespace_inode)
+    return error(Errc::denied, "it is not in the mount namespace that it offered");
   for (const Handles& other : tasks_)
     if (&other != &t && other.namespace_inode == t.namespace_inode)
       return error(Errc::denied, "its mount namespace is another task's");
@@ -104,8 +108,8 @@ Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap)
   return raise_memlock_of(tasks_[task].pid, cap);
 }
 
-void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
-                      bool memlock_raised) {
+void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set,
+                      const std::vector<std::string>& lines, bool memlock_raised) {
   const int channel = tasks_[task].channel.get();
   for (const EnvironmentChange& change : set) {
     wire::Variable variable;
@@ -119,8 +123,12 @@ void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set, 
   (void)send_frame(channel, grant, answer_timeout_ms);
 }
 
-void StepTasks::decline(unsigned task, const std::string& why) { answer<wire::Decline>(tasks_[task].channel.get(), why); }
-void StepTasks::refuse(unsigned task, const std::string& why) { answer<wire::Refuse>(tasks_[task].channel.get(), why); }
+void StepTasks::decline(unsigned task, const std::string& why) {
+  answer<wire::Decline>(tasks_[task].channel.get(), why);
+}
+void StepTasks::refuse(unsigned task, const std::string& why) {
+  answer<wire::Refuse>(tasks_[task].channel.get(), why);
+}
 
 std::vector<std::string> StepTasks::kill_survivors() {
   StepRemains remains;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "container_ib/text.hpp"
+
 namespace cib {
 
 namespace {
@@ -23,9 +25,11 @@ std::string join_numbers(const std::vector<unsigned>& numbers) {
   return join(numbers, ",", [](unsigned number) { return std::to_string(number); });
 }
 
-std::string explain_no_port(const std::string& node, const Inventory& inventory, const Assignment& assignment) {
+std::string explain_no_port(const std::string& node, const Inventory& inventory,
+                            const Assignment& assignment) {
   if (assignment.verdicts.empty()) return node + ": no InfiniBand port: this node has no RDMA device";
-  return node + ": no InfiniBand port can be used: " + join(assignment.verdicts, "; ", [&](const PortVerdict& verdict) {
+  return node + ": no InfiniBand port can be used: " +
+         join(assignment.verdicts, "; ", [&](const PortVerdict& verdict) {
            return inventory.ports[verdict.port].name() + ": " +
                   (verdict.eligible ? std::string("not allowed to this task") : verdict.why_not);
          });
@@ -35,16 +39,21 @@ std::string explain_choice(const std::string& node, const Inventory& inventory, 
                            const std::vector<std::size_t>& ports) {
   std::vector<Port> chosen;
   for (const std::size_t index : ports) chosen.push_back(inventory.ports[index]);
-  std::string why = placed.locality;
-  if (const auto& first = chosen.front(); !first.numa.empty()) why = "NUMA " + join_numbers(first.numa) + ", " + why;
-  const long rate = std::lround(chosen.front().rate_gbps);
-  if (rate > 0) why += ", " + std::to_string(rate) + " Gb/s";
+  const std::string why = join(chosen, "; ", [&](const Port& port) {
+    std::vector<std::string> facts;
+    if (!port.numa.empty()) facts.push_back("NUMA " + join_numbers(port.numa));
+    if (&port == &chosen.front()) facts.push_back(placed.locality);
+    if (const long rate = std::lround(port.rate_gbps); rate > 0)
+      facts.push_back(std::to_string(rate) + " Gb/s");
+    return cib::join(facts);
+  });
   return node + ": task " + std::to_string(placed.task) + " uses " + join_names(chosen) + " (" + why + ")";
 }
 
 std::string explain_daemon_step(const std::string& node, const std::vector<std::string>& ports) {
   return node + ": mpirun starts the ranks here itself, so they share the node's ports " +
-         join(ports, ",", [](const std::string& name) { return name; }) + "; srun would give each the nearest";
+         join(ports, ",", [](const std::string& name) { return name; }) +
+         "; srun would give each the nearest";
 }
 
 }  // namespace cib

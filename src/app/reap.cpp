@@ -18,8 +18,9 @@ std::vector<JournaledProcess> tasks_of(const std::vector<Record>& records) {
 // The survivors first: while one lives it may still hold what would be given back.
 void reap_orphan(Remains& remains, const JournaledStep& step, Reaped& reaped) {
   for (const std::string& process : remains.kill(tasks_of(*step.records)))
-    return reaped.findings.push_back("step " + step.name + ": " + process +
-                                     " cannot be killed; what it holds stays out of use until it ends, then run 'container-ib reap'");
+    return reaped.findings.push_back(
+        "step " + step.name + ": " + process +
+        " cannot be killed; what it holds stays out of use until it ends, then run 'container-ib reap'");
   if (auto status = remains.remove(step.name); !status)
     reaped.findings.push_back("step " + step.name + ": " + status.error().message());
   else
@@ -29,12 +30,15 @@ void reap_orphan(Remains& remains, const JournaledStep& step, Reaped& reaped) {
 }  // namespace
 
 StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step) {
-  // A journal without its first record is one whose agent died before it changed anything; its directory is an orphan.
-  if (!step.records) return step.records.error().code == Errc::corrupt ? StepState::unreadable : StepState::orphaned;
+  // A journal without its first record is one whose agent died before it changed anything; its directory is
+  // an orphan.
+  if (!step.records)
+    return step.records.error().code == Errc::corrupt ? StepState::unreadable : StepState::orphaned;
   if (step.records->empty()) return StepState::orphaned;
   const Record& open = step.records->front();
   if (open.field("boot") != boot_id) return StepState::of_earlier_boot;
-  const bool owned = remains.is_alive(process_of(open, "stepd")) || remains.is_alive(process_of(open, "agent"));
+  const bool owned =
+      remains.is_alive(process_of(open, "stepd")) || remains.is_alive(process_of(open, "agent"));
   return owned ? StepState::running : StepState::orphaned;
 }
 
@@ -45,7 +49,8 @@ Result<Reaped> reap(Remains& remains, const std::string& job) {
   for (const JournaledStep& step : steps) {
     if (!job.empty() && !step.name.starts_with(job + '.')) continue;
     switch (state_of(remains, boot, step)) {
-      case StepState::running: break;
+      case StepState::running:
+        break;
       case StepState::unreadable:
         reaped.findings.push_back("step " + step.name + ": " + step.records.error().message() +
                                   "; kept, look at it and remove the directory by hand");
@@ -53,7 +58,8 @@ Result<Reaped> reap(Remains& remains, const std::string& job) {
       case StepState::of_earlier_boot:
       case StepState::orphaned: {
         // Processes of an earlier boot cannot be alive; an unread journal names none.
-        const bool has_processes = step.records && !step.records->empty() && step.records->front().field("boot") == boot;
+        const bool has_processes =
+            step.records && !step.records->empty() && step.records->front().field("boot") == boot;
         const JournaledStep nobody{step.name, std::vector<Record>{}};
         reap_orphan(remains, has_processes ? step : nobody, reaped);
         break;

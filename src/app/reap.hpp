@@ -1,4 +1,5 @@
-// Gives back what steps without a living owner left on this node. Idempotent; one step's failure stops no other's.
+// Gives back what steps without a living owner left on this node. Idempotent; one step's failure stops no
+// other's.
 #pragma once
 
 #include <string>

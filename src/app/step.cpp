@@ -16,8 +16,8 @@ void Step::prepare() {
   if (auto status = read_site_and_node(); !status) fail(std::move(status).error());
 }
 
-// The option was checked in srun, but its text may be forged on the way here (spank_process_env_options reads it from
-// the job's environment), so it is parsed and authorised again.
+// The option was checked in srun, but its text may be forged on the way here (spank_process_env_options reads
+// it from the job's environment), so it is parsed and authorised again.
 Status Step::read_site_and_node() {
   CIB_TRY(const Request request, parse_request(facts_.option));
   require_ = request.require.value_or(request.mode != Mode::auto_);
@@ -64,11 +64,12 @@ void Step::deadline_passed() {
   if (!decided_) decide();
 }
 
-// All masks are known before the first task reports (slurmstepd forks and binds all tasks before it releases one into
-// task_init), but their GPUs and NICs only when each has reported.
+// All masks are known before the first task reports (slurmstepd forks and binds all tasks before it releases
+// one into task_init), but their GPUs and NICs only when each has reported.
 void Step::decide_when_complete() {
   if (decided_ || !first_ready_) return;
-  const bool complete = std::all_of(task_.begin(), task_.end(), [](const Task& t) { return t.progress != Progress::forked; });
+  const bool complete =
+      std::all_of(task_.begin(), task_.end(), [](const Task& t) { return t.progress != Progress::forked; });
   if (complete) decide();
 }
 
@@ -137,7 +138,8 @@ Status Step::attach(unsigned id, Task& task) {
   const auto doing = "attach task " + std::to_string(id);
   if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
   const auto ports = ports_of(task);
-  const std::map<std::string, std::string> fields = {{"task", std::to_string(id)}, {"ports", join_names(ports)}};
+  const std::map<std::string, std::string> fields = {{"task", std::to_string(id)},
+                                                     {"ports", join_names(ports)}};
   CIB_CHECK(record(Mark::intent, "mount_devices", fields));
   if (auto status = tasks_.mount_devices(id, ports, settings_.umad); !status) {
     if (status.error().code == Errc::unavailable) {  // it died meanwhile: nobody to attach
@@ -160,7 +162,8 @@ void Step::fail(Error error) { failure_ = std::move(error); }
 void Step::take_back() {
   for (unsigned id = 0; id < task_.size(); ++id) {
     if (!task_[id].attached) continue;
-    if (tasks_.unmount_devices(id).ok()) (void)record(Mark::undone, "mount_devices", {{"task", std::to_string(id)}});
+    if (tasks_.unmount_devices(id).ok())
+      (void)record(Mark::undone, "mount_devices", {{"task", std::to_string(id)}});
     task_[id].attached = false;
   }
 }
@@ -200,7 +203,8 @@ void Step::grant(unsigned id, Task& task) {
   std::vector<std::string> lines;
   if (facts_.daemon_step) lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
   if (settings_.report == ReportLevel::full) {
-    for (const std::string& name : plan.kept) lines.push_back("task " + std::to_string(id) + " keeps its own " + name);
+    for (const std::string& name : plan.kept)
+      lines.push_back("task " + std::to_string(id) + " keeps its own " + name);
     lines.insert(lines.end(), plan.notes.begin(), plan.notes.end());
   }
   bool raised = false;
@@ -235,7 +239,8 @@ std::vector<std::string> Step::report() {
   traffic.nodes = facts_.nodes;
   const Judgement judgement = judge(traffic);
   if (judgement.verdict != Verdict::native || settings_.report != ReportLevel::off)
-    lines.push_back(facts_.node_name + ": " + std::string(verdict_name(judgement.verdict)) + ": " + judgement.reason);
+    lines.push_back(facts_.node_name + ": " + std::string(verdict_name(judgement.verdict)) + ": " +
+                    judgement.reason);
   return lines;
 }
 

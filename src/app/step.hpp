@@ -1,5 +1,5 @@
-// One step on one node, as its agent sees it: events in, answers to tasks out. Knows no process, socket or file.
-// The states and what happens at each death: doc/adr/0001-processes-of-a-step.md.
+// One step on one node, as its agent sees it: events in, answers to tasks out. Knows no process, socket or
+// file. The states and what happens at each death: doc/adr/0001-processes-of-a-step.md.
 #pragma once
 
 #include <map>
@@ -24,7 +24,8 @@ struct StepFacts {
   std::string node_name;
   std::string option;
   std::string config_path;
-  std::map<std::string, std::string> owner;  // fields of the journal's first record: who must be dead before reaping
+  std::map<std::string, std::string>
+      owner;  // fields of the journal's first record: who must be dead before reaping
 };
 
 // What a task says about itself in task_init. Hostile: it comes from the user's process.

@@ -7,10 +7,9 @@
 
 namespace {
 
-constexpr std::array<cib::cli::AddCommand, 3> commands = {
-    cib::cli::add_plan,
-    cib::cli::add_topo,
-    cib::cli::add_check_config,
+constexpr std::array commands = {
+    cib::cli::add_plan, cib::cli::add_topo, cib::cli::add_check_config,
+    cib::cli::add_list, cib::cli::add_reap, cib::cli::add_later,
 };
 
 int run(int argc, char** argv) {

@@ -145,15 +145,21 @@ constexpr std::array table = {
     // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.
     Variable{"OMPI_MCA_pml_ucx_devices", "ompi", node, always, nullptr, "any"},
     // Excluding is safe for components that a release does not have; including would abort. Without tcp, ob1
-    // has no path between nodes, so a missing UCX is an error instead of a slow job.
-    Variable{"OMPI_MCA_btl", "ompi", node, required, nullptr, "^openib,tcp"},
-    Variable{"OMPI_MCA_btl", "ompi", node, not_required, nullptr, "^openib"},
+    // has no path between nodes, so a missing UCX is an error instead of a slow job. uct and ofi would be
+    // second users of the same HCA that distributions exclude too; ofi asks the name service in MPI_Init.
+    Variable{"OMPI_MCA_btl", "ompi", node, required, nullptr, "^openib,uct,ofi,tcp"},
+    Variable{"OMPI_MCA_btl", "ompi", node, not_required, nullptr, "^openib,uct,ofi"},
     Variable{"OMPI_MCA_btl_vader_single_copy_mechanism", "ompi", node, user_namespaces_differ, nullptr,
              "none"},
     Variable{"OMPI_MCA_smsc", "ompi", node, user_namespaces_differ, nullptr, "^cma"},
     Variable{"OMPI_MCA_hook_comm_method_display", "ompi", node, full_report, nullptr, "mpi_init"},
-    // Breaks builds that use OFI or PSM2, so only where the user says that UCX is there.
-    Variable{"OMPI_MCA_pml", "ompi-ucx", node, required, nullptr, "ucx"},
+    // Some distributions switch UCX off in openmpi-mca-params.conf (Debian: "pml = ^ucx", "osc =
+    // ^ucx,pt2pt"), which only another value of the same variable undoes. Excluding ob1 leaves ucx and cm
+    // (OFI, PSM2) and makes their absence an error; without require, "v" (message logging, never wanted here)
+    // is excluded in place of ucx.
+    Variable{"OMPI_MCA_pml", "ompi", node, required, nullptr, "^ob1"},
+    Variable{"OMPI_MCA_pml", "ompi", node, not_required, nullptr, "^v"},
+    Variable{"OMPI_MCA_osc", "ompi", node, required, nullptr, "^pt2pt"},
 
     // The only data store that every PMIx release has and that maps no file of the server.
     Variable{"PMIX_MCA_gds", "pmix", node, always, nullptr, "hash"},

@@ -106,8 +106,8 @@ std::string Record::field(const std::string& key) const {
 }
 
 std::string encode_record(const Record& record) {
-  std::string body = std::to_string(record.seq) + ' ' + std::string(marks[static_cast<std::size_t>(record.mark)]) +
-                     ' ' + record.verb;
+  std::string body = std::to_string(record.seq) + ' ' +
+                     std::string(marks[static_cast<std::size_t>(record.mark)]) + ' ' + record.verb;
   for (const auto& [key, value] : record.fields) body += ' ' + key + '=' + escape(value);
   return "CIB1 " + hex(crc32(body), 8) + ' ' + body + '\n';
 }
@@ -128,10 +128,14 @@ Result<std::vector<Record>> decode_journal(std::string_view contents) {
 std::string step_name(std::uint32_t job, std::uint32_t step) {
   const auto name = [&]() -> std::string {
     switch (step) {
-      case 0xfffffffaU: return "interactive";
-      case 0xfffffffbU: return "batch";
-      case 0xfffffffcU: return "extern";
-      default: return std::to_string(step);
+      case 0xfffffffaU:
+        return "interactive";
+      case 0xfffffffbU:
+        return "batch";
+      case 0xfffffffcU:
+        return "extern";
+      default:
+        return std::to_string(step);
     }
   };
   return std::to_string(job) + '.' + name();

@@ -14,17 +14,10 @@ struct Profile {
 };
 
 inline constexpr std::array profiles = {
-    Profile{"ucx", true, ""},
-    Profile{"ompi", true, ""},
-    Profile{"ompi-ucx", false, "ompi ucx"},  // the image's Open MPI is known to be built with UCX
-    Profile{"pmix", true, ""},
+    Profile{"ucx", true, ""},        Profile{"ompi", true, ""},      Profile{"pmix", true, ""},
     Profile{"nccl", true, ""},  // RCCL reads the same variables
-    Profile{"mvapich", true, ""},
-    Profile{"mpich", false, "ucx"},
-    Profile{"intelmpi", false, "ucx"},
-    Profile{"libfabric", false, ""},
-    Profile{"nvshmem", false, ""},
-    Profile{"hcoll", false, ""},
+    Profile{"mvapich", true, ""},    Profile{"mpich", false, "ucx"}, Profile{"intelmpi", false, "ucx"},
+    Profile{"libfabric", false, ""}, Profile{"nvshmem", false, ""},  Profile{"hcoll", false, ""},
     Profile{"pami", false, ""},
 };
 

@@ -25,7 +25,8 @@ std::vector<PciAddress> visible_gpus(const Inventory& node, std::string_view vis
   for (const std::string& word : split_list(visible)) {
     std::size_t index = 0;
     const auto [end, ec] = std::from_chars(word.data(), word.data() + word.size(), index);
-    if (ec == std::errc() && end == word.data() + word.size() && index < all.size()) chosen.push_back(all[index]);
+    if (ec == std::errc() && end == word.data() + word.size() && index < all.size())
+      chosen.push_back(all[index]);
   }
   return chosen;
 }

@@ -1,6 +1,6 @@
-// The processes of a step: plugin in slurmstepd, four tasks, agent. This machine needs no InfiniBand: the tasks go on
-// without it (require=no) or are refused (require=yes); what is tested is that everyone learns it, nobody waits for
-// the dead, and nothing is left.
+// The processes of a step: plugin in slurmstepd, four tasks, agent. This machine needs no InfiniBand: the
+// tasks go on without it (require=no) or are refused (require=yes); what is tested is that everyone learns
+// it, nobody waits for the dead, and nothing is left.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -156,7 +156,8 @@ TEST_P(EveryDeath, OfATaskLeavesTheOthersRunning) {
 
 INSTANTIATE_TEST_SUITE_P(Points, EveryDeath,
                          testing::Combine(testing::Values(Point::task_forked, Point::task_has_namespace,
-                                                          Point::task_released, Point::task_attached, Point::task_runs),
+                                                          Point::task_released, Point::task_attached,
+                                                          Point::task_runs),
                                           testing::Values(0U, 1U, 2U, 3U)));
 
 class DeathOfAnother : public StepProcesses, public testing::WithParamInterface<Point> {};
@@ -167,7 +168,8 @@ TEST_P(DeathOfAnother, OfTheAgentIsToldAndReaped) {
   plan_.tasks_sleep = false;
   const auto outcome = run();
   EXPECT_THAT(outcome.hook_failures, IsEmpty()) << "nothing was required";
-  EXPECT_EQ(count(outcome.output, "agent on this node died"), GetParam() == Point::tasks_run ? 0U : 4U) << outcome.output;
+  EXPECT_EQ(count(outcome.output, "agent on this node died"), GetParam() == Point::tasks_run ? 0U : 4U)
+      << outcome.output;
 }
 
 TEST_P(DeathOfAnother, OfSlurmstepdEndsItsTasks) {

@@ -1,5 +1,6 @@
-// Every change that serving a step makes: it fails, or the agent dies before or after it. Whatever happens, no task is
-// left with half an attachment and an answer that says otherwise, and reaping (twice) leaves nothing.
+// Every change that serving a step makes: it fails, or the agent dies before or after it. Whatever happens,
+// no task is left with half an attachment and an answer that says otherwise, and reaping (twice) leaves
+// nothing.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -42,7 +43,8 @@ TEST_P(FaultSweep, NothingIsLeft) {
         const bool granted = answer == "granted", attached = !node.task(id).devices.empty();
         const bool declined = answer.starts_with("declined") && GetParam() == Fault::fails;
         EXPECT_TRUE(!granted || attached) << option << " change " << nth << " task " << id;
-        EXPECT_FALSE(declined && attached) << option << " change " << nth << " task " << id << ": goes on as if we were not there";
+        EXPECT_FALSE(declined && attached)
+            << option << " change " << nth << " task " << id << ": goes on as if we were not there";
       }
       // slurmstepd ends (its tasks with it) and the epilog reaps.
       node.agent_alive = node.stepd_alive = false;

@@ -14,8 +14,10 @@ using testing::SizeIs;
 
 std::vector<Record> journal(const std::string& boot = "boot") {
   Record open{.seq = 1, .mark = Mark::done, .verb = "open", .fields = {}};
-  open.fields = {{"boot", boot}, {"stepd_pid", "1"}, {"stepd_start", "1"}, {"agent_pid", "2"}, {"agent_start", "2"}};
-  Record task{.seq = 2, .mark = Mark::done, .verb = "task", .fields = {{"task_pid", "1000"}, {"task_start", "7"}}};
+  open.fields = {
+      {"boot", boot}, {"stepd_pid", "1"}, {"stepd_start", "1"}, {"agent_pid", "2"}, {"agent_start", "2"}};
+  Record task{
+      .seq = 2, .mark = Mark::done, .verb = "task", .fields = {{"task_pid", "1000"}, {"task_start", "7"}}};
   return {open, task};
 }
 

@@ -17,19 +17,22 @@ inline StepFacts facts(const std::string& option = "verbs") {
   f.nodes = 2;
   f.node_name = "n0";
   f.option = option;
-  f.owner = {{"boot", "boot"}, {"stepd_pid", "1"}, {"stepd_start", "1"}, {"agent_pid", "2"}, {"agent_start", "2"}};
+  f.owner = {
+      {"boot", "boot"}, {"stepd_pid", "1"}, {"stepd_start", "1"}, {"agent_pid", "2"}, {"agent_start", "2"}};
   return f;
 }
 
 // Two PUs a task: tasks 0 and 1 on NUMA node 0, tasks 2 and 3 on NUMA node 1.
 inline CpuSet mask_of(unsigned task) { return CpuSet({std::uint64_t{3} << (2 * task)}); }
 
-// What Slurm does in this order: forks all, makes their namespaces, binds all, then releases them into task_init.
+// What Slurm does in this order: forks all, makes their namespaces, binds all, then releases them into
+// task_init.
 inline void fork_tasks(Step& step) {
   step.prepare();
   for (unsigned id = 0; id < four_tasks; ++id) step.task_has_namespace(id);
   for (unsigned id = 0; id < four_tasks; ++id)
-    step.task_started(id, mask_of(id), {{"task_pid", std::to_string(1000 + id)}, {"task_start", "7"}, {"cgroup", ""}});
+    step.task_started(id, mask_of(id),
+                      {{"task_pid", std::to_string(1000 + id)}, {"task_start", "7"}, {"cgroup", ""}});
 }
 
 inline void release_tasks(Step& step) {

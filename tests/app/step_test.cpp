@@ -51,7 +51,8 @@ TEST(Step, ATaskThatDiesDoesNotKeepTheOthersWaiting) {
     for (unsigned id = 0; id < four_tasks; ++id)
       if (id != victim) step.task_ready(id, {});
     for (unsigned id = 0; id < four_tasks; ++id)
-      EXPECT_EQ(node.task(id).answer.value_or("none"), id == victim ? "none" : "granted") << "victim " << victim;
+      EXPECT_EQ(node.task(id).answer.value_or("none"), id == victim ? "none" : "granted")
+          << "victim " << victim;
   }
 }
 
@@ -87,7 +88,8 @@ TEST(Step, RefusesWithTheCauseWhenNoPortIsActive) {
   Step step(facts("verbs"), node, node, node);
   fork_tasks(step);
   release_tasks(step);
-  EXPECT_THAT(*node.task(0).answer, AllOf(StartsWith("refused: "), HasSubstr("mlx5_0:1"), HasSubstr("mlx5_1:1")));
+  EXPECT_THAT(*node.task(0).answer,
+              AllOf(StartsWith("refused: "), HasSubstr("mlx5_0:1"), HasSubstr("mlx5_1:1")));
   EXPECT_THAT(node.task(0).devices, IsEmpty());
 }
 
@@ -161,12 +163,11 @@ struct ReportTest : testing::Test {
     return lines;
   }
   FakeNode node{four_tasks};
-  NodeCounters after{.verbs_sent = 50'000'000, .verbs_received = 50'000'000, .tcp_sent = 9'000, .tcp_received = 9'000};
+  NodeCounters after{
+      .verbs_sent = 50'000'000, .verbs_received = 50'000'000, .tcp_sent = 9'000, .tcp_received = 9'000};
 };
 
-TEST_F(ReportTest, NativeIsToldOnlyWhenAskedFor) {
-  EXPECT_THAT(run("verbs"), IsEmpty());
-}
+TEST_F(ReportTest, NativeIsToldOnlyWhenAskedFor) { EXPECT_THAT(run("verbs"), IsEmpty()); }
 
 TEST_F(ReportTest, SummaryIsOneLine) {
   EXPECT_THAT(run("verbs,report=summary"), ElementsAre(StartsWith("n0: native: ")));

@@ -1,5 +1,5 @@
-// A node in memory: HCAs, tasks, their mount namespaces and answers, and the state directory. Every change to it is
-// counted, so that a test can make the n-th one fail, or end the agent right before or after it.
+// A node in memory: HCAs, tasks, their mount namespaces and answers, and the state directory. Every change to
+// it is counted, so that a test can make the n-th one fail, or end the agent right before or after it.
 #pragma once
 
 #include <map>
@@ -22,11 +22,11 @@ enum class Fault { none, fails, agent_dies_before, agent_dies_after };
 
 struct FakeTask {
   bool alive = true;
-  std::set<std::string> devices;            // what its /dev/infiniband shows, when ours is mounted
-  std::optional<std::string> answer;        // "granted", "declined: ...", "refused: ..."
+  std::set<std::string> devices;      // what its /dev/infiniband shows, when ours is mounted
+  std::optional<std::string> answer;  // "granted", "declined: ...", "refused: ..."
   std::map<std::string, std::string> environment;
   std::vector<std::string> lines;
-  std::optional<std::uint64_t> memlock;     // raised to; 0: unlimited
+  std::optional<std::uint64_t> memlock;  // raised to; 0: unlimited
 };
 
 class FakeNode final : public Node, public Tasks, public StateStore, public Remains {

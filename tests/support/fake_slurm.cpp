@@ -128,8 +128,9 @@ class Stepd {
     if (plan_.victim == Victim::task) ::kill(board_->task[plan_.victim_task], SIGKILL);
     if (plan_.victim == Victim::agent) ::kill(board_->agent, SIGKILL);
     if (plan_.victim == Victim::stepd) ::kill(stepd_, SIGKILL);
-    const bool itself = plan_.victim == Victim::task ? point <= Point::task_attached
-                                                     : plan_.victim == Victim::stepd && point >= Point::step_prepared;
+    const bool itself = plan_.victim == Victim::task
+                            ? point <= Point::task_attached
+                            : plan_.victim == Victim::stepd && point >= Point::step_prepared;
     if (itself) ::pause();  // for the signal on its way
   }
 
@@ -172,7 +173,8 @@ class Stepd {
   void wait_for_exec() {
     const auto until = std::chrono::steady_clock::now() + limit;
     for (unsigned id = 0; id < plan_.tasks; ++id) {
-      while (std::chrono::steady_clock::now() < until && is_named(board_->task[id], "abi_")) std::this_thread::yield();
+      while (std::chrono::steady_clock::now() < until && is_named(board_->task[id], "abi_"))
+        std::this_thread::yield();
       if (plan_.when == Point::task_runs) reach(Point::task_runs, id);
     }
   }
@@ -249,15 +251,32 @@ CIB_EXPORT spank_err_t spank_get_item(spank_t, spank_item_t item, ...) {
   va_start(args, item);
   spank_err_t rc = static_cast<spank_err_t>(ESPANK_SUCCESS);
   switch (item) {
-    case S_JOB_ID: *va_arg(args, std::uint32_t*) = 17; break;
-    case S_JOB_STEPID: *va_arg(args, std::uint32_t*) = slurm.step; break;
-    case S_JOB_UID: *va_arg(args, uid_t*) = 1000; break;
-    case S_JOB_GID: *va_arg(args, gid_t*) = 1000; break;
-    case S_JOB_NNODES: *va_arg(args, std::uint32_t*) = 2; break;
-    case S_JOB_LOCAL_TASK_COUNT: *va_arg(args, std::uint32_t*) = slurm.tasks; break;
-    case S_TASK_ID: *va_arg(args, int*) = slurm.task_id; break;
-    case S_TASK_PID: *va_arg(args, pid_t*) = slurm.task_pid; break;
-    default: rc = static_cast<spank_err_t>(ESPANK_BAD_ARG);
+    case S_JOB_ID:
+      *va_arg(args, std::uint32_t*) = 17;
+      break;
+    case S_JOB_STEPID:
+      *va_arg(args, std::uint32_t*) = slurm.step;
+      break;
+    case S_JOB_UID:
+      *va_arg(args, uid_t*) = 1000;
+      break;
+    case S_JOB_GID:
+      *va_arg(args, gid_t*) = 1000;
+      break;
+    case S_JOB_NNODES:
+      *va_arg(args, std::uint32_t*) = 2;
+      break;
+    case S_JOB_LOCAL_TASK_COUNT:
+      *va_arg(args, std::uint32_t*) = slurm.tasks;
+      break;
+    case S_TASK_ID:
+      *va_arg(args, int*) = slurm.task_id;
+      break;
+    case S_TASK_PID:
+      *va_arg(args, pid_t*) = slurm.task_pid;
+      break;
+    default:
+      rc = static_cast<spank_err_t>(ESPANK_BAD_ARG);
   }
   va_end(args);
   return rc;

@@ -1,5 +1,5 @@
-// A slurmstepd of a hundred lines: loads the real plugin, forks real tasks and calls the hooks in the order and with
-// the identities of Slurm's mgr.c and task.c. Anyone can be killed at any point.
+// A slurmstepd of a hundred lines: loads the real plugin, forks real tasks and calls the hooks in the order
+// and with the identities of Slurm's mgr.c and task.c. Anyone can be killed at any point.
 #pragma once
 
 #include <sys/types.h>
@@ -41,7 +41,7 @@ struct StepOutcome {
   std::string output;              // what the plugin told the user
   std::vector<int> hook_failures;  // tasks whose task_init or task_init_privileged failed
   std::vector<pid_t> tasks;
-  pid_t agent = -1;                // -1: none was started
+  pid_t agent = -1;  // -1: none was started
   bool stepd_was_killed = false;
 };
 

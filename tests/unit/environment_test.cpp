@@ -46,7 +46,8 @@ TEST(Environment, AutoSetsWhatIsHarmlessWhereTheStackIsAbsent) {
                                                        {"CONTAINER_IB_PLAN", "0123abcd"},
                                                        {"UCX_NET_DEVICES", "mlx5_1:1"},
                                                        {"OMPI_MCA_pml_ucx_devices", "any"},
-                                                       {"OMPI_MCA_btl", "^openib"},
+                                                       {"OMPI_MCA_btl", "^openib,uct,ofi"},
+                                                       {"OMPI_MCA_pml", "^v"},
                                                        {"PMIX_MCA_gds", "hash"},
                                                        {"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"},
                                                        {"MV2_IBA_HCA", "mlx5_1"},
@@ -57,13 +58,12 @@ TEST(Environment, AutoSetsWhatIsHarmlessWhereTheStackIsAbsent) {
 TEST(Environment, RequireClosesEveryFallBack) {
   auto in = inputs();
   in.require = true;
-  EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,tcp");
+  EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,uct,ofi,tcp");
   EXPECT_EQ(value(in, "NCCL_NET"), "IB");
   EXPECT_EQ(value(in, "UCX_TLS"), "(unset)") << "a list would cut off shared memory and GPUs";
-  EXPECT_EQ(value(in, "OMPI_MCA_pml"), "(unset)") << "would break an Open MPI that uses OFI";
-  in.profiles = {"ompi-ucx"};
-  EXPECT_EQ(value(in, "OMPI_MCA_pml"), "ucx");
-  EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,tcp") << "implied profile";
+  EXPECT_EQ(value(in, "OMPI_MCA_pml"), "^ob1") << "UCX, OFI and PSM2 stay";
+  in.profiles = {"mpich"};
+  EXPECT_EQ(value(in, "MPIR_CVAR_CH4_NETMOD"), "ucx");
   EXPECT_EQ(value(in, "UCX_NET_DEVICES"), "mlx5_1:1") << "implied profile";
 }
 
@@ -184,8 +184,8 @@ TEST(Environment, EveryProfileThatAUserCanNameSetsSomething) {
   in.profiles = {"none"};
   const auto nothing = variables(in).size();
   Request request;
-  for (const char* name : {"ucx", "ompi", "ompi-ucx", "pmix", "nccl", "mvapich", "mpich", "intelmpi",
-                           "libfabric", "nvshmem", "hcoll", "pami"}) {
+  for (const char* name : {"ucx", "ompi", "pmix", "nccl", "mvapich", "mpich", "intelmpi", "libfabric",
+                           "nvshmem", "hcoll", "pami"}) {
     ASSERT_TRUE(set_key(request, "env", name).ok()) << name;
     in.profiles = *request.env;
     EXPECT_GT(variables(in).size(), nothing) << name;

@@ -38,7 +38,8 @@ TEST(Journal, AnyFlippedBitIsCorrupt) {
       std::string damaged = line;
       damaged[i] = static_cast<char>(damaged[i] ^ (1 << bit));
       const auto records = decode_journal(damaged);
-      if (damaged.find('\n') != line.size() - 1) continue;  // became a shorter line, judged by its own checksum
+      if (damaged.find('\n') != line.size() - 1)
+        continue;  // became a shorter line, judged by its own checksum
       ASSERT_FALSE(records.ok()) << i << ' ' << bit;
       EXPECT_EQ(records.error().code, Errc::corrupt);
     }

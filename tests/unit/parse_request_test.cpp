@@ -104,7 +104,7 @@ TEST(ParseRequest, RefusesAndSaysWhatIsAllowed) {
       {"verbs,env=ucx+", "env=ucx+", "some of ucx ompi"},
       {"verbs,env=ucx+ucx", "env=ucx+ucx", "each once"},
       {"verbs,env=auto+ucx", "env=auto+ucx", "auto, none, or"},
-      {"verbs,env=openmpi", "env=openmpi", "ompi-ucx"},
+      {"verbs,env=openmpi", "env=openmpi", "ompi pmix"},
       {"verbs,report=yes", "report=yes", "off, summary and full"},
       {"verbs,wait=-1", "wait=-1", "0 to 86400 seconds"},
   };

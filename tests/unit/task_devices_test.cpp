@@ -7,7 +7,8 @@ namespace {
 
 Inventory with_gpus() {
   Inventory node;
-  for (const std::uint8_t bus : std::initializer_list<std::uint8_t>{0x90, 0x10, 0x50}) node.gpus.push_back({.pci = {0, bus, 0, 0}, .numa = {}, .pci_path = {}, .name = {}});
+  for (const std::uint8_t bus : std::initializer_list<std::uint8_t>{0x90, 0x10, 0x50})
+    node.gpus.push_back({.pci = {0, bus, 0, 0}, .numa = {}, .pci_path = {}, .name = {}});
   return node;
 }
 

@@ -1,6 +1,6 @@
-// What the agent does to the tasks of its step. A task is named by its local id; the adapter holds what belongs to it
-// (pidfd, channel, mount namespace). Every call is bounded in time, and a task that died meanwhile is an error of code
-// unavailable, never a hang.
+// What the agent does to the tasks of its step. A task is named by its local id; the adapter holds what
+// belongs to it (pidfd, channel, mount namespace). Every call is bounded in time, and a task that died
+// meanwhile is an error of code unavailable, never a hang.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +18,18 @@ class Tasks {
  public:
   virtual ~Tasks() = default;
 
-  // Puts a file system over /dev/infiniband in the task's mount namespace that has the uverbs node of each port's
-  // device, rdma_cm, with `umad` the umad node of each port, and nothing else.
+  // Puts a file system over /dev/infiniband in the task's mount namespace that has the uverbs node of each
+  // port's device, rdma_cm, with `umad` the umad node of each port, and nothing else.
   virtual Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) = 0;
   // Takes it away again. Success when it was never there or the task is gone.
   virtual Status unmount_devices(unsigned task) = 0;
   // Raises the soft and hard locked-memory limit to `cap` bytes (empty: unlimited); never lowers one.
   virtual Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) = 0;
 
-  // The three answers; each ends the task's conversation. A task that is gone does not get one, and that is no error.
-  virtual void grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
-                     bool memlock_raised) = 0;
+  // The three answers; each ends the task's conversation. A task that is gone does not get one, and that is
+  // no error.
+  virtual void grant(unsigned task, const std::vector<EnvironmentChange>& set,
+                     const std::vector<std::string>& lines, bool memlock_raised) = 0;
   virtual void decline(unsigned task, const std::string& why) = 0;
   virtual void refuse(unsigned task, const std::string& why) = 0;
 

@@ -32,12 +32,14 @@ std::vector<Membership> memberships(const std::string& pid) {
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    found.push_back({line.substr(0, first) == "0" && controllers.empty(), controllers, line.substr(second + 1)});
+    found.push_back(
+        {line.substr(0, first) == "0" && controllers.empty(), controllers, line.substr(second + 1)});
   }
   return found;
 }
 
-// Mount point of the hierarchy; empty when it is not mounted. mountinfo: ID PARENT DEV ROOT POINT OPTS... - TYPE SRC SUPER
+// Mount point of the hierarchy; empty when it is not mounted. mountinfo: ID PARENT DEV ROOT POINT OPTS... -
+// TYPE SRC SUPER
 std::string mount_point(const Membership& member) {
   const auto text = read_small_file("/proc/self/mountinfo");
   if (!text) return {};
@@ -49,7 +51,9 @@ std::string mount_point(const Membership& member) {
     std::string id, parent, dev, root, point, type, source, super;
     left >> id >> parent >> dev >> root >> point;
     right >> type >> source >> super;
-    if (member.unified ? type == "cgroup2" : type == "cgroup" && ("," + super + ",").find("," + member.controllers + ",") != std::string::npos)
+    if (member.unified ? type == "cgroup2"
+                       : type == "cgroup" &&
+                             ("," + super + ",").find("," + member.controllers + ",") != std::string::npos)
       return point;
   }
   return {};
@@ -62,8 +66,9 @@ Status join(const std::string& directory) {
   return {};
 }
 
-// A leaf outside every job: on v2 a cgroup with children may hold no process. Slurm keeps its own idle process in
-// "system" beside the jobs (cgroup_v2.c), which lives as long as the hierarchy; without it we make our own.
+// A leaf outside every job: on v2 a cgroup with children may hold no process. Slurm keeps its own idle
+// process in "system" beside the jobs (cgroup_v2.c), which lives as long as the hierarchy; without it we make
+// our own.
 Status join_leaf_beside_jobs(const std::string& base) {
   if (join(base + "/system").ok()) return {};
   const std::string own = base + "/container-ib";
@@ -81,8 +86,21 @@ void add_processes(const std::string& directory, int depth, std::vector<pid_t>& 
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
   if (!dir) return;
   while (const dirent* entry = ::readdir(dir.get()))
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') add_processes(directory + '/' + entry->d_name, depth - 1, pids);
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+      add_processes(directory + '/' + entry->d_name, depth - 1, pids);
 }
+
+void remove_below(const std::string& directory, int depth) {
+  if (depth > 0) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
+    while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
+      if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+        remove_below(directory + '/' + entry->d_name, depth - 1);
+  }
+  (void)::rmdir(directory.c_str());  // fails while it holds a process or a child, as it should
+}
+
+constexpr int deepest = 8;  // Slurm's own tree is three deep; a task may add to it
 
 }  // namespace
 
@@ -112,8 +130,14 @@ std::string step_cgroup_of(pid_t pid) {
   return {};
 }
 
+void remove_step_cgroup(const std::string& cgroup) {
+  const auto step = cgroup.rfind("/step_");
+  if (step == std::string::npos || cgroup.find("/job_") == std::string::npos) return;
+  remove_below(cgroup, deepest);
+  (void)::rmdir(cgroup.substr(0, step).c_str());
+}
+
 std::vector<pid_t> processes_in(const std::string& cgroup) {
-  constexpr int deepest = 8;  // Slurm's own tree is three deep; a task may add to it
   std::vector<pid_t> pids;
   if (!cgroup.empty()) add_processes(cgroup, deepest, pids);
   return pids;

@@ -33,8 +33,10 @@ Result<dev_t> parse_dev(const std::string& text) {
   unsigned major = 0, minor = 0;
   const char* end = text.data() + text.size();
   const auto first = std::from_chars(text.data(), end, major);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':') return error(Errc::kernel, "device number '" + text + "'");
-  if (std::from_chars(first.ptr + 1, end, minor).ptr != end) return error(Errc::kernel, "device number '" + text + "'");
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':')
+    return error(Errc::kernel, "device number '" + text + "'");
+  if (std::from_chars(first.ptr + 1, end, minor).ptr != end)
+    return error(Errc::kernel, "device number '" + text + "'");
   return makedev(major, minor);
 }
 
@@ -44,7 +46,8 @@ Result<DeviceNode> check_node(const std::string& name, const std::string& sysfs,
   struct stat node {};
   if (::lstat(path.c_str(), &node) != 0) return error(Errc::kernel, "stat " + path, errno);
   if (!S_ISCHR(node.st_mode) || node.st_rdev != rdev)
-    return error(Errc::unavailable, path + " is not the device that " + sysfs + " names; is udev still at work?");
+    return error(Errc::unavailable,
+                 path + " is not the device that " + sysfs + " names; is udev still at work?");
   return DeviceNode{name, owner, rdev, node.st_mode & 07777, node.st_uid, node.st_gid};
 }
 
@@ -100,7 +103,8 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes) {
   const UniqueFd fs(::fsopen("tmpfs", FSOPEN_CLOEXEC));
   if (!fs) return error(Errc::kernel, "fsopen tmpfs", errno);
-  for (const auto& [key, value] : {std::pair("mode", "0755"), std::pair("size", "64k"), std::pair("source", "container-ib")})
+  for (const auto& [key, value] :
+       {std::pair("mode", "0755"), std::pair("size", "64k"), std::pair("source", "container-ib")})
     if (::fsconfig(fs.get(), FSCONFIG_SET_STRING, key, value, 0) != 0)
       return error(Errc::kernel, std::string("fsconfig tmpfs ") + key, errno);
   if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
@@ -135,7 +139,8 @@ int do_mount(void* arg) {
   const int target = open_infiniband();
   if (target < 0) return errno;
   const int mount = static_cast<MountWork*>(arg)->mount;
-  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0 ? 0 : errno;
+  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0 ? 0
+                                                                                                     : errno;
 }
 
 struct UnmountWork {
@@ -156,12 +161,14 @@ int do_unmount(void* arg) {
 
 Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount) {
   MountWork work{.mount = mount.get()};
-  return in_mount_namespace(mount_namespace, do_mount, &work, "mount devices over /dev/infiniband", namespace_timeout_ms);
+  return in_mount_namespace(mount_namespace, do_mount, &work, "mount devices over /dev/infiniband",
+                            namespace_timeout_ms);
 }
 
 Status unmount_infiniband(int mount_namespace, dev_t mounted) {
   UnmountWork work{.mounted = mounted};
-  return in_mount_namespace(mount_namespace, do_unmount, &work, "unmount /dev/infiniband", namespace_timeout_ms);
+  return in_mount_namespace(mount_namespace, do_unmount, &work, "unmount /dev/infiniband",
+                            namespace_timeout_ms);
 }
 
 }  // namespace cib

@@ -13,21 +13,22 @@
 namespace cib {
 
 struct DeviceNode {
-  std::string name;  // "uverbs0"
-  std::string owner; // RDMA device it belongs to; empty for rdma_cm, which belongs to all
+  std::string name;   // "uverbs0"
+  std::string owner;  // RDMA device it belongs to; empty for rdma_cm, which belongs to all
   dev_t rdev = 0;
-  mode_t mode = 0;   // permission bits, as the host's /dev has them
+  mode_t mode = 0;  // permission bits, as the host's /dev has them
   uid_t uid = 0;
   gid_t gid = 0;
 };
 
 // uverbs of each port's device, with `umad` the umad of each port, and rdma_cm when the host has it.
-// The name of a node says nothing about its device (minors permute when devices are re-registered), so they are found
-// by sysfs' ibdev, and the host's node must carry the number that sysfs says.
+// The name of a node says nothing about its device (minors permute when devices are re-registered), so they
+// are found by sysfs' ibdev, and the host's node must carry the number that sysfs says.
 Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports, bool umad);
 
-// A mount that is attached nowhere yet: a tmpfs with these nodes, read-only, owned by the host's user namespace (one
-// that belongs to a container's user namespace would not let anyone open a device; fs/super.c SB_I_NODEV).
+// A mount that is attached nowhere yet: a tmpfs with these nodes, read-only, owned by the host's user
+// namespace (one that belongs to a container's user namespace would not let anyone open a device; fs/super.c
+// SB_I_NODEV).
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes);
 
 // Puts the mount over /dev/infiniband in the mount namespace.

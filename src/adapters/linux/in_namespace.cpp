@@ -12,7 +12,8 @@
 
 namespace cib {
 
-Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, const std::string& doing, int timeout_ms) {
+Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, const std::string& doing,
+                          int timeout_ms) {
   const pid_t child = ::fork();
   if (child < 0) return error(Errc::kernel, doing + ": fork", errno);
   if (child == 0) {
@@ -26,7 +27,8 @@ Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, co
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!ended) return error(Errc::timed_out, doing + ": not done within " + std::to_string(timeout_ms) + " ms");
+  if (!ended)
+    return error(Errc::timed_out, doing + ": not done within " + std::to_string(timeout_ms) + " ms");
   if (!WIFEXITED(status)) return error(Errc::kernel, doing + ": the helper was killed");
   if (const int code = WEXITSTATUS(status); code != 0) return error(Errc::kernel, doing, code);
   return {};

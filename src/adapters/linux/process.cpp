@@ -15,7 +15,8 @@ namespace {
 Result<std::string> stat_fields(pid_t pid) {
   CIB_TRY(const std::string stat, read_small_file("/proc/" + std::to_string(pid) + "/stat"));
   const auto end = stat.rfind(')');
-  if (end == std::string::npos || end + 2 > stat.size()) return error(Errc::kernel, "/proc stat without a name");
+  if (end == std::string::npos || end + 2 > stat.size())
+    return error(Errc::kernel, "/proc stat without a name");
   return stat.substr(end + 2);
 }
 

@@ -27,7 +27,8 @@ Status wait_for(int socket, short events, const Deadline& deadline) {
 
 Result<std::pair<UniqueFd, UniqueFd>> make_channel() {
   int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return error(Errc::kernel, "socketpair", errno);
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return error(Errc::kernel, "socketpair", errno);
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
@@ -51,7 +52,8 @@ Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<con
   for (;;) {
     if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return {};
     if (errno == EINTR) continue;
-    if (errno == EPIPE || errno == ECONNRESET) return error(Errc::unavailable, "the other end is closed", errno);
+    if (errno == EPIPE || errno == ECONNRESET)
+      return error(Errc::unavailable, "the other end is closed", errno);
     if (errno != EAGAIN) return error(Errc::kernel, "sendmsg", errno);
     CIB_CHECK(wait_for(socket, POLLOUT, deadline));
   }

@@ -30,8 +30,8 @@ Status send_frame(int socket, const M& message, int timeout_ms, std::span<const 
   return send_bytes(socket, &message, sizeof message, fds, timeout_ms);
 }
 
-// Waits at most timeout_ms (0: not at all) for a frame; timed_out when none came. Descriptors that came along are
-// owned by the frame, close-on-exec. A frame that is larger than any of ours is corrupt.
+// Waits at most timeout_ms (0: not at all) for a frame; timed_out when none came. Descriptors that came along
+// are owned by the frame, close-on-exec. A frame that is larger than any of ours is corrupt.
 Result<Frame> receive_frame(int socket, int timeout_ms);
 
 }  // namespace cib

@@ -28,7 +28,8 @@ std::vector<pid_t> all_processes() {
   while (const dirent* entry = ::readdir(proc.get())) {
     const std::string_view name = entry->d_name;
     pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr == name.data() + name.size()) pids.push_back(pid);
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr == name.data() + name.size())
+      pids.push_back(pid);
   }
   return pids;
 }
@@ -43,7 +44,8 @@ bool belongs(pid_t pid, const StepRemains& remains) {
   if (std::find(remains.tasks.begin(), remains.tasks.end(), pid) != remains.tasks.end()) return true;
   if (in_mount_namespace(pid, remains.mount_namespaces)) return true;
   const std::string cgroup = step_cgroup_of(pid);
-  return !cgroup.empty() && std::find(remains.cgroups.begin(), remains.cgroups.end(), cgroup) != remains.cgroups.end();
+  return !cgroup.empty() &&
+         std::find(remains.cgroups.begin(), remains.cgroups.end(), cgroup) != remains.cgroups.end();
 }
 
 std::set<pid_t> candidates(const StepRemains& remains) {
@@ -57,7 +59,8 @@ std::set<pid_t> candidates(const StepRemains& remains) {
   return pids;
 }
 
-// The pidfd is opened first and membership checked after, so a number that was used again meanwhile is not hit.
+// The pidfd is opened first and membership checked after, so a number that was used again meanwhile is not
+// hit.
 bool kill_one(pid_t pid, const StepRemains& remains) {
   const auto pidfd = open_pidfd(pid);
   if (!pidfd || has_ended(pidfd->get()) || !belongs(pid, remains)) return false;
@@ -75,7 +78,11 @@ std::vector<std::string> kill_remains(const StepRemains& remains, int timeout_ms
       const std::string name = "pid " + std::to_string(pid) + " (" + process_name(pid) + ")";
       if (kill_one(pid, remains)) alive.push_back(name);
     }
-    if (alive.empty() || deadline.passed()) return alive;
+    if (alive.empty()) {
+      for (const std::string& cgroup : remains.cgroups) remove_step_cgroup(cgroup);
+      return alive;
+    }
+    if (deadline.passed()) return alive;
     const timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
     (void)::nanosleep(&pause, nullptr);
   }

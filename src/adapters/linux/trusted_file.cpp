@@ -15,7 +15,8 @@ constexpr std::size_t limit = 1024 * 1024;
 
 bool only_ours(const struct stat& status) {
   // In a sticky directory (/tmp) others can make files but not replace ours.
-  const bool open_to_others = (status.st_mode & 022) != 0 && !(S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0);
+  const bool open_to_others =
+      (status.st_mode & 022) != 0 && !(S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0);
   return (status.st_uid == 0 || status.st_uid == ::geteuid()) && !open_to_others;
 }
 
@@ -25,7 +26,8 @@ Status check_directories(const std::string& path) {
     struct stat status {};
     if (::stat(directory.c_str(), &status) != 0)
       return error(errno == ENOENT ? Errc::not_found : Errc::kernel, "stat " + directory, errno);
-    if (!only_ours(status)) return error(Errc::bad_config, directory + " can be written by others than root; chmod go-w it");
+    if (!only_ours(status))
+      return error(Errc::bad_config, directory + " can be written by others than root; chmod go-w it");
   }
   return {};
 }
@@ -40,7 +42,8 @@ Result<std::string> read_trusted_file(const std::string& path) {
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return error(Errc::kernel, "stat " + path, errno);
   if (!S_ISREG(status.st_mode)) return error(Errc::bad_config, path + " is not a regular file");
-  if (!only_ours(status)) return error(Errc::bad_config, path + " can be written by others than root; chmod go-w it");
+  if (!only_ours(status))
+    return error(Errc::bad_config, path + " can be written by others than root; chmod go-w it");
   std::string contents;
   char buffer[16 * 1024];
   while (contents.size() < limit) {

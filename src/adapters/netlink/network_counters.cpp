@@ -37,7 +37,8 @@ Result<NetworkCounters> network_counters(const std::vector<std::string>& ipoib) 
   const std::unique_ptr<nl_cache, void (*)(nl_cache*)> cache(raw, nl_cache_free);
 
   NetworkCounters sum;
-  for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr; object = nl_cache_get_next(object)) {
+  for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr;
+       object = nl_cache_get_next(object)) {
     auto* link = reinterpret_cast<rtnl_link*>(object);
     const std::uint64_t sent = rtnl_link_get_stat(link, RTNL_LINK_TX_BYTES);
     const std::uint64_t received = rtnl_link_get_stat(link, RTNL_LINK_RX_BYTES);

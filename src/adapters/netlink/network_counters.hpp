@@ -9,8 +9,8 @@
 namespace cib {
 
 struct NetworkCounters {
-  // Devices that carry bytes of their own: everything but lo, IPoIB (its bytes are the HCA's) and devices that only
-  // pass on to a lower one (bond, bridge, vlan, ...), which would count twice.
+  // Devices that carry bytes of their own: everything but lo, IPoIB (its bytes are the HCA's) and devices
+  // that only pass on to a lower one (bond, bridge, vlan, ...), which would count twice.
   std::uint64_t sent = 0, received = 0;
   std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // of the named IPoIB devices
 };

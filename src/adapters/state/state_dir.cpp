@@ -24,15 +24,20 @@ Status check_trusted(const UniqueFd& directory, const std::string& path) {
   struct stat status {};
   if (::fstat(directory.get(), &status) != 0) return error(Errc::kernel, "stat " + path, errno);
   if (status.st_uid != ::geteuid() || (status.st_mode & 022) != 0)
-    return error(Errc::bad_config, path + " belongs to or can be written by others; remove it, it is made anew");
+    return error(Errc::bad_config,
+                 path + " belongs to or can be written by others; remove it, it is made anew");
   return {};
 }
 
 Result<UniqueFd> open_state(const std::string& path, bool make) {
-  if (make && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return error(Errc::kernel, "mkdir " + path, errno);
+  if (make && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return error(Errc::kernel, "mkdir " + path, errno);
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory)
-    return error(errno == ENOENT ? Errc::not_found : errno == EACCES ? Errc::denied : Errc::kernel, "open " + path, errno);
+    return error(errno == ENOENT   ? Errc::not_found
+                 : errno == EACCES ? Errc::denied
+                                   : Errc::kernel,
+                 "open " + path, errno);
   CIB_CHECK(check_trusted(directory, path));
   return directory;
 }
@@ -45,7 +50,8 @@ Result<UniqueFd> open_step(const UniqueFd& state, const std::string& step) {
 
 std::vector<std::string> names_in(const UniqueFd& directory) {
   std::vector<std::string> names;
-  const Directory dir(::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), ::closedir);
+  const Directory dir(::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+                      ::closedir);
   if (!dir) return names;
   while (const dirent* entry = ::readdir(dir.get()))
     if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
@@ -74,10 +80,12 @@ Result<std::vector<Record>> records_of(const UniqueFd& state, const std::string&
   return decode_journal(contents);
 }
 
-// The journal goes last but one: a directory without one is what a crash in between leaves, and it is removable too.
+// The journal goes last but one: a directory without one is what a crash in between leaves, and it is
+// removable too.
 Status remove_from(const UniqueFd& state, const std::string& step) {
   auto directory = open_step(state, step);
-  if (!directory) return directory.error().code == Errc::not_found ? Status() : Status(std::move(directory).error());
+  if (!directory)
+    return directory.error().code == Errc::not_found ? Status() : Status(std::move(directory).error());
   for (const std::string& name : names_in(*directory))
     if (::unlinkat(directory->get(), name.c_str(), 0) != 0 && errno != ENOENT)
       return error(Errc::kernel, "remove " + step + '/' + name, errno);
@@ -88,7 +96,8 @@ Status remove_from(const UniqueFd& state, const std::string& step) {
 
 bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
   if (records.empty()) return false;
-  const auto theirs = split(records.front().field("ports"), ',');
+  const std::string field = records.front().field("ports");
+  const auto theirs = split(field, ',');
   return std::any_of(ports.begin(), ports.end(), [&](const std::string& port) {
     return std::find(theirs.begin(), theirs.end(), port) != theirs.end();
   });
@@ -98,9 +107,11 @@ bool common_port(const std::vector<std::string>& ports, const std::vector<Record
 
 Status StateDir::create(const std::string& step) {
   CIB_TRY(const UniqueFd state, open_state(path_, true));
-  // Only one agent exists per step and node (slurmstepd starts it), so a directory of that name is a dead one's.
+  // Only one agent exists per step and node (slurmstepd starts it), so a directory of that name is a dead
+  // one's.
   CIB_CHECK(remove_from(state, step));
-  if (::mkdirat(state.get(), step.c_str(), 0700) != 0) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
+  if (::mkdirat(state.get(), step.c_str(), 0700) != 0)
+    return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
   step_ = step;
   CIB_TRY(directory_, open_step(state, step));
   journal_ = UniqueFd(::openat(directory_.get(), journal_name,
@@ -114,7 +125,8 @@ Status StateDir::append(const Record& record) {
   ssize_t written = -1;
   do written = ::write(journal_.get(), line.data(), line.size());
   while (written < 0 && errno == EINTR);
-  if (written != static_cast<ssize_t>(line.size())) return error(Errc::kernel, "write the journal of " + step_, written < 0 ? errno : ENOSPC);
+  if (written != static_cast<ssize_t>(line.size()))
+    return error(Errc::kernel, "write the journal of " + step_, written < 0 ? errno : ENOSPC);
   if (::fdatasync(journal_.get()) != 0) return error(Errc::kernel, "sync the journal of " + step_, errno);
   return {};
 }
@@ -138,7 +150,8 @@ bool StateDir::share(const std::vector<std::string>& ports) {
     if (!records || !common_port(ports, *records)) continue;
     any = true;
     if (const auto directory = open_step(*state, other))
-      (void)UniqueFd(::openat(directory->get(), shared_name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+      (void)UniqueFd(
+          ::openat(directory->get(), shared_name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   }
   return any;
 }

@@ -1,7 +1,7 @@
 // Journals below one directory that only root can read: <state>/<job>.<step>/journal.
 //
-// On tmpfs on purpose: the journal and the kernel objects it describes vanish together at a reboot. Everything is
-// opened relative to directory descriptors and never through a symbolic link.
+// On tmpfs on purpose: the journal and the kernel objects it describes vanish together at a reboot.
+// Everything is opened relative to directory descriptors and never through a symbolic link.
 #pragma once
 
 #include <string>

@@ -56,7 +56,7 @@ def provide(entry, suite, build):
         if entry.is_dir():  # somebody else built it while we waited
             return
         if os.geteuid() != 0:
-            raise Failure(f"cannot build the {kind} of {suite} as uid {os.geteuid()}: run 'testbed image {suite}' as root")
+            raise Failure(f"the {kind} of {suite} can be built by root only: run 'testbed image {suite}' as root")
         scratch = cache() / "tmp" / name
         remove(scratch)  # left by an interrupted build: we hold its lock, so it is nobody's
         scratch.mkdir(parents=True)

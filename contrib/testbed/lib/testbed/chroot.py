@@ -38,9 +38,10 @@ def run(tree, command, read=(), write=(), log=None):
 
     Its output goes to the file `log`, or to our standard error. Fails with the end of the log if the command does.
     """
-    binds = [word for mode, pairs in (("ro", read), ("rw", write)) for here, there in pairs for word in (mode, here, there)]
+    binds = [("ro", *pair) for pair in read] + [("rw", *pair) for pair in write]
+    binds = [word for bind in binds for word in bind]
+    isolate = ["unshare", "--mount", "--propagation", "private", "--net", "--ipc", "--pid", "--fork", "--kill-child"]
     with tempfile.TemporaryDirectory(prefix="testbed-") as scratch:
-        isolate = ["unshare", "--mount", "--propagation", "private", "--net", "--ipc", "--pid", "--fork", "--kill-child"]
         argv = [*isolate, "sh", "-c", _ENTER, "in-tree", tree, scratch, *binds, "--", *command]
         logged(argv, log, f"{command[0]} failed in {tree}")
 

@@ -74,13 +74,14 @@ def _parser():
     sub = command("exec", _exec, "run a command in a node and end with its exit status")
     instance(sub)
     sub.add_argument("--user", default="root", help="root, alice or bob (default: %(default)s)")
-    sub.add_argument("-t", dest="limit", type=_seconds, default=0, metavar="SECONDS", help="time limit (exit status 124)")
+    sub.add_argument("-t", dest="limit", type=_seconds, default=0, metavar="SECONDS", help="limit; then exit 124")
     sub.add_argument("node", choices=("n0", "n1", "host"), metavar="NODE", help="n0, n1, or host for the guest itself")
     sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD [ARG...]")
 
     sub = command("logs", _logs, "print a log of an instance")
     instance(sub)
-    sub.add_argument("what", nargs="?", choices=_LOGS, default=_LOGS[0], help=f"{', '.join(_LOGS)} (default: %(default)s)")
+    which = f"{', '.join(_LOGS)} (default: %(default)s)"
+    sub.add_argument("what", nargs="?", choices=_LOGS, default=_LOGS[0], metavar="WHAT", help=which)
 
     command("status", _status, "list the instances; exit status 0 if all of them are up")
 

@@ -78,7 +78,7 @@ def _image(suite):
         tree=tree,
         container=entry("container", suite.name, *suite.container, *suite.apt, recipe),
         programs=entry("programs", tree.name, GUEST / "programs", MPI),
-        vhca=entry("vhca", tree.name, VHCA),
+        vhca=entry("vhca", tree.name, *sorted(VHCA.glob("*.[ch]")), VHCA / "Makefile"),
         ramfs=entry("initramfs", tree.name, GUEST / "init", _HERE / "initramfs.py", _HERE / "cpio.py"),
     )
 

@@ -38,6 +38,7 @@ def compose(image, folder, conf, plugin):
     inside.mkdir(parents=True)
     for name in _PROGRAMS:
         shutil.copy2(home / name, inside)
+    _copy(GUEST / "etc", folder / "image" / "etc")
     return Key(folder)
 
 

@@ -1,4 +1,4 @@
-#include "agent/live_remains.hpp"
+#include "adapters/state/live_remains.hpp"
 
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/survivors.hpp"
@@ -17,7 +17,9 @@ Result<std::vector<JournaledStep>> LiveRemains::steps() { return stored_steps(st
 
 Result<std::string> LiveRemains::boot_id() { return cib::boot_id(); }
 
-bool LiveRemains::is_alive(const JournaledProcess& process) { return cib::is_alive(process.pid, process.start); }
+bool LiveRemains::is_alive(const JournaledProcess& process) {
+  return cib::is_alive(process.pid, process.start);
+}
 
 std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& processes) {
   StepRemains remains;

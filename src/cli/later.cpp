@@ -1,0 +1,23 @@
+// Commands whose names are settled and that this version does not have: scripts get a clear answer and exit
+// status 2.
+
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "command.hpp"
+
+namespace cib::cli {
+
+void add_later(CLI::App& app, int& exit_code) {
+  for (const char* name : {"doctor", "check", "attach", "cdi"}) {
+    CLI::App* command = app.add_subcommand(name, "Not in this version");
+    command->allow_extras();
+    command->callback([name, &exit_code] {
+      fmt::print(stderr, "container-ib {}: not in this version\n", name);
+      exit_code = usage;
+    });
+  }
+}
+
+}  // namespace cib::cli

@@ -1,0 +1,115 @@
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+
+#include <ctime>
+#include <memory>
+
+#include "adapters/state/live_remains.hpp"
+#include "app/reap.hpp"
+#include "command.hpp"
+#include "container_ib/text.hpp"
+#include "ports_view.hpp"
+#include "state_options.hpp"
+#include "table.hpp"
+
+namespace cib::cli {
+
+namespace {
+
+struct ListOptions {
+  std::string state;
+  bool json = false;
+};
+
+// One step as a row: all text, since that is what a journal holds.
+struct Attachment {
+  std::string step, state, mode, uid, ports, tasks, since;
+};
+
+std::string state_text(Remains& remains, StepState state, const JournaledStep& step) {
+  switch (state) {
+    case StepState::running:
+      break;
+    case StepState::orphaned:
+      return "orphaned; container-ib reap gives it back";
+    case StepState::of_earlier_boot:
+      return "of an earlier boot; container-ib reap removes it";
+    case StepState::unreadable:
+      return "unreadable: " + step.records.error().what;
+  }
+  const Record& open = step.records->front();
+  const bool agent = remains.is_alive({open.field("agent_pid"), open.field("agent_start"), ""});
+  for (const Record& record : *step.records)
+    if (record.verb == "quarantine") return "quarantined: " + record.field("process");
+  return agent ? "running" : "running, agent died";
+}
+
+std::string time_text(const std::string& seconds) {
+  const auto value = whole_number<std::time_t>(seconds);
+  return value ? fmt::format("{:%F %T}", fmt::localtime(*value)) : std::string();
+}
+
+Attachment describe(Remains& remains, const std::string& boot, const JournaledStep& step) {
+  Attachment row;
+  row.step = step.name;
+  row.state = state_text(remains, state_of(remains, boot, step), step);
+  if (!step.records || step.records->empty()) return row;
+  const Record& open = step.records->front();
+  row.mode = open.field("mode");
+  row.uid = open.field("uid");
+  row.ports = open.field("ports");
+  row.since = time_text(open.field("since"));
+  unsigned tasks = 0;
+  for (const Record& record : *step.records) tasks += record.verb == "task" ? 1U : 0U;
+  row.tasks = std::to_string(tasks);
+  return row;
+}
+
+Result<std::vector<Attachment>> attachments(const std::string& state) {
+  LiveRemains remains(state);
+  CIB_TRY(const auto steps, remains.steps());
+  CIB_TRY(const std::string boot, remains.boot_id());
+  std::vector<Attachment> rows;
+  for (const JournaledStep& step : steps) rows.push_back(describe(remains, boot, step));
+  return rows;
+}
+
+int run(const ListOptions& options) {
+  const auto rows = attachments(options.state);
+  if (!rows) {
+    const bool denied = rows.error().code == Errc::denied;
+    fmt::print(stderr, "container-ib list: {}{}\n", rows.error().message(),
+               denied ? "; only root can see attachments" : "");
+    return usage;
+  }
+  if (options.json) {
+    auto list = nlohmann::ordered_json::array();
+    for (const Attachment& row : *rows)
+      list.push_back({{"step", row.step},
+                      {"state", row.state},
+                      {"mode", row.mode},
+                      {"uid", row.uid},
+                      {"ports", row.ports},
+                      {"tasks", row.tasks},
+                      {"since", row.since}});
+    fmt::print("{}\n", dump({{"attachments", list}}));
+  } else if (!rows->empty()) {
+    std::vector<Row> table = {{"STEP", "MODE", "UID", "PORTS", "TASKS", "SINCE", "STATE"}};
+    for (const Attachment& row : *rows)
+      table.push_back({row.step, row.mode, row.uid, row.ports, row.tasks, row.since, row.state});
+    fmt::print("{}", format_table(table));
+  }
+  return fine;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ListOptions>();
+  CLI::App* command = app.add_subcommand("list", "Show what is attached on this node, for whom, since when");
+  add_state_option(command, options->state);
+  command->add_flag("--json", options->json, "for programs");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace cib::cli

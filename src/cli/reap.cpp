@@ -1,0 +1,49 @@
+#include "app/reap.hpp"
+
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "adapters/state/live_remains.hpp"
+#include "command.hpp"
+#include "ports_view.hpp"
+#include "state_options.hpp"
+
+namespace cib::cli {
+
+namespace {
+
+struct ReapOptions {
+  std::string state, job;
+  bool json = false;
+};
+
+int run(const ReapOptions& options) {
+  LiveRemains remains(options.state);
+  const auto reaped = reap(remains, options.job);
+  if (!reaped) {
+    fmt::print(stderr, "container-ib reap: {}\n", reaped.error().message());
+    return usage;
+  }
+  if (options.json) {
+    fmt::print("{}\n", dump({{"given_back", reaped->given_back}, {"findings", reaped->findings}}));
+  } else {
+    for (const std::string& step : reaped->given_back) fmt::print("gave back step {}\n", step);
+    for (const std::string& line : reaped->findings) fmt::print(stderr, "container-ib reap: {}\n", line);
+  }
+  return reaped->findings.empty() ? fine : finding;
+}
+
+}  // namespace
+
+void add_reap(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ReapOptions>();
+  CLI::App* command =
+      app.add_subcommand("reap", "Give back what steps without a living owner left on this node");
+  command->add_option("job", options->job, "only steps of this job");
+  add_state_option(command, options->state);
+  command->add_flag("--json", options->json, "for programs");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace cib::cli

@@ -1,0 +1,16 @@
+// What the commands that look at attachments share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "adapters/state/state_dir.hpp"
+
+namespace cib::cli {
+
+inline void add_state_option(CLI::App* command, std::string& state) {
+  state = default_state_dir;
+  command->add_option("--state", state, "the state directory, as in plugstack.conf")->capture_default_str();
+}
+
+}  // namespace cib::cli

@@ -1,0 +1,59 @@
+/* A SPANK plugin for tests: --kill-WHERE=HOOK:TASK kills local task TASK in the named hook. */
+#include <slurm/spank.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+const char plugin_name[] = "killer_" TEXT(WHERE);
+const char plugin_type[] = "spank";
+const unsigned int plugin_version = SLURM_VERSION_NUMBER;
+const unsigned int spank_plugin_version = 1;
+
+static char hook[64];
+static int task = -1;
+
+static int on_option(int val, const char *text, int remote)
+{
+	(void)val;
+	(void)remote;
+	return sscanf(text, "%63[^:]:%d", hook, &task) == 2 ? 0 : -1;
+}
+
+static struct spank_option option = {
+	"kill-" TEXT(WHERE), "HOOK:TASK", "kill a task (test)", 1, 0, on_option
+};
+
+int slurm_spank_init(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return spank_option_register(spank, &option) == ESPANK_SUCCESS ? 0 : -1;
+}
+
+static int maybe(spank_t spank, const char *here)
+{
+	int id = -1;
+
+	if (!strcmp(hook, here) && spank_get_item(spank, S_TASK_ID, &id) == ESPANK_SUCCESS && id == task)
+		kill(getpid(), SIGKILL);
+	return 0;
+}
+
+int slurm_spank_task_init_privileged(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "task_init_privileged");
+}
+
+int slurm_spank_task_init(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "task_init");
+}

@@ -1,0 +1,112 @@
+"""The testbed as a test sees it: commands on its nodes, and what must not be left behind on them."""
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
+TESTBED = SOURCE / "contrib" / "testbed" / "testbed"
+INSTANCE = "ctest"
+NODES = ("n0", "n1")
+IMAGE = "/var/lib/testbed/image"
+PINGPONG = "/usr/lib/testbed/pingpong"
+# HCAs of each node, that of NUMA node 0 first (contrib/testbed/README.md), and the CPU of each NUMA node.
+HCAS = {"n0": ("mlx5_0", "mlx5_1"), "n1": ("mlx5_2", "mlx5_3")}
+CPUS = {"n0": ("0", "2"), "n1": ("1", "3")}
+
+
+@dataclasses.dataclass
+class Result:
+    """What a command did. `err` holds what the user would read on the terminal beside the output."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self):
+        return self.out.splitlines()
+
+    def ours(self):
+        """The lines that container-ib told the user, without Slurm's prefix."""
+        return [line[line.index("container-ib") :] for line in self.err.splitlines() if "container-ib" in line]
+
+    def __str__(self):
+        return f"status {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+def run(node, *command, user="root", timeout=60, stdin=None):
+    """Runs a command in a node; never longer than `timeout` seconds."""
+    words = [str(TESTBED), "exec", "--name", INSTANCE, "--user", user, "-t", str(timeout), node, *command]
+    done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=timeout + 30, check=False)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def sh(node, script, **kwargs):
+    return run(node, "bash", "-c", script, **kwargs)
+
+
+def srun(*args, user="alice", timeout=90):
+    """srun as a user, with the working directory that a user has."""
+    return run("n0", "srun", "--chdir=/tmp", *args, user=user, timeout=timeout)
+
+
+def must(result, status=0):
+    """The result, if it ended as expected."""
+    if result.status != status:
+        raise AssertionError(f"expected exit status {status}\n{result}")
+    return result
+
+
+def write(node, path, text, mode="644"):
+    must(run(node, "sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"', "-", path, mode, stdin=text))
+
+
+def verbs_bytes(node):
+    """Bytes that the ports of a node's HCAs have sent and received (counters are 32-bit words, IBTA PortXmitData)."""
+    files = [f"/sys/class/infiniband/{hca}/ports/1/counters/port_{way}_data" for hca in HCAS[node] for way in ("xmit", "rcv")]
+    return 4 * sum(int(word) for word in must(run("host", "cat", *files)).out.split())
+
+
+def wait_until(true, seconds, what):
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.2)
+
+
+def leftovers(node):
+    """Everything of ours, or of a step, that exists on a node. Between tests there must be nothing."""
+    return must(
+        sh(
+            node,
+            "ls -A /run/container-ib 2>/dev/null | sed 's/^/journal /'; "
+            "pgrep -a container-ib-ag | sed 's/^/process /'; "
+            "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
+            "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
+            "find /sys/fs/cgroup -type d -name 'job_*' | sed 's/^/cgroup /'; true",
+        )
+    ).lines
+
+
+def assert_clean():
+    """Nothing is left on any node, and both take the next job. Slurm's own end of a step takes a moment."""
+    left = {}
+
+    def clean():
+        left.update({node: leftovers(node) for node in NODES})
+        left["sinfo"] = [line for line in must(run("n0", "sinfo", "-hN", "-o", "%N %T")).lines if not line.endswith("idle")]
+        return not any(left.values())
+
+    try:
+        wait_until(clean, 20, "a clean cluster")
+    except AssertionError:
+        raise AssertionError(f"left behind: { {where: what for where, what in left.items() if what} }") from None
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(77)

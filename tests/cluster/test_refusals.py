@@ -1,0 +1,120 @@
+"""What a user sees who asks for something that cannot be had; none of it may drain a node or start a job."""
+
+import contextlib
+import re
+
+from cluster import HCAS, must, run, sh, srun, write
+
+
+def last_job():
+    return must(sh("n0", "scontrol show job -o 2>/dev/null | sed -n 's/^JobId=\\([0-9]*\\).*/\\1/p' | sort -n | tail -n 1")).out
+
+
+def assert_ends_before_launch(option, what):
+    before = last_job()
+    done = srun("-N2", "-n2", option, "hostname")
+    assert done.status == 1 and done.out == "", done
+    ours = [line for line in done.err.splitlines() if "--container-ib" in line]
+    assert len(ours) == 1 and re.search(what, ours[0]), done
+    assert last_job() == before, "a job was made"
+
+
+def test_a_bad_option_ends_before_launch_with_one_clear_line():
+    assert_ends_before_launch("--container-ib=bogus", r"unknown mode 'bogus'; modes are auto, verbs")
+
+
+def test_a_bad_key_ends_before_launch_with_one_clear_line():
+    assert_ends_before_launch("--container-ib=verbs,rail=2", r"unknown key 'rail'")
+
+
+def test_a_mode_of_another_version_ends_before_launch():
+    for mode in ("vf", "ipoib", "macvlan", "overlay", "ovs"):
+        assert_ends_before_launch(f"--container-ib={mode}", rf"mode {mode} is not in this version; available: auto, verbs, none")
+
+
+def test_sbatch_refuses_at_submission():
+    done = run("n0", "sbatch", "--chdir=/tmp", "--container-ib=bogus", "--wrap=true", user="alice")
+    assert done.status == 1 and "unknown mode 'bogus'" in done.err, done
+
+
+@contextlib.contextmanager
+def ports(**states):
+    """Sets ports to a state for the time of a test: ports(mlx5_0="down")."""
+
+    def set_all(value=None):
+        for hca, state in states.items():
+            write_ctl(f"{hca}/1 state={value or state}")
+
+    set_all()
+    try:
+        yield
+    finally:
+        set_all("active")
+
+
+def write_ctl(text):
+    must(run("host", "sh", "-c", 'echo "$1" > /sys/module/vhca/parameters/ctl', "-", text))
+
+
+def test_a_port_that_is_down_is_not_chosen():
+    with ports(mlx5_0="down"):
+        done = must(srun("-w", "n0", "-n2", "--container-ib=verbs", "printenv", "CONTAINER_IB_PORTS"))
+    assert done.lines == ["mlx5_1:1", "mlx5_1:1"], done
+
+
+def test_no_active_port_refuses_the_step_and_names_each_port():
+    with ports(mlx5_0="down", mlx5_1="init"):
+        done = srun("-w", "n0", "-n2", "--container-ib=verbs", "hostname")
+    assert done.status != 0 and done.out == "", done
+    assert re.search(r"n0: no InfiniBand port can be used: mlx5_0:1: .*; mlx5_1:1: ", "\n".join(done.ours())), done
+
+
+def test_no_active_port_is_a_warning_when_nothing_is_required():
+    with ports(mlx5_0="down", mlx5_1="down"):
+        done = must(srun("-w", "n0", "-n2", "--container-ib", "sh", "-c", "ls /dev/infiniband | grep -c uverbs"))
+    assert done.lines == ["4", "4"], "it goes on as if nobody had asked"
+    assert len([line for line in done.ours() if "going on without InfiniBand" in line]) == 2, done
+
+
+def test_an_hca_pattern_that_matches_nothing_is_named():
+    done = srun("-w", "n0", "-n1", "--container-ib=verbs,hca=mlx4_*", "hostname")
+    assert done.status != 0 and "mlx4_*" in "\n".join(done.ours()), done
+
+
+SITE = "/etc/slurm/container-ib.conf"
+
+
+@contextlib.contextmanager
+def site(text):
+    original = must(run("n0", "cat", SITE)).out
+    write("n0", SITE, text)
+    try:
+        yield
+    finally:
+        write("n0", SITE, original)
+
+
+def test_a_broken_site_file_is_named_with_its_line_and_hurts_nobody_else():
+    with site("[devices]\ndrivrs = []\n"):
+        done = srun("-w", "n0", "-n1", "--container-ib=verbs", "hostname")
+        assert done.status != 0 and f"{SITE}:2: " in "\n".join(done.ours()), done
+        assert must(srun("-w", "n0", "-n1", "hostname")).out == "n0\n"
+        assert run("n0", "container-ib", "check-config", SITE).status == 1
+    assert run("n0", "container-ib", "check-config", SITE).status == 0
+
+
+def test_a_site_file_that_others_can_write_is_refused():
+    must(run("n0", "chmod", "o+w", SITE))
+    try:
+        done = srun("-w", "n0", "-n1", "--container-ib=verbs", "hostname")
+    finally:
+        must(run("n0", "chmod", "o-w", SITE))
+    assert done.status != 0 and "can be written by others" in "\n".join(done.ours()), done
+
+
+def test_an_option_forged_in_the_environment_counts_as_a_given_one():
+    forged = "_SLURM_SPANK_OPTION_container_ib_container_ib"  # Slurm's _opt_env_name: "-" becomes "_"
+    done = run("n0", "env", f"{forged}=bogus", "srun", "-w", "n0", "-n1", "hostname", user="alice")
+    assert done.status != 0 and done.out == "" and "unknown mode 'bogus'" in "\n".join(done.ours()), done
+    done = run("n0", "env", f"{forged}=verbs", "srun", "-w", "n0", "-n1", "printenv", "CONTAINER_IB_PORTS", user="alice")
+    assert done.out == ",".join(f"{hca}:1" for hca in HCAS["n0"]) + "\n", done

@@ -1,0 +1,90 @@
+#include "adapters/state/state_dir.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "kernel/scratch.hpp"
+
+namespace cib::test {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class StateDirectory : public Scratch {
+ protected:
+  std::string state() const { return folder_ + "/state"; }
+  static Record open(const std::string& ports) {
+    return {.seq = 1, .mark = Mark::done, .verb = "open", .fields = {{"ports", ports}}};
+  }
+};
+
+TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
+  StateDir dir(state());
+  ASSERT_TRUE(dir.create("17.0").ok());
+  ASSERT_TRUE(dir.append(open("mlx5_0:1")).ok());
+  const auto steps = stored_steps(state());
+  ASSERT_THAT(*steps, SizeIs(1));
+  EXPECT_EQ(steps->front().name, "17.0");
+  EXPECT_EQ(steps->front().records->front().field("ports"), "mlx5_0:1");
+  struct stat status {};
+  ASSERT_EQ(::stat((state() + "/17.0").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0700U);
+  EXPECT_TRUE(dir.remove().ok());
+  EXPECT_TRUE(dir.remove().ok());
+  EXPECT_THAT(*stored_steps(state()), IsEmpty());
+}
+
+TEST_F(StateDirectory, ReplacesWhatADeadAgentOfTheSameStepLeft) {
+  StateDir first(state()), second(state());
+  ASSERT_TRUE(first.create("17.0").ok());
+  ASSERT_TRUE(first.append(open("mlx5_0:1")).ok());
+  ASSERT_TRUE(second.create("17.0").ok());
+  EXPECT_THAT(*stored_steps(state())->front().records, IsEmpty());
+}
+
+TEST_F(StateDirectory, TellsBothStepsThatAPortIsShared) {
+  StateDir first(state()), second(state()), other(state());
+  ASSERT_TRUE(first.create("17.0").ok() && first.append(open("mlx5_0:1,mlx5_1:1")).ok());
+  EXPECT_FALSE(first.share({"mlx5_0:1", "mlx5_1:1"}));
+  EXPECT_FALSE(first.shared());
+  ASSERT_TRUE(second.create("18.0").ok() && second.append(open("mlx5_1:1")).ok());
+  EXPECT_TRUE(second.share({"mlx5_1:1"}));
+  EXPECT_TRUE(first.shared());
+  ASSERT_TRUE(other.create("19.0").ok() && other.append(open("mlx5_10:1")).ok());
+  EXPECT_FALSE(other.share({"mlx5_10:1"})) << "mlx5_1 is not mlx5_10";
+  EXPECT_TRUE(first.remove().ok()) << "with the mark in it";
+}
+
+TEST_F(StateDirectory, OfOthersIsRefused) {
+  ASSERT_EQ(::mkdir(state().c_str(), 0700), 0);
+  ASSERT_EQ(::chmod(state().c_str(), 0777), 0);
+  EXPECT_EQ(StateDir(state()).create("17.0").error().code, Errc::bad_config);
+  EXPECT_FALSE(stored_steps(state()).ok());
+}
+
+TEST_F(StateDirectory, IsNeverReachedThroughALink) {
+  std::filesystem::create_directory(folder_ + "/elsewhere");
+  std::filesystem::create_directory_symlink(folder_ + "/elsewhere", state());
+  EXPECT_FALSE(StateDir(state()).create("17.0").ok());
+  std::filesystem::remove(state());
+  StateDir dir(state());
+  ASSERT_TRUE(dir.create("17.0").ok());
+  std::filesystem::create_directory_symlink(folder_ + "/elsewhere", state() + "/18.0");
+  EXPECT_FALSE(StateDir(state()).create("18.0").ok());
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/elsewhere"));
+}
+
+TEST_F(StateDirectory, AGarbledJournalIsReportedAndNotGuessedAt) {
+  StateDir dir(state());
+  ASSERT_TRUE(dir.create("17.0").ok());
+  std::ofstream(state() + "/17.0/journal") << "garbage\n";
+  EXPECT_EQ(stored_steps(state())->front().records.error().code, Errc::corrupt);
+}
+
+TEST_F(StateDirectory, NoneAtAllIsNoError) { EXPECT_THAT(*stored_steps(state()), IsEmpty()); }
+
+}  // namespace
+}  // namespace cib::test
