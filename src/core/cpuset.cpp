@@ -44,8 +44,9 @@ unsigned CpuSet::count_common(const CpuSet& other) const {
 
 std::vector<unsigned> CpuSet::list() const {
   std::vector<unsigned> pus;
-  for (unsigned pu = 0; pu < words_.size() * bits; ++pu)
-    if (has(pu)) pus.push_back(pu);
+  for (std::size_t i = 0; i < words_.size(); ++i)
+    for (std::uint64_t word = words_[i]; word != 0; word &= word - 1)
+      pus.push_back(static_cast<unsigned>(i * bits) + static_cast<unsigned>(std::countr_zero(word)));
   return pus;
 }
 

@@ -13,24 +13,44 @@ namespace {
 constexpr unsigned slit_local = 10, slit_same_package = 12, slit_other_package = 21, slit_max = 255;
 
 // Distance of a GPU and a port, in the terms of nvidia-smi topo. Only the order and the rough ratio matter.
-constexpr int gpu_one_bridge = 0;     // PIX
-constexpr int gpu_bridges = 200;      // PXB
-constexpr int gpu_host_bridge = 500;  // PHB
-constexpr int gpu_numa_node = 700;    // NODE
-constexpr int gpu_package = 1200;     // another NUMA node of the package
-constexpr int gpu_system = 2200;      // SYS
-constexpr int gpu_unknown = -1;
+constexpr unsigned gpu_one_bridge = 0;     // PIX
+constexpr unsigned gpu_bridges = 200;      // PXB
+constexpr unsigned gpu_host_bridge = 500;  // PHB
+constexpr unsigned gpu_numa_node = 700;    // NODE
+constexpr unsigned gpu_package = 1200;     // another NUMA node of the package
+constexpr unsigned gpu_system = 2200;      // SYS
+constexpr unsigned gpu_factor = 4;         // how much more a GPU's distance counts than the CPUs'
 
 std::size_t common_bridges(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   const auto [end_a, end_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   return static_cast<std::size_t>(end_a - a.begin());
 }
 
+// In place of the values that `known` says are not.
+void make_unknown_neutral(std::vector<unsigned>& values, const std::vector<char>& known) {
+  if (std::find(known.begin(), known.end(), 0) == known.end()) return;
+  std::vector<unsigned> sorted;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (known[i] != 0) sorted.push_back(values[i]);
+  std::sort(sorted.begin(), sorted.end());
+  const std::size_t half = sorted.size() / 2;
+  unsigned median = local_distance;
+  if (!sorted.empty()) median = sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (known[i] == 0) values[i] = median;
+}
+
 }  // namespace
 
-Distances::Distances(const Inventory& node) : node_(node) {
+Distances::Distances(const Inventory& node, const std::vector<Port>& ports) : node_(node), ports_(ports) {
   for (std::size_t i = 0; i < node.numa_nodes.size(); ++i)
     by_os_index_.emplace(node.numa_nodes[i].os_index, i);
+  for (const auto& port : ports) {
+    const Indexes nodes = nodes_of(port.numa);
+    const auto known = std::find(places_.begin(), places_.end(), nodes);
+    port_place_.push_back(static_cast<std::size_t>(known - places_.begin()));
+    if (known == places_.end()) places_.push_back(nodes);
+  }
 }
 
 TaskLocation Distances::locate(const CpuSet& mask) const {
@@ -42,7 +62,7 @@ TaskLocation Distances::locate(const CpuSet& mask) const {
     const unsigned common = mask.count_common(cpus);
     location.everywhere = location.everywhere && common == cpus.count();
     divisor = std::gcd(divisor, common);
-    if (common != 0) location.weights[i] = common;
+    if (common != 0) location.weights.emplace_back(i, common);
   }
   location.everywhere = location.everywhere && location.weights.size() > 1;
   for (auto& [index, count] : location.weights) count /= std::max(divisor, 1U);
@@ -61,16 +81,15 @@ unsigned Distances::slit(std::size_t from, std::size_t to) const {
                                                                         : slit_other_package;
 }
 
-std::vector<std::size_t> Distances::nodes_of(const std::vector<unsigned>& os_indexes) const {
-  std::vector<std::size_t> indexes;
+Distances::Indexes Distances::nodes_of(const std::vector<unsigned>& os_indexes) const {
+  Indexes indexes;
   for (const unsigned os_index : os_indexes)
     if (const auto found = by_os_index_.find(os_index); found != by_os_index_.end())
       indexes.push_back(found->second);
   return indexes;
 }
 
-unsigned Distances::cpu(const NumaWeights& weights, const Port& port) const {
-  const auto nodes = nodes_of(port.numa);
+unsigned Distances::mean_slit(const NumaWeights& weights, const Indexes& nodes) const {
   if (nodes.empty() || weights.empty()) return 0;
   std::uint64_t sum = 0, count = 0;
   for (const auto& [from, weight] : weights) {
@@ -82,16 +101,18 @@ unsigned Distances::cpu(const NumaWeights& weights, const Port& port) const {
   return count == 0 ? 0 : static_cast<unsigned>((100 * sum + count / 2) / count);
 }
 
-int Distances::gpu_class(const Gpu& gpu, const Port& port) const {
-  const std::size_t common = common_bridges(gpu.pci_path, port.pci_path);
+std::optional<unsigned> Distances::to_gpu(const Gpu& gpu, std::size_t port) const {
+  const auto& path = ports_[port].pci_path;
+  const std::size_t common = common_bridges(gpu.pci_path, path);
   if (common > 1) {
-    const std::size_t below = std::max(gpu.pci_path.size(), port.pci_path.size()) - common;
+    const std::size_t below = std::max(gpu.pci_path.size(), path.size()) - common;
     return below <= 1 ? gpu_one_bridge : gpu_bridges;
   }
   if (common == 1) return gpu_host_bridge;
-  const auto gpu_nodes = nodes_of(gpu.numa), port_nodes = nodes_of(port.numa);
-  if (gpu_nodes.empty() || port_nodes.empty()) return gpu_unknown;
-  int nearest = gpu_system;
+  const Indexes gpu_nodes = nodes_of(gpu.numa);
+  const Indexes& port_nodes = places_[port_place_[port]];
+  if (gpu_nodes.empty() || port_nodes.empty()) return std::nullopt;
+  unsigned nearest = gpu_system;
   for (const std::size_t a : gpu_nodes)
     for (const std::size_t b : port_nodes) {
       if (a == b) return gpu_numa_node;
@@ -101,18 +122,39 @@ int Distances::gpu_class(const Gpu& gpu, const Port& port) const {
   return nearest;
 }
 
-int Distances::gpu(const std::vector<PciAddress>& gpus, const Port& port) const {
-  int nearest = gpu_unknown;
+std::optional<unsigned> Distances::to_gpus(const std::vector<PciAddress>& gpus, std::size_t port) const {
+  std::optional<unsigned> nearest;
   for (const auto& gpu : node_.gpus) {
     if (std::find(gpus.begin(), gpus.end(), gpu.pci) == gpus.end()) continue;
-    const int distance = gpu_class(gpu, port);
-    if (distance != gpu_unknown && (nearest == gpu_unknown || distance < nearest)) nearest = distance;
+    const auto distance = to_gpu(gpu, port);
+    if (distance && (!nearest || *distance < *nearest)) nearest = distance;
   }
   return nearest;
 }
 
-std::string Distances::locality(const NumaWeights& weights, const Port& port) const {
-  const auto nodes = nodes_of(port.numa);
+std::vector<PortDistance> Distances::to_ports(const TaskLocation& location,
+                                              const std::vector<PciAddress>& gpus) const {
+  std::vector<unsigned> by_place, cpu(ports_.size()), gpu(ports_.size());
+  std::vector<char> cpu_known(ports_.size(), 1), gpu_known(ports_.size(), 1);
+  for (const auto& place : places_) by_place.push_back(mean_slit(location.weights, place));
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    cpu[i] = by_place[port_place_[i]];
+    cpu_known[i] = cpu[i] != 0 ? 1 : 0;
+    if (gpus.empty()) continue;
+    const auto distance = to_gpus(gpus, i);
+    gpu[i] = distance.value_or(0);
+    gpu_known[i] = distance ? 1 : 0;
+  }
+  make_unknown_neutral(cpu, cpu_known);
+  make_unknown_neutral(gpu, gpu_known);
+  std::vector<PortDistance> distances;
+  for (std::size_t i = 0; i < ports_.size(); ++i)
+    distances.push_back({cpu[i], gpu_factor * gpu[i] + (location.everywhere ? local_distance : cpu[i])});
+  return distances;
+}
+
+std::string Distances::locality(const NumaWeights& weights, std::size_t port) const {
+  const Indexes& nodes = places_[port_place_[port]];
   if (nodes.empty() || weights.empty()) return "unknown locality";
   bool same_node = true, same_package = true;
   for (const auto& [from, weight] : weights) {
@@ -124,18 +166,6 @@ std::string Distances::locality(const NumaWeights& weights, const Port& port) co
   }
   if (same_node) return "same NUMA node";
   return same_package ? "same package" : "other package";
-}
-
-void make_unknown_neutral(std::vector<unsigned>& distances) {
-  std::vector<unsigned> known;
-  for (const unsigned distance : distances)
-    if (distance != 0) known.push_back(distance);
-  std::sort(known.begin(), known.end());
-  const std::size_t half = known.size() / 2;
-  unsigned median = local_distance;
-  if (!known.empty()) median = known.size() % 2 == 1 ? known[half] : (known[half - 1] + known[half]) / 2;
-  for (unsigned& distance : distances)
-    if (distance == 0) distance = median;
 }
 
 }  // namespace cib

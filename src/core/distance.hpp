@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "container_ib/model.hpp"
@@ -12,9 +14,9 @@ namespace cib {
 
 inline constexpr unsigned local_distance = 1000;  // SLIT's 10, times 100
 
-// How many of a task's PUs are in each NUMA node: index in Inventory::numa_nodes -> count, reduced by the
+// How many of a task's PUs are in each NUMA node: index in Inventory::numa_nodes and count, reduced by the
 // greatest common divisor so that equal proportions compare equal. Empty: unknown.
-using NumaWeights = std::map<std::size_t, unsigned>;
+using NumaWeights = std::vector<std::pair<std::size_t, unsigned>>;
 
 // Where a task is.
 struct TaskLocation {
@@ -24,30 +26,37 @@ struct TaskLocation {
   auto operator<=>(const TaskLocation&) const = default;
 };
 
-class Distances {
- public:
-  explicit Distances(const Inventory& node);
-
-  TaskLocation locate(const CpuSet& mask) const;
-
-  // Mean over the task's NUMA nodes of the SLIT to the port's nearest one, times 100. 0: locality unknown.
-  unsigned cpu(const NumaWeights& weights, const Port& port) const;
-  // Least over the GPUs; class values of the table in distance.cpp. Negative: unknown.
-  int gpu(const std::vector<PciAddress>& gpus, const Port& port) const;
-
-  std::string locality(const NumaWeights& weights, const Port& port) const;
-
- private:
-  unsigned slit(std::size_t from, std::size_t to) const;
-  std::vector<std::size_t> nodes_of(const std::vector<unsigned>& os_indexes) const;
-  int gpu_class(const Gpu& gpu, const Port& port) const;
-
-  const Inventory& node_;
-  std::map<unsigned, std::size_t> by_os_index_;
+struct PortDistance {
+  // Mean over the task's NUMA nodes of the SLIT to the port's nearest one, times 100. A port of unknown
+  // locality gets the median of the others, so that it is neither preferred nor avoided.
+  unsigned cpu = 0;
+  unsigned weight = 0;  // what placement counts: GPUs first, CPUs decide among equals
 };
 
-// Fills in the unknown (0) with the median of the known values, so that a port of unknown locality is neither
-// preferred nor avoided. All unknown: all equal.
-void make_unknown_neutral(std::vector<unsigned>& distances);
+// From tasks to `ports`, which must outlive this as `node` must.
+class Distances {
+ public:
+  Distances(const Inventory& node, const std::vector<Port>& ports);
+
+  TaskLocation locate(const CpuSet& mask) const;
+  // To each port; `gpus` are the task's, empty when they do not count.
+  std::vector<PortDistance> to_ports(const TaskLocation& location, const std::vector<PciAddress>& gpus) const;
+  std::string locality(const NumaWeights& weights, std::size_t port) const;
+
+ private:
+  using Indexes = std::vector<std::size_t>;  // of Inventory::numa_nodes
+
+  unsigned slit(std::size_t from, std::size_t to) const;
+  unsigned mean_slit(const NumaWeights& weights, const Indexes& nodes) const;  // 0: unknown
+  Indexes nodes_of(const std::vector<unsigned>& os_indexes) const;
+  std::optional<unsigned> to_gpus(const std::vector<PciAddress>& gpus, std::size_t port) const;
+  std::optional<unsigned> to_gpu(const Gpu& gpu, std::size_t port) const;
+
+  const Inventory& node_;
+  const std::vector<Port>& ports_;
+  std::map<unsigned, std::size_t> by_os_index_;
+  std::vector<Indexes> places_;          // the different sets of NUMA nodes that ports are local to
+  std::vector<std::size_t> port_place_;  // per port, an index in places_
+};
 
 }  // namespace cib

@@ -58,17 +58,18 @@ std::vector<Indexes> by_connector(const Indexes& ports, const std::vector<std::s
 
 class Placer {
  public:
-  Placer(const Inventory& node, std::vector<Port> ports, const std::vector<LocalTask>& tasks,
+  Placer(const Inventory& node, const std::vector<Port>& ports, const std::vector<LocalTask>& tasks,
          const PlacementOptions& options)
-      : ports_(std::move(ports)),
+      : ports_(ports),
         options_(options),
         task_count_(tasks.size()),
-        distances_(node),
+        distances_(node, ports_),
         classes_(task_classes(distances_, tasks, options.use_gpus)),
-        salt_(job_salt(node, tasks)),
+        start_(start_within_node(node, tasks)),
         spread_(is_spread(node, tasks)),
         chosen_(tasks.size()) {
-    for (const auto& task_class : classes_) distance_.push_back(port_distances(task_class));
+    for (const auto& task_class : classes_)
+      distance_.push_back(distances_.to_ports(task_class.location, task_class.gpus));
   }
 
   // Gives every task `rails` ports of these.
@@ -79,11 +80,10 @@ class Placer {
     Network network = connector_network(
         ports_, connectors,
         {.place = options_.place, .units = task_count_ * rails, .limit_load = spread_ && !by_gpu});
-    std::vector<std::vector<Indexes>> best(classes_.size());
     for (std::size_t k = 0; k < classes_.size(); ++k)
-      network.classes.push_back(class_arcs(k, connectors, rails, best[k]));
+      network.classes.push_back(class_arcs(k, connectors, rails));
     const Flow flow = min_cost_flow(network);
-    for (std::size_t k = 0; k < classes_.size(); ++k) deal_out(k, flow[k], best[k]);
+    for (std::size_t k = 0; k < classes_.size(); ++k) deal_out(k, flow[k], connectors);
   }
 
   std::vector<TaskPlacement> result(const std::vector<LocalTask>& tasks) && {
@@ -97,7 +97,7 @@ class Placer {
         placed[task].task = tasks[task].id;
         if (!ports.empty()) {
           placed[task].distance = distance_[k][ports.front()].cpu;
-          placed[task].locality = distances_.locality(classes_[k].location.weights, ports_[ports.front()]);
+          placed[task].locality = distances_.locality(classes_[k].location.weights, ports.front());
         }
         placed[task].ports = std::move(ports);
       }
@@ -106,109 +106,78 @@ class Placer {
   }
 
  private:
-  struct Distance {
-    unsigned cpu = 0;     // for people
-    unsigned weight = 0;  // for the solver: GPUs first, CPUs decide among equals
-  };
-
-  std::vector<Distance> port_distances(const TaskClass& task_class) const {
-    std::vector<unsigned> cpu, gpu;
-    for (const auto& port : ports_) {
-      cpu.push_back(distances_.cpu(task_class.location.weights, port));
-      // 0 stands for unknown here, so the classes are shifted by one.
-      gpu.push_back(static_cast<unsigned>(distances_.gpu(task_class.gpus, port) + 1));
-    }
-    make_unknown_neutral(cpu);
-    if (task_class.gpus.empty())
-      std::fill(gpu.begin(), gpu.end(), 1U);
-    else
-      make_unknown_neutral(gpu);
-    std::vector<Distance> distances;
-    for (std::size_t i = 0; i < ports_.size(); ++i) {
-      const unsigned near = task_class.location.everywhere ? local_distance : cpu[i];
-      distances.push_back({cpu[i], 4 * (gpu[i] - 1) + near});
-    }
-    return distances;
+  // The distance of the connector's nearest port that class k may use.
+  std::optional<unsigned> nearest(std::size_t k, const Indexes& connector) const {
+    std::optional<unsigned> weight;
+    for (const std::size_t port : connector)
+      if (classes_[k].allows(ports_[port]) && (!weight || distance_[k][port].weight < *weight))
+        weight = distance_[k][port].weight;
+    return weight;
   }
 
-  // Where the job begins within its NUMA node, as a fraction: jobs that share a node break ties differently,
-  // and the steps of one job alike.
-  static double job_salt(const Inventory& node, const std::vector<LocalTask>& tasks) {
-    CpuSet job;
-    for (const auto& task : tasks)
-      for (const unsigned pu : task.mask.list()) job.add(pu);
-    const auto pus = job.list();
-    if (pus.empty()) return 0;
-    for (const auto& numa : node.numa_nodes) {
-      if (!numa.cpus.has(pus.front())) continue;
-      std::size_t cores = 0, before = 0;
-      bool reached = false;
-      for (const auto& core : node.cores) {
-        if (core.count_common(numa.cpus) == 0) continue;
-        ++cores;
-        reached = reached || core.has(pus.front());
-        if (!reached) ++before;
-      }
-      return cores == 0 ? 0 : static_cast<double>(before) / static_cast<double>(cores);
-    }
-    return 0;
-  }
-
-  // The arcs of class k: towards each connector at the distance of its nearest allowed port.
-  Network::Class class_arcs(std::size_t k, const std::vector<Indexes>& connectors, unsigned rails,
-                            std::vector<Indexes>& best) const {
-    std::map<unsigned, std::size_t> equally_near;
-    best.resize(connectors.size());
+  // Equally near connectors are ranked from a different one for each class and, by where it begins, each job.
+  Network::Class class_arcs(std::size_t k, const std::vector<Indexes>& connectors, unsigned rails) const {
+    struct Level {  // of equally near connectors; there are few, as ports share NUMA nodes
+      unsigned weight;
+      std::size_t size = 0, next_rank = 0;
+    };
+    std::vector<Level> levels;
+    std::vector<std::size_t> level_of(connectors.size(), SIZE_MAX);
     unsigned allowed = 0;
     for (std::size_t c = 0; c < connectors.size(); ++c) {
-      for (const std::size_t port : connectors[c]) {
-        if (!classes_[k].allows(ports_[port])) continue;
-        const unsigned weight = distance_[k][port].weight;
-        if (!best[c].empty() && weight < distance_[k][best[c].front()].weight) best[c].clear();
-        if (best[c].empty() || weight == distance_[k][best[c].front()].weight) best[c].push_back(port);
-      }
-      if (best[c].empty()) continue;
+      const auto weight = nearest(k, connectors[c]);
+      if (!weight) continue;
       ++allowed;
-      ++equally_near[distance_[k][best[c].front()].weight];
+      std::size_t level = 0;
+      while (level < levels.size() && levels[level].weight != *weight) ++level;
+      if (level == levels.size()) levels.push_back({*weight});
+      ++levels[level].size;
+      level_of[c] = level;
     }
 
     Network::Class arcs;
     arcs.tasks = static_cast<unsigned>(classes_[k].tasks.size());
     arcs.units = arcs.tasks * std::min(rails, allowed);
-    std::map<unsigned, std::size_t> seen;
+    arcs.cost.assign(connectors.size(), Network::forbidden);
+    for (auto& level : levels) {
+      const auto shift = k + static_cast<std::size_t>(start_ * static_cast<double>(level.size));
+      level.next_rank = level.size - shift % level.size;
+    }
     for (std::size_t c = 0; c < connectors.size(); ++c) {
-      if (best[c].empty()) {
-        arcs.cost.push_back(Network::forbidden);
-        continue;
-      }
-      const unsigned weight = distance_[k][best[c].front()].weight;
-      const std::size_t among = equally_near[weight], rank = seen[weight]++;
-      const auto shift = k + static_cast<std::size_t>(salt_ * static_cast<double>(among));
-      arcs.cost.push_back(distance_cost(weight, options_.place) +
-                          static_cast<std::int64_t>((rank + among - shift % among) % among));
+      if (level_of[c] == SIZE_MAX) continue;
+      Level& level = levels[level_of[c]];
+      if (level.next_rank == level.size) level.next_rank = 0;
+      arcs.cost[c] =
+          distance_cost(level.weight, options_.place) + static_cast<std::int64_t>(level.next_rank++);
     }
     return arcs;
   }
 
   // Ascending tasks take the units connector by connector. A connector has at most one unit per task, so
   // going round gives no task two ports of one connector.
-  void deal_out(std::size_t k, const std::vector<unsigned>& units, const std::vector<Indexes>& best) {
+  void deal_out(std::size_t k, const std::vector<unsigned>& units, const std::vector<Indexes>& connectors) {
     const auto& tasks = classes_[k].tasks;
     std::size_t turn = 0;
-    for (std::size_t c = 0; c < units.size(); ++c)
+    for (std::size_t c = 0; c < units.size(); ++c) {
+      if (units[c] == 0) continue;
+      const auto weight = nearest(k, connectors[c]);
+      Indexes best;  // functions of one card may be equally near
+      for (const std::size_t port : connectors[c])
+        if (classes_[k].allows(ports_[port]) && distance_[k][port].weight == weight) best.push_back(port);
       for (unsigned unit = 0; unit < units[c]; ++unit, ++turn)
-        chosen_[tasks[turn % tasks.size()]].push_back(best[c][unit % best[c].size()]);
+        chosen_[tasks[turn % tasks.size()]].push_back(best[unit % best.size()]);
+    }
   }
 
-  std::vector<Port> ports_;  // sorted
+  const std::vector<Port>& ports_;  // eligible, sorted
   const PlacementOptions& options_;
   std::size_t task_count_;
   Distances distances_;
   std::vector<TaskClass> classes_;
-  double salt_;
+  double start_;
   bool spread_;
-  std::vector<std::vector<Distance>> distance_;  // per class and port
-  std::vector<Indexes> chosen_;                  // per task
+  std::vector<std::vector<PortDistance>> distance_;  // per class and port
+  std::vector<Indexes> chosen_;                      // per task
 };
 
 }  // namespace
@@ -223,16 +192,23 @@ Assignment place(const Inventory& node, const std::vector<LocalTask>& given_task
   const auto reasons = reasons_against(ports, physical, options);
 
   Assignment answer;
+  std::vector<Port> eligible;
+  Indexes origin;  // of the eligible ones, in node.ports
+  std::vector<std::string> eligible_physical;
   std::map<Fabric, Indexes> fabrics;
   for (std::size_t i = 0; i < ports.size(); ++i) {
     answer.verdicts.push_back({order[i], reasons[i].empty(), reasons[i], physical[i]});
+    if (!reasons[i].empty()) continue;
     // Only with fabric=all is there more than one left; its tasks keep a port in each.
-    if (reasons[i].empty()) fabrics[options.fabric == "all" ? fabric_of(ports[i]) : Fabric{}].push_back(i);
+    fabrics[options.fabric == "all" ? fabric_of(ports[i]) : Fabric{}].push_back(eligible.size());
+    eligible.push_back(ports[i]);
+    eligible_physical.push_back(physical[i]);
+    origin.push_back(order[i]);
   }
 
-  Placer placer(node, ports, tasks, options);
+  Placer placer(node, eligible, tasks, options);
   for (const auto& [fabric, members] : fabrics) {
-    const auto connectors = by_connector(members, physical);
+    const auto connectors = by_connector(members, eligible_physical);
     const auto per_task = tasks.empty() ? 1 : connectors.size() / tasks.size();
     const auto wanted =
         options.rails != 0 ? options.rails / fabrics.size() : std::min<std::size_t>(per_task, max_auto_rails);
@@ -243,8 +219,8 @@ Assignment place(const Inventory& node, const std::vector<LocalTask>& given_task
   std::vector<std::string> placed_ports;
   for (auto& task : answer.tasks) {
     for (auto& port : task.ports) {
-      placed_ports.push_back(std::to_string(task.task) + "=" + ports[port].name());
-      port = order[port];
+      placed_ports.push_back(std::to_string(task.task) + "=" + eligible[port].name());
+      port = origin[port];
     }
   }
   answer.plan = plan_hash(node, ports, tasks, options, answer.tasks, placed_ports);

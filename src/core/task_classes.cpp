@@ -21,8 +21,7 @@ bool is_number(const std::string& text) {
 
 }  // namespace
 
-bool TaskClass::allows(const Port& port) const {
-  if (allowed_nics.empty()) return true;
+bool TaskClass::lists(const Port& port) const {
   // Slurm's gres/nic names the device, or only gives the number at its end.
   return std::any_of(allowed_nics.begin(), allowed_nics.end(), [&](const std::string& nic) {
     return nic == port.device || nic == port.name() || (is_number(nic) && port.device.ends_with("_" + nic));

@@ -14,7 +14,10 @@ struct TaskClass {
   std::vector<std::string> allowed_nics;  // sorted
   std::vector<std::size_t> tasks;         // indexes, ascending
 
-  bool allows(const Port& port) const;
+  bool allows(const Port& port) const { return allowed_nics.empty() || lists(port); }
+
+ private:
+  bool lists(const Port& port) const;
 };
 
 // In the order of their first task. `tasks` is sorted by id.

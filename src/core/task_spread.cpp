@@ -1,7 +1,9 @@
 #include "task_spread.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
+#include <optional>
 
 namespace cib {
 
@@ -27,6 +29,26 @@ bool is_spread(const Inventory& node, const std::vector<LocalTask>& tasks) {
     if (tasks_on[n] > std::ceil(std::max(by_cpus, placed / nodes)) + rounding) return false;
   }
   return true;
+}
+
+double start_within_node(const Inventory& node, const std::vector<LocalTask>& tasks) {
+  std::optional<unsigned> first;
+  for (const auto& task : tasks)
+    if (!task.mask.empty()) first = std::min(first.value_or(UINT_MAX), task.mask.list().front());
+  if (!first) return 0;
+  for (const auto& numa : node.numa_nodes) {
+    if (!numa.cpus.has(*first)) continue;
+    double cores = 0, before = 0;
+    bool reached = false;
+    for (const auto& core : node.cores) {
+      if (core.count_common(numa.cpus) == 0) continue;
+      ++cores;
+      reached = reached || core.has(*first);
+      if (!reached) ++before;
+    }
+    return reached ? before / cores : 0;
+  }
+  return 0;
 }
 
 }  // namespace cib
