@@ -28,16 +28,28 @@ std::uint32_t item(spank_t spank, spank_item which, std::uint32_t otherwise) {
   return spank_get_item(spank, which, &value) == ESPANK_SUCCESS ? value : otherwise;
 }
 
-// mpirun inside an allocation starts one of these a node, by srun with our option inherited.
-bool is_mpi_daemon(spank_t spank) {
+// The program that the step's tasks run, without its directory; empty when Slurm does not say.
+std::string_view program_of(spank_t spank) {
   int argc = 0;
   char** argv = nullptr;
-  if (spank_get_item(spank, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1) return false;
+  if (spank_get_item(spank, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1) return {};
   std::string_view name = argv[0];
   name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
-  constexpr std::string_view daemons[] = {"orted", "prted", "hydra_pmi_proxy", "hydra_bstrap_proxy"};
-  return std::find(std::begin(daemons), std::end(daemons), name) != std::end(daemons);
+  return name;
 }
+
+template <std::size_t N>
+bool is_one_of(std::string_view name, const std::string_view (&names)[N]) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// mpirun inside an allocation starts one of these a node, by srun with our option inherited.
+constexpr std::string_view mpi_daemons[] = {"orted", "prted", "hydra_pmi_proxy", "hydra_bstrap_proxy"};
+
+// Unprivileged engines that give each task a user namespace of its own: between those the kernel refuses CMA
+// (process_vm_readv), which UCX before 1.16 takes for a fatal error.
+constexpr std::string_view engines[] = {"ch-run", "apptainer", "singularity", "bwrap",
+                                        "podman", "crun",      "runc"};
 
 // Slurm gives plugins no node name before the tasks exist; like slurmd itself, the short host name stands for
 // it.
@@ -92,7 +104,8 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
   start.stepd_pid = ::getpid();
-  start.daemon_step = is_mpi_daemon(spank) ? 1 : 0;
+  start.daemon_step = is_one_of(program_of(spank), mpi_daemons) ? 1 : 0;
+  start.user_namespaces = is_one_of(program_of(spank), engines) ? 1 : 0;
   if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)
     return cib::error(Errc::unsupported,
                       "container-ib: " + std::to_string(start.local_tasks) + " tasks on one node");

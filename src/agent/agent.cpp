@@ -61,6 +61,7 @@ Status Agent::begin() {
   facts.uid = start.uid;
   facts.local_tasks = start.local_tasks;
   facts.nodes = std::max(start.nodes, 1U);
+  facts.user_namespaces = start.user_namespaces != 0;
   facts.daemon_step = start.daemon_step != 0;
   facts.node_name = start.node.get();
   facts.option = start.option.get();

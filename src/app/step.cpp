@@ -195,6 +195,7 @@ void Step::grant(unsigned id, Task& task) {
   in.profiles = settings_.env;
   in.node_ports = eligible_names();
   in.plan = assignment_.plan;
+  in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
   in.user = task.facts.user_variables;
   for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
   in.numa = join_numbers(inventory_.ports[task.ports.front()].numa);

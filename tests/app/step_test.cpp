@@ -148,6 +148,20 @@ TEST(Step, MpirunsHelperGetsEveryPortOfTheNode) {
   EXPECT_THAT(node.task(0).lines, testing::Contains(HasSubstr("mpirun")));
 }
 
+// Between the user namespaces of two containers the kernel refuses CMA, and old UCX ends the program for it.
+TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
+  for (const bool engine : {false, true}) {
+    FakeNode node(four_tasks);
+    auto f = facts();
+    f.user_namespaces = engine;
+    Step step(f, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), engine);
+    EXPECT_EQ(node.task(0).environment["UCX_TLS"], engine ? "^cma" : "");
+  }
+}
+
 struct ReportTest : testing::Test {
   std::vector<std::string> run(const std::string& option) {
     Step step(facts(option), node, node, node);
