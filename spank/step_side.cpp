@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <string_view>
 
 #include "adapters/linux/process.hpp"
@@ -28,19 +29,30 @@ std::uint32_t item(spank_t spank, spank_item which, std::uint32_t otherwise) {
   return spank_get_item(spank, which, &value) == ESPANK_SUCCESS ? value : otherwise;
 }
 
-// The program that the step's tasks run, without its directory; empty when Slurm does not say.
-std::string_view program_of(spank_t spank) {
+// The command line that the step's tasks run; empty when Slurm does not say. Slurm's, not to be kept.
+std::span<char* const> command_of(spank_t spank) {
   int argc = 0;
   char** argv = nullptr;
   if (spank_get_item(spank, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1) return {};
-  std::string_view name = argv[0];
-  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
-  return name;
+  return {argv, static_cast<std::size_t>(argc)};
 }
 
+// Whether the program, without its directory, is one of these names.
 template <std::size_t N>
-bool is_one_of(std::string_view name, const std::string_view (&names)[N]) {
+bool runs_one_of(std::span<char* const> command, const std::string_view (&names)[N]) {
+  if (command.empty()) return false;
+  std::string_view name = command.front();
+  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// Charliecloud's way to put the tasks of a node into one container.
+bool joins_containers(std::span<char* const> command) {
+  for (const std::string_view word : command) {
+    if (word == "--") break;
+    if (word == "--join" || word == "-j") return true;
+  }
+  return false;
 }
 
 // mpirun inside an allocation starts one of these a node, by srun with our option inherited.
@@ -104,8 +116,9 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
   start.stepd_pid = ::getpid();
-  start.daemon_step = is_one_of(program_of(spank), mpi_daemons) ? 1 : 0;
-  start.user_namespaces = is_one_of(program_of(spank), engines) ? 1 : 0;
+  const auto command = command_of(spank);
+  start.daemon_step = runs_one_of(command, mpi_daemons) ? 1 : 0;
+  start.user_namespaces = runs_one_of(command, engines) && !joins_containers(command) ? 1 : 0;
   if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)
     return cib::error(Errc::unsupported,
                       "container-ib: " + std::to_string(start.local_tasks) + " tasks on one node");

@@ -137,7 +137,8 @@ Status Step::open_journal() {
 Status Step::attach(unsigned id, Task& task) {
   const auto doing = "attach task " + std::to_string(id);
   if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
-  const auto ports = ports_of(task);
+  // A container that the tasks of the node share can have only one /dev/infiniband.
+  const auto ports = settings_.scope == Scope::node ? used_ports() : ports_of(task);
   const std::map<std::string, std::string> fields = {{"task", std::to_string(id)},
                                                      {"ports", join_names(ports)}};
   CIB_CHECK(record(Mark::intent, "mount_devices", fields));

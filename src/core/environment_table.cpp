@@ -140,6 +140,9 @@ constexpr std::array table = {
     Variable{"UCX_IB_PKEY", "ucx", node, ucx_uses_infiniband, partition},
     // Before 1.16 UCX does not notice that CMA is refused between user namespaces.
     Variable{"UCX_TLS", "ucx", node, user_namespaces_differ, nullptr, "^cma"},
+    // And without CMA it would take the HCA for a rendezvous inside the node, since only that copies in one
+    // go.
+    Variable{"UCX_RNDV_THRESH", "ucx", node, user_namespaces_differ, nullptr, "inf"},
     Variable{"UCX_POSIX_USE_PROC_LINK", "ucx", node, pid_namespaces_differ, nullptr, "n"},
 
     // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.

@@ -159,6 +159,18 @@ TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
     release_tasks(step);
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), engine);
     EXPECT_EQ(node.task(0).environment["UCX_TLS"], engine ? "^cma" : "");
+    EXPECT_EQ(node.task(0).environment["UCX_RNDV_THRESH"], engine ? "inf" : "");
+  }
+}
+
+TEST(Step, AContainerOfTheWholeNodeSeesEveryTasksHcaAndEachTaskUsesItsOwn) {
+  FakeNode node(four_tasks);
+  Step step(facts("verbs,scope=node"), node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    EXPECT_THAT(node.task(id).devices, ElementsAre("mlx5_0", "mlx5_1"));
+    EXPECT_EQ(node.task(id).environment["UCX_NET_DEVICES"], id < 2 ? "mlx5_0:1" : "mlx5_1:1");
   }
 }
 

@@ -76,6 +76,16 @@ def test_mpi_inside_a_node_stays_on_shared_memory():
     assert any(re.match(r"container-ib: n0: shm-only: ", line) for line in done.ours()), done
 
 
+def test_tasks_of_one_container_use_cma_and_their_own_hcas():
+    shared = ("ch-run", "--join", IMAGE, "--")
+    done = must(srun("-N1", "-n2", "--container-ib=verbs,scope=node", *shared, "sh", "-c", "ls /dev/infiniband | paste -sd,; echo $CONTAINER_IB_PORTS $UCX_TLS"))
+    both = "rdma_cm," + ",".join(sorted(uverbs_of(hca) for hca in HCAS["n0"]))
+    assert sorted(done.lines) == sorted([both, both, "mlx5_0:1 ", "mlx5_1:1 "]), done
+    before = verbs_bytes("n0")
+    done = must(srun("-N1", "-n2", "--mpi=pmix", "--container-ib=verbs,scope=node", *shared, PINGPONG, timeout=120))
+    assert verbs_bytes("n0") - before < 1 << 20, done
+
+
 def test_mpi_that_the_user_sends_by_tcp_is_told():
     own = ("env", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=tcp,self")
     done = must(
