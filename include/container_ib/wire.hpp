@@ -77,7 +77,7 @@ struct Start {
   std::uint32_t local_tasks = 0, nodes = 0;
   std::int32_t stepd_pid = 0;
   std::uint32_t user_namespaces = 0;  // 1: each task will start a container with a user namespace of its own
-  std::uint32_t daemon_step = 0;  // 1: the task is mpirun's helper on this node (orted, prted, hydra)
+  std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
   Text<256> node;
   Text<1024> option;
   Text<1024> config;

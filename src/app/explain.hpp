@@ -14,7 +14,8 @@ std::string join_numbers(const std::vector<unsigned>& numbers);  // "0,1"
 // "n0: no port can be used: mlx5_0:1 is down; mlx5_1:1 is Ethernet"
 std::string explain_no_port(const std::string& node, const Inventory& inventory,
                             const Assignment& assignment);
-// "n0: task 1 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)"; several ports have their facts between semicolons
+// "n0: task 1 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)"; several ports have their facts between
+// semicolons
 std::string explain_choice(const std::string& node, const Inventory& inventory, const TaskPlacement& placed,
                            const std::vector<std::size_t>& ports);
 std::string explain_daemon_step(const std::string& node, const std::vector<std::string>& ports);

@@ -20,7 +20,7 @@ struct StepFacts {
   std::uint32_t job = 0, step = 0;
   std::uint32_t uid = 0;
   unsigned local_tasks = 0, nodes = 1;
-  bool daemon_step = false;  // its one task is mpirun's helper (orted, prted, hydra)
+  bool daemon_step = false;      // its one task is mpirun's helper (orted, prted, hydra)
   bool user_namespaces = false;  // each task starts a container with a user namespace of its own
   std::string node_name;
   std::string option;

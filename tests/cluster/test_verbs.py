@@ -80,7 +80,7 @@ def test_tasks_of_one_container_use_cma_and_their_own_hcas():
     shared = ("ch-run", "--join", IMAGE, "--")
     done = must(srun("-N1", "-n2", "--container-ib=verbs,scope=node", *shared, "sh", "-c", "ls /dev/infiniband | paste -sd,; echo $CONTAINER_IB_PORTS $UCX_TLS"))
     both = "rdma_cm," + ",".join(sorted(uverbs_of(hca) for hca in HCAS["n0"]))
-    assert sorted(done.lines) == sorted([both, both, "mlx5_0:1 ", "mlx5_1:1 "]), done
+    assert sorted(done.lines) == sorted([both, both, "mlx5_0:1", "mlx5_1:1"]), done
     before = verbs_bytes("n0")
     done = must(srun("-N1", "-n2", "--mpi=pmix", "--container-ib=verbs,scope=node", *shared, PINGPONG, timeout=120))
     assert verbs_bytes("n0") - before < 1 << 20, done

@@ -18,8 +18,8 @@ Status leave_step_cgroup();
 // processes without cgroups. Slurm names it job_N/step_M (cgroup_v2.c, cgroup_v1.c).
 std::string step_cgroup_of(pid_t pid);
 
-// Removes the empty cgroup of a dead step, what is below it, and the job's above it if that is empty too: slurmstepd,
-// which does it otherwise, is gone. Leaves alone what still holds a process.
+// Removes the empty cgroup of a dead step, what is below it, and the job's above it if that is empty too:
+// slurmstepd, which does it otherwise, is gone. Leaves alone what still holds a process.
 void remove_step_cgroup(const std::string& cgroup);
 
 // Every process in the cgroup and below it. Empty when there is no such cgroup.

@@ -16,8 +16,8 @@ struct StepRemains {
       mount_namespaces;  // inode numbers, held open elsewhere, so they are not used again
 };
 
-// Kills all of them, again and again until none is left or timeout_ms have passed; then removes the empty cgroups.
-// The names of those that are left ("pid 17 (sleep)").
+// Kills all of them, again and again until none is left or timeout_ms have passed; then removes the empty
+// cgroups. The names of those that are left ("pid 17 (sleep)").
 std::vector<std::string> kill_remains(const StepRemains& remains, int timeout_ms);
 
 }  // namespace cib
