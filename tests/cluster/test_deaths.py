@@ -98,6 +98,8 @@ def test_the_agent_killed_leaves_the_tasks_running_and_its_journal_is_reaped():
         assert len(step.tasks()) == 2
         listed = must(run("n0", "container-ib", "list")).out
         assert "verbs" in listed and "agent died" in listed, listed
+        others = run("n0", "container-ib", "list", user="bob")
+        assert others.status == 2 and "only root can see attachments" in others.err, others
         assert must(run("n0", "container-ib", "reap")).out == "", "a running step is nobody's leftover"
         assert len(step.tasks()) == 2
 

@@ -23,28 +23,29 @@ using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 Status check_trusted(const UniqueFd& directory, const std::string& path) {
   struct stat status {};
   if (::fstat(directory.get(), &status) != 0) return error(Errc::kernel, "stat " + path, errno);
-  if (status.st_uid != ::geteuid() || (status.st_mode & 022) != 0)
+  if ((status.st_uid != 0 && status.st_uid != ::geteuid()) || (status.st_mode & 022) != 0)
     return error(Errc::bad_config,
                  path + " belongs to or can be written by others; remove it, it is made anew");
   return {};
+}
+
+Error open_error(const std::string& what) {
+  const Errc code = errno == ENOENT ? Errc::not_found : errno == EACCES ? Errc::denied : Errc::kernel;
+  return error(code, "open " + what, errno);
 }
 
 Result<UniqueFd> open_state(const std::string& path, bool make) {
   if (make && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return error(Errc::kernel, "mkdir " + path, errno);
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!directory)
-    return error(errno == ENOENT   ? Errc::not_found
-                 : errno == EACCES ? Errc::denied
-                                   : Errc::kernel,
-                 "open " + path, errno);
+  if (!directory) return open_error(path);
   CIB_CHECK(check_trusted(directory, path));
   return directory;
 }
 
 Result<UniqueFd> open_step(const UniqueFd& state, const std::string& step) {
   UniqueFd directory(::openat(state.get(), step.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!directory) return error(errno == ENOENT ? Errc::not_found : Errc::kernel, "open " + step, errno);
+  if (!directory) return open_error(step);
   return directory;
 }
 
@@ -165,7 +166,11 @@ Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
     if (state.error().code == Errc::not_found) return steps;
     return state.error();
   }
-  for (const std::string& name : names_in(*state)) steps.push_back({name, records_of(*state, name)});
+  for (const std::string& name : names_in(*state)) {
+    steps.push_back({name, records_of(*state, name)});
+    const auto& records = steps.back().records;
+    if (!records && records.error().code == Errc::denied) return records.error();
+  }
   return steps;
 }
 
