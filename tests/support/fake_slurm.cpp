@@ -57,16 +57,25 @@ bool is_named(pid_t pid, const std::string& name) {
   return !zombie && text.find("(" + name) != std::string::npos;
 }
 
-// The agent that this slurmstepd has started: the newest process of that name.
+pid_t parent_of(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  const auto end = text.rfind(") ");
+  return end == std::string::npos ? -1 : static_cast<pid_t>(std::strtol(text.c_str() + end + 4, nullptr, 10));
+}
+
+// The agent that this slurmstepd has started. It is a child of init, or of who asked to be that; its own
+// children (hwloc works in one) have its name too.
 pid_t find_agent() {
-  pid_t newest = -1;
+  pid_t agent = -1;
   DIR* proc = ::opendir("/proc");
   while (const dirent* entry = ::readdir(proc)) {
     const pid_t pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (pid > newest && is_named(pid, "container-ib-ag")) newest = pid;
+    if (pid > 0 && parent_of(pid) == ::getpid() && is_named(pid, "container-ib-ag")) agent = pid;
   }
   ::closedir(proc);
-  return newest;
+  return agent;
 }
 
 class Stepd {
@@ -74,6 +83,7 @@ class Stepd {
   Stepd(const StepPlan& plan, Board* board) : plan_(plan), board_(board) {}
 
   [[noreturn]] void run() {
+    (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);  // so that the agent can be told from those of other tests
     slurm = {};
     slurm.step = plan_.step;
     slurm.tasks = plan_.tasks;
@@ -97,11 +107,9 @@ class Stepd {
     for (const int release : release_) ::close(release);
     wait_for_exec();
     reach(Point::tasks_run, 0);
-    for (unsigned i = 0; i < plan_.tasks; ++i) {
-      int status = 0;
-      const pid_t pid = ::wait(&status);
-      for (unsigned id = 0; id < plan_.tasks; ++id)
-        if (board_->task[id] == pid) call_for_task("slurm_spank_task_exit", id);
+    for (unsigned id = 0; id < plan_.tasks; ++id) {
+      ::waitpid(board_->task[id], nullptr, 0);
+      call_for_task("slurm_spank_task_exit", id);
     }
     slurm.task_id = -1;
     (void)call("slurm_spank_exit");

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,8 @@ Result<Inventory> parse_answer(std::string_view text) {
 }
 
 [[noreturn]] void child(int out, const std::function<Result<Inventory>()>& read) {
+  // It holds copies of the caller's sockets, whose peers must see at once when the caller is killed.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
   const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);  // XML libraries complain to stderr
