@@ -134,10 +134,10 @@ Status StepSide::start(spank_t spank, const std::string& option) {
     task_ends_.push_back(std::move(ends.first));
     agent_ends.push_back(std::move(ends.second));
   }
-  return send_channels(std::move(agent_ends));
+  return send_channels(agent_ends);  // the agent has its own copies then, and ours close here
 }
 
-Status StepSide::send_channels(std::vector<UniqueFd> agent_ends) {
+Status StepSide::send_channels(const std::vector<UniqueFd>& agent_ends) {
   std::vector<int> fds;
   for (const UniqueFd& end : agent_ends) fds.push_back(end.get());
   for (std::size_t first = 0; first < fds.size(); first += wire::max_channels) {

@@ -34,7 +34,7 @@ class StepSide {
   explicit StepSide(PlugstackArgs args) : args_(std::move(args)) {}
 
   Status start(spank_t spank, const std::string& option);
-  Status send_channels(std::vector<UniqueFd> agent_ends);
+  Status send_channels(const std::vector<UniqueFd>& agent_ends);
   void print_answer();
 
   PlugstackArgs args_;

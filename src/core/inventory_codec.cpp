@@ -100,8 +100,8 @@ bool read(std::string_view field, double& number) {
 }
 
 bool read(std::string_view field, CpuSet& set) {
-  auto parsed = CpuSet::from_hex(field);
-  if (parsed) set = std::move(parsed).value();
+  const auto parsed = CpuSet::from_hex(field);
+  if (parsed) set = *parsed;
   return parsed.ok();
 }
 
