@@ -71,7 +71,7 @@ std::string state_reason(const Port& port, const PlacementOptions&) {
 
 std::string link_reason(const Port& port, const PlacementOptions& options) {
   if (port.link_layer == LinkLayer::ethernet) return options.roce ? "" : "Ethernet; roce=yes would allow it";
-  if (port.link_layer == LinkLayer::unknown) return "link layer unknown";
+  if (port.link_layer != LinkLayer::infiniband) return "link layer unknown";
   if (port.lid >= 1 && port.lid <= max_unicast_lid) return {};
   return "LID " + std::to_string(port.lid) + " is not one that a subnet manager gives";
 }

@@ -117,7 +117,7 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
        "conf:4: nodes.host: unknown key, allowed: name, hca"},
       {"[state]\ndir = \"/a\"\ndir = \"/b\"", "conf:3: "},
       {"[state", "conf:1: "},
-      {"\xff\xfe", "conf:1: "},
+      {"\xff\xfe", "conf:1: other than ASCII"},
   };
   for (const auto& [text, expected] : cases) {
     const auto site = parse_config(text, "conf");
@@ -126,6 +126,14 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
     EXPECT_THAT(site.error().what, HasSubstr(expected)) << text;
     EXPECT_EQ(site.error().what.find('\n'), std::string::npos) << site.error().what;
   }
+}
+
+TEST(ParseConfig, OnlyCommentLinesMayHaveOtherThanAscii) {
+  EXPECT_TRUE(parse_config("# f\xc3\xbcr MPI\n  # \xc3\xaf\n", "conf").ok());
+  const auto site = parse_config("[state]\n\xc3\xaf = 1", "conf");
+  ASSERT_FALSE(site.ok());
+  EXPECT_THAT(site.error().what,
+              HasSubstr("conf:2: other than ASCII, allowed: only in lines that are comments"));
 }
 
 TEST(ParseConfig, UnlimitedIsTheDefaultCap) {

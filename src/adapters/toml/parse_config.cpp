@@ -67,13 +67,12 @@ class Parser {
   explicit Parser(const std::string& file) : file_(file) {}
 
   Result<SiteConfig> parse(std::string_view text) {
-    const toml::parse_result parsed = toml::parse(text, file_);
-    if (!parsed)
-      return at(parsed.error().source(), std::string(parsed.error().description()) + ", allowed: TOML 1.0");
-    for (const auto& [name, node] : parsed.table()) CIB_CHECK(section(std::string(name.str()), node));
+    CIB_TRY(const std::string ascii, ascii_only(text));
+    const toml::table parsed = toml::parse(ascii, file_);
+    for (const auto& [name, node] : parsed) CIB_CHECK(section(std::string(name.str()), node));
     for (const Mode mode : site_.auto_modes)
       if (std::find(site_.modes.begin(), site_.modes.end(), mode) == site_.modes.end())
-        return at(parsed.table().at_path("modes").node()->source(),
+        return at(parsed.at_path("modes").node()->source(),
                   "modes.auto: " + std::string(mode_name(mode)) + ", allowed: the modes in modes.allow");
     return site_;
   }
@@ -84,6 +83,31 @@ class Parser {
   }
   Error not_allowed(const toml::node& node, const std::string& key, std::string_view allowed) const {
     return at(node.source(), key + ": " + shown(node) + ", allowed: " + std::string(allowed));
+  }
+
+  // toml++ 3.3 has undefined behaviour for some letters where it expects others, and no name of ours needs
+  // any: in lines that are comments they become '?', elsewhere they are refused.
+  Result<std::string> ascii_only(std::string_view text) const {
+    std::string ascii(text);
+    std::size_t line = 1;
+    bool at_begin = true, comment = false;
+    for (char& c : ascii) {
+      if (at_begin && c != ' ' && c != '\t') {
+        comment = c == '#';
+        at_begin = false;
+      }
+      if (c == '\n') {
+        ++line;
+        at_begin = true;
+        comment = false;
+      }
+      if (static_cast<unsigned char>(c) <= 0x7f) continue;
+      if (!comment)
+        return error(Errc::bad_config, file_ + ":" + std::to_string(line) +
+                                           ": other than ASCII, allowed: only in lines that are comments");
+      c = '?';
+    }
+    return ascii;
   }
 
   Status section(const std::string& name, const toml::node& node) {
@@ -166,8 +190,11 @@ std::vector<ConfigKeyName> config_keys() {
 Result<SiteConfig> parse_config(std::string_view text, const std::string& file) {
   try {
     return Parser(file).parse(text);
+  } catch (const toml::parse_error& failure) {
+    return error(Errc::bad_config, file + ":" + std::to_string(failure.source().begin.line) + ": " +
+                                       printable(failure.description(), 160) + ", allowed: TOML 1.0");
   } catch (const std::exception& failure) {
-    return error(Errc::bad_config, file + ": " + failure.what());
+    return error(Errc::bad_config, file + ": " + printable(failure.what(), 160));
   }
 }
 

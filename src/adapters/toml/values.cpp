@@ -1,6 +1,7 @@
 #include "values.hpp"
 
 #include <array>
+#include <stdexcept>
 
 #include "container_ib/text.hpp"
 
@@ -26,6 +27,8 @@ std::optional<std::uint16_t> pkey_of(const toml::node& node) {
 }
 
 }  // namespace
+
+void toml_assumption_failed() { throw std::logic_error("not TOML 1.0"); }
 
 bool read_bool(const toml::node& node, bool& value) {
   const auto read = node.value_exact<bool>();

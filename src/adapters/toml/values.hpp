@@ -2,8 +2,15 @@
 // that the key allows.
 #pragma once
 
-#define TOML_EXCEPTIONS 0
+namespace cib {
+// toml++ checks some of its assumptions about a file's text only by assertions, and not all of them hold.
+// This throws instead of ending the process.
+[[noreturn]] void toml_assumption_failed();
+}  // namespace cib
+
+#define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
+#define TOML_ASSERT(condition) (static_cast<bool>(condition) ? void() : ::cib::toml_assumption_failed())
 #include <toml++/toml.h>
 
 #include <cstdint>
