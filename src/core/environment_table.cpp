@@ -50,7 +50,9 @@ bool required(const In& in) { return in.require; }
 bool not_required(const In& in) { return !in.require; }
 bool full_report(const In& in) { return in.report == ReportLevel::full; }
 bool ucx_uses_infiniband(const In& in) { return !ucx_without_infiniband(in); }
-bool more_rails_than_ucx_uses(const In& in) { return in.task_ports.size() > 2 && ucx_uses_infiniband(in); }
+bool more_rails_than_ucx_uses(const In& in) {
+  return in.task_ports.size() > 2 && ucx_uses_infiniband(in) && !in.private_user_namespaces;
+}
 bool nccl_uses_infiniband(const In& in) { return !nccl_without_infiniband(in); }
 bool nccl_must_use_infiniband(const In& in) { return in.require && nccl_uses_infiniband(in); }
 bool user_namespaces_differ(const In& in) { return in.private_user_namespaces; }
@@ -140,9 +142,8 @@ constexpr std::array table = {
     Variable{"UCX_IB_PKEY", "ucx", node, ucx_uses_infiniband, partition},
     // Before 1.16 UCX does not notice that CMA is refused between user namespaces.
     Variable{"UCX_TLS", "ucx", node, user_namespaces_differ, nullptr, "^cma"},
-    // And without CMA it would take the HCA for a rendezvous inside the node, since only that copies in one
-    // go.
-    Variable{"UCX_RNDV_THRESH", "ucx", node, user_namespaces_differ, nullptr, "inf"},
+    // And without CMA it would connect to tasks of the same node by the HCA, for rendezvous.
+    Variable{"UCX_MAX_RNDV_RAILS", "ucx", node, user_namespaces_differ, nullptr, "0"},
     Variable{"UCX_POSIX_USE_PROC_LINK", "ucx", node, pid_namespaces_differ, nullptr, "n"},
 
     // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.

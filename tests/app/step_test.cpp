@@ -159,7 +159,7 @@ TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
     release_tasks(step);
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), engine);
     EXPECT_EQ(node.task(0).environment["UCX_TLS"], engine ? "^cma" : "");
-    EXPECT_EQ(node.task(0).environment["UCX_RNDV_THRESH"], engine ? "inf" : "");
+    EXPECT_EQ(node.task(0).environment["UCX_MAX_RNDV_RAILS"], engine ? "0" : "");
   }
 }
 
