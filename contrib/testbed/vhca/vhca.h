@@ -9,11 +9,13 @@
  *   qp->r_lock		(rdmavt) receive half of a QP
  *   qp->s_lock		(rdmavt) send half of a QP
  * Ports and QPs of other devices are found under RCU; see vhca_fabric.c.
+ * What comes from another guest comes in softirq context; see vhca_wire.c.
  */
 #ifndef VHCA_H
 #define VHCA_H
 
 #include <linux/pci.h>
+#include <linux/skbuff.h>
 #include <linux/workqueue.h>
 #include <rdma/rdma_vt.h>
 #include <rdma/rdmavt_qp.h>
@@ -23,12 +25,15 @@
 
 #define VH_NPKEYS	16
 #define VH_SM_LID	1
+#define VH_SM_GUEST	0		/* where the subnet manager is */
 #define VH_LID_BASE	2
-#define VH_MAX_LIDS	256
+#define VH_MAX_GUESTS	4
+#define VH_GUEST_LIDS	512		/* every guest has a range of its own */
+#define VH_MAX_LIDS	(VH_LID_BASE + VH_MAX_GUESTS * VH_GUEST_LIDS)
 #define VH_MAX_PORTS	2
-#define VH_MAX_PFS	8
+#define VH_MAX_PFS	16
 #define VH_MAX_VFS	64
-#define VH_MAX_UNITS	((VH_MAX_LIDS - VH_LID_BASE) / VH_MAX_PORTS)
+#define VH_MAX_UNITS	(VH_GUEST_LIDS / VH_MAX_PORTS)
 #define VH_UD_MTU	4096
 /* One message is copied with interrupts off: keep that in the milliseconds. */
 #define VH_MAX_MSG	(64u << 20)
@@ -79,15 +84,60 @@ struct vh_dev {
 			      enum ib_srq_attr_mask mask, struct ib_udata *u);
 };
 
+/* A port as the rest of the fabric knows it, be it here or in another guest. */
+struct vh_end {
+	u16 lid;
+	__be64 guid, prefix;
+	u8 state;
+	u16 pkeys[VH_NPKEYS];
+};
+
+/* What another guest said of our requests; see vhca_requester.c. */
+struct vh_answer {
+	u8 kind;			/* enum vh_ack_kind */
+	u8 value;
+	u32 psn;
+};
+
+/* The requester's half towards another guest.  s_lock, or the work item. */
+struct vh_requester {
+	u32 wqe, off;			/* what is sent next: entry, octet */
+	u32 acked;			/* the responder expects this PSN next */
+	u32 sent;			/* the first PSN that was never sent */
+	u32 asked;			/* PSN of the last request for an ACK */
+	bool reading;			/* a READ or atomic is under way */
+	bool expired;			/* the ACK timer ran out */
+	bool ss_valid;
+	struct rvt_sge_state ss;	/* at wqe, off */
+	struct vh_answer ack, nak;	/* newest of each, kind 0: none */
+	struct sk_buff_head data;	/* what READs and atomics brought */
+};
+
+#define VH_SAVED_ATOMICS	16	/* = max_rdma_atomic */
+
+/* The responder's half towards another guest.  r_lock. */
+struct vh_responder {
+	struct sk_buff_head parts;	/* of the message that is coming in */
+	u32 len;			/* octets in them */
+	bool nak_sent;			/* one NAK for a gap is enough */
+	u8 next_atomic;
+	struct {
+		u32 psn;
+		u64 old;
+	} atomics[VH_SAVED_ATOMICS];	/* answers, should they be lost */
+};
+
 struct vh_qp_priv {
 	struct rvt_qp *qp;
 	struct work_struct work;
 	u8 *buf;			/* UD: one datagram, gathered */
+	struct vh_requester req;
+	struct vh_responder rsp;
 };
 
 /*
  * One datagram in flight.  It is complete in itself (no pointer to the sender)
- * so that it can one day travel to another guest.
+ * so that it can travel to another guest.
  */
 struct vh_pkt {
 	u16 slid, dlid, pkey;
@@ -98,6 +148,43 @@ struct vh_pkt {
 	struct ib_grh grh;
 	const void *data;
 	u32 len;
+};
+
+/*
+ * One request on a connection, as the responder sees it: complete in itself,
+ * for the same reason.
+ */
+struct vh_request {
+	enum ib_wr_opcode opcode;
+	u16 slid;
+	bool solicited;
+	u32 len;			/* of the whole message */
+	u64 addr;
+	u32 rkey;			/* the one to access or to invalidate */
+	__be32 imm;
+	u64 compare_add, swap;
+};
+
+/* What became of it. */
+enum vh_rsp {
+	RSP_OK,
+	RSP_RNR,			/* no receive buffer */
+	RSP_ERR,			/* see st */
+};
+
+/* The responder's work on one request. */
+struct vh_conn {
+	const struct vh_request *rq;
+	struct rvt_qp *qp;
+	struct vh_port *dp;
+	struct vh_port *sp;		/* NULL: in another guest */
+	/* the requester's buffers, or the parts that another guest sent */
+	struct rvt_sge_state *local;
+	struct sk_buff_head *parts;
+	struct rvt_sge_state remote;	/* what the R_Key gave, with a reference */
+	u64 old;			/* of an atomic */
+	struct ib_wc wc;		/* of the responder, if it gets one */
+	enum ib_wc_status st;		/* for the requester when it fails */
 };
 
 /* What became of a work request. */
@@ -130,6 +217,13 @@ static inline bool vh_is_mcast_lid(u16 lid)
 	       lid != be16_to_cpu(IB_LID_PERMISSIVE);
 }
 
+/* The answer brings data. */
+static inline bool vh_asks(enum ib_wr_opcode op)
+{
+	return op == IB_WR_RDMA_READ || op == IB_WR_ATOMIC_CMP_AND_SWP ||
+		op == IB_WR_ATOMIC_FETCH_AND_ADD;
+}
+
 /* vhca_main.c */
 extern struct mutex vh_mutex;
 extern struct list_head vh_devs;
@@ -154,14 +248,21 @@ void vh_vf_follow(struct vh_dev *pf);
 /* vhca_fabric.c */
 void vh_fabric_add(struct vh_dev *dev);
 void vh_fabric_del(struct vh_dev *dev);
+u16 vh_first_lid(int guest);
+int vh_guest_of(u16 lid);
 struct vh_port *vh_port_by_lid(u16 lid);
-struct vh_port *vh_port_by_gid(const union ib_gid *gid);
+bool vh_end_by_lid(u16 lid, struct vh_end *e);
+bool vh_end_by_gid(const union ib_gid *gid, struct vh_end *e);
+void vh_describe(struct vh_port *p, struct vh_end *e);
 struct rvt_qp *vh_find_qp(struct vh_port *p, u32 qpn);
-int vh_pkey_index(struct vh_port *p, u16 pkey);
+int vh_pkey_index(const u16 *pkeys, u16 pkey);
 void vh_event(struct vh_port *p, enum ib_event_type t);
+void vh_event_all(enum ib_event_type t);
 void vh_set_state(struct vh_port *p, int state);
 void vh_count(struct vh_counter *c, u32 len, u32 mtu, bool mcast);
 void vh_route(struct vh_port *sp, struct vh_pkt *pkt);
+bool vh_arrive(const struct vh_pkt *pkt);
+bool vh_forward(const struct vh_pkt *pkt);
 
 /* vhca_send.c */
 extern const struct rvt_operation_params vh_post_parms[RVT_OPERATION_MAX];
@@ -170,20 +271,51 @@ int vh_send_init(void);
 void vh_send_exit(void);
 void vh_send_kick(struct vh_qp_priv *priv);
 void vh_send_work(struct work_struct *w);
+enum vh_result vh_local_op(struct rvt_qp *sqp, struct rvt_swqe *wqe,
+			   bool flush, enum ib_wc_status *st);
+void vh_complete(struct rvt_qp *sqp, struct rvt_swqe *wqe,
+		 enum vh_result r, enum ib_wc_status st);
 void vh_recv_complete(struct rvt_qp *qp, struct ib_wc *wc, bool solicited);
 
 /* vhca_ud.c */
 void vh_ud_send(struct rvt_qp *sqp, struct rvt_swqe *wqe);
-void vh_ud_deliver(struct vh_port *dp, struct vh_pkt *pkt);
+void vh_ud_deliver(struct vh_port *dp, const struct vh_pkt *pkt);
 
 /* vhca_rc.c */
 enum vh_result vh_rc_send(struct rvt_qp *sqp, struct rvt_swqe *wqe,
 			  enum ib_wc_status *st);
+enum vh_result vh_rnr(struct rvt_qp *sqp, u8 timer, enum ib_wc_status *st);
+enum vh_result vh_retry(struct rvt_qp *sqp, enum ib_wc_status *st);
+
+/* vhca_respond.c */
+void vh_make_request(struct rvt_qp *sqp, struct rvt_swqe *wqe,
+		     struct vh_request *rq);
+bool vh_heard(struct vh_port *dp, struct rvt_qp *qp, u16 slid, u32 src_qpn);
+enum vh_rsp vh_respond(struct vh_conn *c);
+
+/* vhca_wire.c */
+extern int vh_guest;
+int vh_wire_init(void);
+void vh_wire_start(void);
+void vh_wire_exit(void);
+void vh_wire_announce(void);
+void vh_wire_flood(const struct vh_pkt *pkt);
+bool vh_wire_datagram(int guest, const struct vh_pkt *pkt);
+bool vh_wire_end(u16 lid, struct vh_end *e);
+bool vh_wire_end_by_gid(const union ib_gid *gid, struct vh_end *e);
+
+/* vhca_requester.c */
+void vh_requester_work(struct vh_qp_priv *priv);
+void vh_requester_reset(struct vh_qp_priv *priv);
+void vh_requester_expired(struct rvt_qp *qp);
+
+/* vhca_responder.c */
+void vh_responder_reset(struct vh_qp_priv *priv);
 
 /* vhca_sm.c */
-extern bool vh_sa_enable;
-void vh_sm_receive(struct vh_port *sp, const struct vh_pkt *pkt);
-void vh_sm_forget(struct vh_port *p);
+u32 vh_sm_generation(void);
+bool vh_sm_receive(const struct vh_pkt *pkt);
+void vh_sm_forget(u16 lid, u16 count);
 void vh_sm_exit(void);
 
 /* vhca_sma.c */

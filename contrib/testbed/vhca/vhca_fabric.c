@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The fabric: which port has which LID, link states, counters and the way of
- * a datagram.  Everything that would be wire and switch is here, so this is
- * the place to add a second guest: a LID that no local port has would go out
- * over a socket in vh_route().
+ * a datagram.  Every guest has a range of LIDs; what is for a LID of another
+ * one leaves through vhca_wire.c.
  *
  * Life time: a port is in vh_lids from enable_driver (the QP table exists, no
  * client has seen the device yet) until vh_fabric_del(), after which
@@ -14,44 +13,96 @@
 
 #include "vhca.h"
 
-static struct vh_port __rcu *vh_lids[VH_MAX_LIDS];
+static struct vh_port __rcu *vh_lids[VH_GUEST_LIDS];	/* of this guest */
+
+u16 vh_first_lid(int guest)
+{
+	return VH_LID_BASE + guest * VH_GUEST_LIDS;
+}
+
+/* Whose LID that is, -1: nobody's. */
+int vh_guest_of(u16 lid)
+{
+	if (lid < VH_LID_BASE || lid >= VH_MAX_LIDS)
+		return -1;
+	return (lid - VH_LID_BASE) / VH_GUEST_LIDS;
+}
 
 void vh_fabric_add(struct vh_dev *dev)
 {
+	u16 first = vh_first_lid(vh_guest);
 	int i;
 
 	for (i = 0; i < dev->nports; i++)
-		rcu_assign_pointer(vh_lids[dev->port[i].lid], &dev->port[i]);
+		rcu_assign_pointer(vh_lids[dev->port[i].lid - first],
+				   &dev->port[i]);
+	vh_wire_announce();
 }
 
 /* The caller waits for an RCU grace period before it frees anything. */
 void vh_fabric_del(struct vh_dev *dev)
 {
+	u16 first = vh_first_lid(vh_guest);
 	int i;
 
 	for (i = 0; i < dev->nports; i++)
-		RCU_INIT_POINTER(vh_lids[dev->port[i].lid], NULL);
+		RCU_INIT_POINTER(vh_lids[dev->port[i].lid - first], NULL);
+	vh_wire_announce();
 }
 
+/* A port of this guest, under RCU. */
 struct vh_port *vh_port_by_lid(u16 lid)
 {
-	return lid < VH_MAX_LIDS ? rcu_dereference(vh_lids[lid]) : NULL;
+	if (vh_guest_of(lid) != vh_guest)
+		return NULL;
+	return rcu_dereference(vh_lids[lid - vh_first_lid(vh_guest)]);
 }
 
-struct vh_port *vh_port_by_gid(const union ib_gid *gid)
+static struct vh_port *vh_port_by_gid(const union ib_gid *gid)
 {
 	struct vh_port *p;
 	int i;
 
-	if (!gid->global.interface_id)	/* VFs that have no GUID yet */
-		return NULL;
-	for (i = 0; i < VH_MAX_LIDS; i++) {
+	for (i = 0; i < VH_GUEST_LIDS; i++) {
 		p = rcu_dereference(vh_lids[i]);
 		if (p && p->guid == gid->global.interface_id &&
 		    p->rvp.gid_prefix == gid->global.subnet_prefix)
 			return p;
 	}
 	return NULL;
+}
+
+void vh_describe(struct vh_port *p, struct vh_end *e)
+{
+	e->lid = p->lid;
+	e->guid = p->guid;
+	e->prefix = p->rvp.gid_prefix;
+	e->state = p->state;
+	memcpy(e->pkeys, p->pkeys, sizeof(e->pkeys));
+}
+
+/* What is known of a port, wherever it is.  RCU read side. */
+bool vh_end_by_lid(u16 lid, struct vh_end *e)
+{
+	struct vh_port *p = vh_port_by_lid(lid);
+
+	if (!p)
+		return vh_wire_end(lid, e);
+	vh_describe(p, e);
+	return true;
+}
+
+bool vh_end_by_gid(const union ib_gid *gid, struct vh_end *e)
+{
+	struct vh_port *p;
+
+	if (!gid->global.interface_id)	/* VFs that have no GUID yet */
+		return false;
+	p = vh_port_by_gid(gid);
+	if (!p)
+		return vh_wire_end_by_gid(gid, e);
+	vh_describe(p, e);
+	return true;
 }
 
 /* A QP hears only its own port; rdmavt's table is one for all ports. */
@@ -62,15 +113,15 @@ struct rvt_qp *vh_find_qp(struct vh_port *p, u32 qpn)
 	return qp && qp->port_num == p->num ? qp : NULL;
 }
 
-int vh_pkey_index(struct vh_port *p, u16 pkey)
+int vh_pkey_index(const u16 *pkeys, u16 pkey)
 {
 	int i;
 
 	for (i = 0; i < VH_NPKEYS; i++)
-		if (p->pkeys[i] == pkey)
+		if (pkeys[i] == pkey)
 			return i;
 	for (i = 0; i < VH_NPKEYS; i++)
-		if (vh_pkey_match(p->pkeys[i], pkey))
+		if (vh_pkey_match(pkeys[i], pkey))
 			return i;
 	return -1;
 }
@@ -84,6 +135,19 @@ void vh_event(struct vh_port *p, enum ib_event_type t)
 	};
 
 	ib_dispatch_event(&ev);
+}
+
+/* The same on every port of this guest. */
+void vh_event_all(enum ib_event_type t)
+{
+	struct vh_dev *d;
+	int i;
+
+	mutex_lock(&vh_mutex);
+	list_for_each_entry(d, &vh_devs, list)
+		for (i = 0; i < d->nports; i++)
+			vh_event(&d->port[i], t);
+	mutex_unlock(&vh_mutex);
 }
 
 /* Under vh_mutex. */
@@ -100,9 +164,10 @@ void vh_set_state(struct vh_port *p, int state)
 		vh_event(p, IB_EVENT_PORT_ACTIVE);
 	} else if (was && state != IB_PORT_ACTIVE) {
 		/* as an SM that finds the port gone at its next sweep */
-		vh_sm_forget(p);
+		vh_sm_forget(p->lid, 1);
 		vh_event(p, IB_EVENT_PORT_ERR);
 	}
+	vh_wire_announce();
 	if (!p->dev->pf && p->num == 1)
 		vh_vf_follow(p->dev);
 }
@@ -123,32 +188,60 @@ void vh_count(struct vh_counter *c, u32 len, u32 mtu, bool mcast)
 	atomic64_add(pkts, mcast ? &c->mcast : &c->ucast);
 }
 
+static void vh_flood(const struct vh_pkt *pkt)
+{
+	struct vh_port *dp;
+	int i;
+
+	for (i = 0; i < VH_GUEST_LIDS; i++) {
+		dp = rcu_dereference(vh_lids[i]);
+		if (dp)
+			vh_ud_deliver(dp, pkt);
+	}
+}
+
+/* A datagram for this guest.  False if nobody is there to take it.  RCU. */
+bool vh_arrive(const struct vh_pkt *pkt)
+{
+	struct vh_port *dp;
+
+	if (pkt->dlid == VH_SM_LID)
+		return vh_sm_receive(pkt);
+	if (vh_is_mcast_lid(pkt->dlid)) {
+		if (pkt->has_grh)
+			vh_flood(pkt);
+		return true;
+	}
+	dp = vh_port_by_lid(pkt->dlid);
+	if (dp)
+		vh_ud_deliver(dp, pkt);
+	return dp;
+}
+
+/* A datagram from this guest, wherever it is for.  RCU read side. */
+bool vh_forward(const struct vh_pkt *pkt)
+{
+	int guest = pkt->dlid == VH_SM_LID ? VH_SM_GUEST :
+		vh_guest_of(pkt->dlid);
+
+	if (vh_is_mcast_lid(pkt->dlid))
+		vh_wire_flood(pkt);
+	else if (guest != vh_guest)
+		return vh_wire_datagram(guest, pkt);
+	return vh_arrive(pkt);
+}
+
 /* One datagram leaves port sp.  RCU read side. */
 void vh_route(struct vh_port *sp, struct vh_pkt *pkt)
 {
 	bool mcast = vh_is_mcast_lid(pkt->dlid);
-	struct vh_port *dp;
-	int i;
 
 	/* only SMPs (QP0) pass a link that is not active yet */
 	if (sp->state < (pkt->dst_qpn ? IB_PORT_ACTIVE : IB_PORT_INIT))
 		return;
 	vh_count(&sp->tx, pkt->len, VH_UD_MTU, mcast);
-
-	if (pkt->dlid == VH_SM_LID) {
-		vh_sm_receive(sp, pkt);
-	} else if (mcast) {
+	if (mcast)
 		pkt->dst_qpn = VH_MCAST_QPN;
-		for (i = 0; pkt->has_grh && i < VH_MAX_LIDS; i++) {
-			dp = rcu_dereference(vh_lids[i]);
-			if (dp)
-				vh_ud_deliver(dp, pkt);
-		}
-	} else {
-		dp = vh_port_by_lid(pkt->dlid);
-		if (dp)
-			vh_ud_deliver(dp, pkt);
-		else
-			sp->rvp.n_pkt_drops++;
-	}
+	if (!vh_forward(pkt))
+		sp->rvp.n_pkt_drops++;
 }

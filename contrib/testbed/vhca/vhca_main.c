@@ -155,7 +155,7 @@ static void vh_init_port(struct vh_dev *dev, int i, u64 base)
 	p->rvp.subnet_timeout = 18;
 	p->dev = dev;
 	p->num = i + 1;
-	p->lid = VH_LID_BASE + dev->unit * VH_MAX_PORTS + i;
+	p->lid = vh_first_lid(vh_guest) + dev->unit * VH_MAX_PORTS + i;
 	p->guid = cpu_to_be64(base + 1 + i);
 	p->state = IB_PORT_ACTIVE;
 	p->phys = IB_PORT_PHYS_STATE_LINK_UP;
@@ -169,8 +169,9 @@ static void vh_init_dev(struct vh_dev *dev)
 {
 	struct pci_dev *pdev = dev->pdev;
 	struct ib_device *ibdev = &dev->rdi.ibdev;
-	/* Mellanox's OUI and the PCI address: the same in every boot */
-	u64 base = 0x0002c90300000000ULL | (u64)pci_dev_id(pdev) << 8;
+	/* Mellanox's OUI, guest and PCI address: the same in every boot */
+	u64 base = 0x0002c90300000000ULL | (u64)vh_guest << 24 |
+		(u64)pci_dev_id(pdev) << 8;
 	int i;
 
 	vh_verbs_setup(dev);
@@ -283,7 +284,7 @@ err_pci:
 static void vh_remove(struct pci_dev *pdev)
 {
 	struct vh_dev *dev = pci_get_drvdata(pdev);
-	int i, unit = dev->unit;
+	int unit = dev->unit;
 
 	/* removes our VFs, that is, comes back here: no lock may be held */
 	if (!dev->pf)
@@ -295,8 +296,7 @@ static void vh_remove(struct pci_dev *pdev)
 	vh_fabric_del(dev);
 	synchronize_rcu();
 	rvt_unregister_device(&dev->rdi);
-	for (i = 0; i < dev->nports; i++)
-		vh_sm_forget(&dev->port[i]);
+	vh_sm_forget(dev->port[0].lid, dev->nports);
 	pci_set_drvdata(pdev, NULL);
 	vh_unspoof(dev);
 	rvt_dealloc_device(&dev->rdi);
@@ -347,6 +347,11 @@ static int __init vh_init(void)
 	ret = vh_send_init();
 	if (ret)
 		return ret;
+	ret = vh_wire_init();
+	if (ret) {
+		vh_send_exit();
+		return ret;
+	}
 	vh_find_pfs();
 	pr_warn("TEST-ONLY virtual InfiniBand HCAs on %d PCI functions, never use on a real machine\n",
 		vh_npfs);
@@ -354,6 +359,7 @@ static int __init vh_init(void)
 	ret = pci_register_driver(&vh_driver);
 	if (ret) {
 		vh_put_pfs();
+		vh_wire_exit();
 		vh_send_exit();
 		return ret;
 	}
@@ -364,6 +370,7 @@ static int __init vh_init(void)
 		if (ret)
 			pr_warn("driver_attach: %d\n", ret);
 	}
+	vh_wire_start();
 	return 0;
 }
 
@@ -371,6 +378,7 @@ static void __exit vh_exit(void)
 {
 	pci_unregister_driver(&vh_driver);
 	vh_put_pfs();
+	vh_wire_exit();
 	vh_send_exit();
 	vh_sm_exit();
 	ida_destroy(&vh_ida);

@@ -102,8 +102,8 @@ static struct rvt_swqe *vh_next_wqe(struct rvt_qp *sqp, bool *flush)
 	return rvt_get_swqe_ptr(sqp, sqp->s_last);
 }
 
-static enum vh_result vh_local_op(struct rvt_qp *sqp, struct rvt_swqe *wqe,
-				  bool flush, enum ib_wc_status *st)
+enum vh_result vh_local_op(struct rvt_qp *sqp, struct rvt_swqe *wqe,
+			   bool flush, enum ib_wc_status *st)
 {
 	/* REG_MR and most LOCAL_INV are done at post time */
 	if (wqe->wr.opcode == IB_WR_LOCAL_INV &&
@@ -141,8 +141,8 @@ static void vh_last_wqe(struct rvt_qp *qp)
 		qp->ibqp.event_handler(&ev, qp->ibqp.qp_context);
 }
 
-static void vh_complete(struct rvt_qp *sqp, struct rvt_swqe *wqe,
-			enum vh_result r, enum ib_wc_status st)
+void vh_complete(struct rvt_qp *sqp, struct rvt_swqe *wqe,
+		 enum vh_result r, enum ib_wc_status st)
 {
 	bool last = false;
 
@@ -160,9 +160,17 @@ static void vh_complete(struct rvt_qp *sqp, struct rvt_swqe *wqe,
 		vh_last_wqe(sqp);
 }
 
-void vh_send_work(struct work_struct *w)
+/* The other end is in another guest, and there is no error to flush here. */
+static bool vh_goes_out(struct rvt_qp *sqp)
 {
-	struct vh_qp_priv *priv = container_of(w, struct vh_qp_priv, work);
+	return sqp->allowed_ops != IB_OPCODE_UD &&
+		vh_guest_of(rdma_ah_get_dlid(&sqp->remote_ah_attr)) != vh_guest &&
+		(ib_rvt_state_ops[sqp->state] & RVT_PROCESS_NEXT_SEND_OK);
+}
+
+/* Datagrams, peers on this kernel, and flushing.  s_lock held. */
+static void vh_send_here(struct vh_qp_priv *priv)
+{
 	struct rvt_qp *sqp = priv->qp;
 	s64 budget = VH_TURN;
 	struct rvt_swqe *wqe;
@@ -170,13 +178,6 @@ void vh_send_work(struct work_struct *w)
 	enum vh_result r;
 	bool flush;
 
-	rcu_read_lock();
-	spin_lock_irq(&sqp->s_lock);
-	/* RVT_S_TIMER: waiting to try again a peer that could not be reached */
-	if ((sqp->s_flags & (RVT_S_BUSY | RVT_S_ANY_WAIT | RVT_S_TIMER)) ||
-	    !(ib_rvt_state_ops[sqp->state] & RVT_PROCESS_OR_FLUSH_SEND))
-		goto out;
-	sqp->s_flags |= RVT_S_BUSY;	/* the entry at s_last is ours */
 	while ((wqe = vh_next_wqe(sqp, &flush))) {
 		if (budget <= 0) {
 			vh_send_kick(priv);
@@ -191,8 +192,33 @@ void vh_send_work(struct work_struct *w)
 		if (r == VH_WAIT)
 			break;
 	}
+}
+
+void vh_send_work(struct work_struct *w)
+{
+	struct vh_qp_priv *priv = container_of(w, struct vh_qp_priv, work);
+	struct rvt_qp *sqp = priv->qp;
+	bool out;
+
+	rcu_read_lock();
+	spin_lock_irq(&sqp->s_lock);
+	out = vh_goes_out(sqp);
+	/*
+	 * RVT_S_TIMER: waiting to try again a peer that could not be reached;
+	 * towards another guest it waits for an ACK, and may send on.
+	 */
+	if ((sqp->s_flags & (RVT_S_BUSY | RVT_S_ANY_WAIT)) ||
+	    (!out && (sqp->s_flags & RVT_S_TIMER)) ||
+	    !(ib_rvt_state_ops[sqp->state] & RVT_PROCESS_OR_FLUSH_SEND))
+		goto unlock;
+	sqp->s_flags |= RVT_S_BUSY;	/* the entry at s_last is ours */
+	if (out)
+		vh_requester_work(priv);
+	/* also what an error out there leaves to be flushed */
+	if (!vh_goes_out(sqp))
+		vh_send_here(priv);
 	sqp->s_flags &= ~RVT_S_BUSY;
-out:
+unlock:
 	spin_unlock_irq(&sqp->s_lock);
 	rcu_read_unlock();
 }

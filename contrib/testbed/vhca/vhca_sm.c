@@ -3,11 +3,12 @@
  * A tiny subnet manager and subnet administration at LID 1: what ib_ipoib,
  * ib_sa and rdma_cm need to come up without opensm (multicast membership,
  * paths, ClassPortInfo, SMInfo).  It has no port of its own: requests come from
- * vh_route(), answers go straight into the asking port.
+ * vh_arrive(), answers leave through vh_forward().  One guest has it, the others'
+ * ports are known to it from what they announce (vhca_wire.c).
  *
- * sa=0 makes it deaf.  That may be written at run time; a real SM that comes
- * back would also ask all clients to register again (IB_EVENT_CLIENT_REREGISTER
- * on every port), which is for later.
+ * sa=0 makes it deaf and forgetful.  That may be written at run time; when it
+ * comes back it asks all ports to register again, as a real SM does
+ * (PortInfo:ClientReregister, IBA 14.4.11).
  */
 #define pr_fmt(fmt) "vhca: " fmt
 
@@ -58,9 +59,8 @@ struct vh_group {
 	DECLARE_BITMAP(sendonly, VH_MAX_LIDS);
 };
 
-bool vh_sa_enable = true;
-module_param_named(sa, vh_sa_enable, bool, 0644);
-MODULE_PARM_DESC(sa, "answer as subnet manager and SA (default Y)");
+static bool vh_sa_enable = true;
+static u32 vh_sa_starts = 1;		/* how often it came up */
 
 static LIST_HEAD(vh_groups);
 static DEFINE_SPINLOCK(vh_group_lock);
@@ -93,7 +93,19 @@ again:
 	return mlid;
 }
 
-/* True if it was a member.  The group goes with its last one. */
+/* A group goes with its last member. */
+static void vh_group_put(struct vh_group *g)
+{
+	if (!bitmap_empty(g->full, VH_MAX_LIDS) ||
+	    !bitmap_empty(g->non, VH_MAX_LIDS) ||
+	    !bitmap_empty(g->sendonly, VH_MAX_LIDS))
+		return;
+	list_del(&g->list);
+	vh_ngroups--;
+	kfree(g);
+}
+
+/* True if it was a member. */
 static bool vh_group_leave(struct vh_group *g, u16 lid, u8 join)
 {
 	bool was = false;
@@ -104,13 +116,7 @@ static bool vh_group_leave(struct vh_group *g, u16 lid, u8 join)
 		was |= test_and_clear_bit(lid, g->non);
 	if (join & JOIN_SENDONLY)
 		was |= test_and_clear_bit(lid, g->sendonly);
-	if (bitmap_empty(g->full, VH_MAX_LIDS) &&
-	    bitmap_empty(g->non, VH_MAX_LIDS) &&
-	    bitmap_empty(g->sendonly, VH_MAX_LIDS)) {
-		list_del(&g->list);
-		vh_ngroups--;
-		kfree(g);
-	}
+	vh_group_put(g);
 	return was;
 }
 
@@ -145,15 +151,23 @@ static struct vh_group *vh_group_new(__be64 mask, const u8 *d, u16 pkey)
 	return g;
 }
 
-/* The port is off the fabric. */
-void vh_sm_forget(struct vh_port *p)
+static void vh_group_forget(struct vh_group *g, u16 lid, u16 count)
+{
+	bitmap_clear(g->full, lid, count);
+	bitmap_clear(g->non, lid, count);
+	bitmap_clear(g->sendonly, lid, count);
+	vh_group_put(g);
+}
+
+/* These ports are off the fabric. */
+void vh_sm_forget(u16 lid, u16 count)
 {
 	struct vh_group *g, *t;
 	unsigned long flags;
 
 	spin_lock_irqsave(&vh_group_lock, flags);
 	list_for_each_entry_safe(g, t, &vh_groups, list)
-		vh_group_leave(g, p->lid, JOIN_ANY);
+		vh_group_forget(g, lid, count);
 	spin_unlock_irqrestore(&vh_group_lock, flags);
 }
 
@@ -168,16 +182,16 @@ void vh_sm_exit(void)
 
 /* ---- SA ---- */
 
-static struct vh_port *vh_gid_port(const u8 *d)
+static bool vh_gid_end(const u8 *d, struct vh_end *e)
 {
 	union ib_gid gid;
 
 	memcpy(gid.raw, d, sizeof(gid.raw));
-	return vh_port_by_gid(&gid);
+	return vh_end_by_gid(&gid, e);
 }
 
 /* Join a group, creating it if need be.  Under vh_group_lock. */
-static __be16 vh_sa_join(struct vh_port *mp, __be64 mask, u8 *d,
+static __be16 vh_sa_join(const struct vh_end *mp, __be64 mask, u8 *d,
 			 struct vh_group **gp)
 {
 	u16 sig = get_unaligned_be16(d + MC_MGID + 2);
@@ -194,7 +208,7 @@ static __be16 vh_sa_join(struct vh_port *mp, __be64 mask, u8 *d,
 		pkey = get_unaligned_be16(d + MC_PKEY);
 	else	/* IPoIB's MGIDs have it in them */
 		pkey = get_unaligned_be16(d + MC_MGID + 4);
-	if (vh_pkey_index(mp, pkey) < 0)
+	if (vh_pkey_index(mp->pkeys, pkey) < 0)
 		return VH_SA_STATUS(SA_REQ_INVALID);
 	if (!g) {
 		if (!ipoib && !(mask & IB_SA_MCMEMBER_REC_QKEY))
@@ -222,24 +236,25 @@ static void vh_sa_fill_group(struct vh_group *g, u8 *d)
 		(d[MC_SCOPE_JOIN] & JOIN_ANY);
 }
 
-static __be16 vh_sa_mcmember(struct vh_port *sp, u8 method, __be64 mask, u8 *d)
+static __be16 vh_sa_mcmember(const struct vh_end *asking, u8 method,
+			     __be64 mask, u8 *d)
 {
-	struct vh_port *mp = vh_gid_port(d + MC_PORT_GID);
+	struct vh_end member;
 	struct vh_group *g;
 	unsigned long flags;
 	__be16 status = 0;
 
-	if (!mp)
-		mp = sp;
+	if (!vh_gid_end(d + MC_PORT_GID, &member))
+		member = *asking;
 	spin_lock_irqsave(&vh_group_lock, flags);
 	g = vh_group_find(d + MC_MGID);
 	switch (method) {
 	case IB_SA_METHOD_DELETE:
-		if (!g || !vh_group_leave(g, mp->lid, d[MC_SCOPE_JOIN]))
+		if (!g || !vh_group_leave(g, member.lid, d[MC_SCOPE_JOIN]))
 			status = VH_SA_STATUS(SA_REQ_INVALID);
 		break;
 	case IB_MGMT_METHOD_SET:
-		status = vh_sa_join(mp, mask, d, &g);
+		status = vh_sa_join(&member, mask, d, &g);
 		if (!status)
 			vh_sa_fill_group(g, d);
 		break;
@@ -254,7 +269,7 @@ static __be16 vh_sa_mcmember(struct vh_port *sp, u8 method, __be64 mask, u8 *d)
 }
 
 /* The P_Key of a path: the one asked for, or the first that both have. */
-static u16 vh_sa_path_pkey(struct vh_port *from, struct vh_port *to,
+static u16 vh_sa_path_pkey(const struct vh_end *from, const struct vh_end *to,
 			   __be64 mask, const u8 *d)
 {
 	u16 pkey;
@@ -262,46 +277,46 @@ static u16 vh_sa_path_pkey(struct vh_port *from, struct vh_port *to,
 
 	if (mask & IB_SA_PATH_REC_PKEY) {
 		pkey = get_unaligned_be16(d + PR_PKEY);
-		return vh_pkey_index(from, pkey) >= 0 &&
-			vh_pkey_index(to, pkey) >= 0 ? pkey : 0;
+		return vh_pkey_index(from->pkeys, pkey) >= 0 &&
+			vh_pkey_index(to->pkeys, pkey) >= 0 ? pkey : 0;
 	}
 	for (i = 0; i < VH_NPKEYS; i++) {
 		pkey = from->pkeys[i];
-		if (pkey & 0x7fff && vh_pkey_index(to, pkey) >= 0)
+		if (pkey & 0x7fff && vh_pkey_index(to->pkeys, pkey) >= 0)
 			return pkey;
 	}
 	return 0;
 }
 
-static __be16 vh_sa_path(struct vh_port *sp, u8 method, __be64 mask, u8 *d)
+static __be16 vh_sa_path(const struct vh_end *asking, u8 method, __be64 mask,
+			 u8 *d)
 {
-	struct vh_port *to = NULL, *from = NULL;
+	struct vh_end to, from = *asking;
+	bool found = false;
 	u16 pkey;
 
 	if (method != IB_MGMT_METHOD_GET)
 		return VH_MAD_UNSUP_METHOD;
 	if (mask & IB_SA_PATH_REC_DGID)
-		to = vh_gid_port(d + PR_DGID);
+		found = vh_gid_end(d + PR_DGID, &to);
 	else if (mask & IB_SA_PATH_REC_DLID)
-		to = vh_port_by_lid(get_unaligned_be16(d + PR_DLID));
+		found = vh_end_by_lid(get_unaligned_be16(d + PR_DLID), &to);
 	if (mask & IB_SA_PATH_REC_SGID)
-		from = vh_gid_port(d + PR_SGID);
+		vh_gid_end(d + PR_SGID, &from);
 	else if (mask & IB_SA_PATH_REC_SLID)
-		from = vh_port_by_lid(get_unaligned_be16(d + PR_SLID));
-	if (!from)
-		from = sp;
-	if (!to || to->state != IB_PORT_ACTIVE)
+		vh_end_by_lid(get_unaligned_be16(d + PR_SLID), &from);
+	if (!found || to.state != IB_PORT_ACTIVE)
 		return VH_SA_STATUS(SA_NO_RECORDS);
-	pkey = vh_sa_path_pkey(from, to, mask, d);
+	pkey = vh_sa_path_pkey(&from, &to, mask, d);
 	if (!pkey)
 		return VH_SA_STATUS(SA_NO_RECORDS);
 
-	memcpy(d + PR_DGID, &to->rvp.gid_prefix, 8);
-	memcpy(d + PR_DGID + 8, &to->guid, 8);
-	memcpy(d + PR_SGID, &from->rvp.gid_prefix, 8);
-	memcpy(d + PR_SGID + 8, &from->guid, 8);
-	put_unaligned_be16(to->lid, d + PR_DLID);
-	put_unaligned_be16(from->lid, d + PR_SLID);
+	memcpy(d + PR_DGID, &to.prefix, 8);
+	memcpy(d + PR_DGID + 8, &to.guid, 8);
+	memcpy(d + PR_SGID, &from.prefix, 8);
+	memcpy(d + PR_SGID + 8, &from.guid, 8);
+	put_unaligned_be16(to.lid, d + PR_DLID);
+	put_unaligned_be16(from.lid, d + PR_SLID);
 	put_unaligned_be32(0, d + PR_FLOW_HOP);
 	d[PR_TCLASS] = 0;
 	d[PR_REV_NUMB] = 0x80 | 1;		/* reversible, one path */
@@ -326,7 +341,7 @@ static void vh_sa_cpi(u8 *d)
 }
 
 /* True if there is something to answer. */
-static bool vh_sa_mad(struct vh_port *sp, struct ib_sa_mad *m)
+static bool vh_sa_mad(const struct vh_end *asking, struct ib_sa_mad *m)
 {
 	__be64 mask = m->sa_hdr.comp_mask;	/* IB_SA_* are big endian too */
 	u8 method = m->mad_hdr.method;
@@ -346,10 +361,10 @@ static bool vh_sa_mad(struct vh_port *sp, struct ib_sa_mad *m)
 		vh_sa_cpi(m->data);
 		break;
 	case IB_SA_ATTR_MC_MEMBER_REC:
-		status = vh_sa_mcmember(sp, method, mask, m->data);
+		status = vh_sa_mcmember(asking, method, mask, m->data);
 		break;
 	case IB_SA_ATTR_PATH_REC:
-		status = vh_sa_path(sp, method, mask, m->data);
+		status = vh_sa_path(asking, method, mask, m->data);
 		break;
 	case IB_SA_ATTR_INFORM_INFO:
 	case IB_SA_ATTR_SERVICE_REC:
@@ -360,7 +375,7 @@ static bool vh_sa_mad(struct vh_port *sp, struct ib_sa_mad *m)
 out:
 	m->mad_hdr.status = status;
 	if (status)
-		pr_debug("SA: lid %u attribute %#x status %#x\n", sp->lid,
+		pr_debug("SA: lid %u attribute %#x status %#x\n", asking->lid,
 			 be16_to_cpu(m->mad_hdr.attr_id), be16_to_cpu(status));
 	return true;
 }
@@ -383,12 +398,12 @@ static bool vh_sm_smp(struct ib_smp *s)
 	return true;
 }
 
-/* A datagram for LID 1.  RCU read side. */
-void vh_sm_receive(struct vh_port *sp, const struct vh_pkt *pkt)
+/* A datagram for LID 1.  False if no SM is here.  RCU read side. */
+bool vh_sm_receive(const struct vh_pkt *pkt)
 {
 	struct vh_pkt answer = {
 		.slid = VH_SM_LID,
-		.dlid = sp->lid,
+		.dlid = pkt->slid,
 		.pkey = pkt->pkey,
 		.sl = pkt->sl,
 		.src_qpn = pkt->dst_qpn,
@@ -396,29 +411,69 @@ void vh_sm_receive(struct vh_port *sp, const struct vh_pkt *pkt)
 		.qkey = pkt->dst_qpn ? IB_QP1_QKEY : 0,
 		.len = IB_MGMT_MAD_SIZE,
 	};
+	struct vh_end asking;
 	union {
 		struct ib_mad_hdr hdr;
 		struct ib_sa_mad sa;
 		struct ib_smp smp;
 	} *m;
 
-	if (!READ_ONCE(vh_sa_enable) || pkt->len != IB_MGMT_MAD_SIZE ||
-	    pkt->dst_qpn > 1)
-		return;
+	if (!vh_sm_generation())
+		return false;
+	if (pkt->len != IB_MGMT_MAD_SIZE || pkt->dst_qpn > 1)
+		return true;
 	/* as a real QP1 would: a user's UD QP may not have this Q_Key */
 	if (pkt->dst_qpn == 1 && pkt->qkey != IB_QP1_QKEY)
-		return;
+		return true;
+	/* a port of another guest that was not announced yet: it asks again */
+	if (!vh_end_by_lid(pkt->slid, &asking))
+		return true;
 	m = kmemdup(pkt->data, IB_MGMT_MAD_SIZE, GFP_ATOMIC);
 	if (!m)
-		return;
+		return true;
 	if (m->hdr.method & IB_MGMT_METHOD_RESP ||
 	    m->hdr.method == IB_MGMT_METHOD_TRAP ||
 	    m->hdr.method == IB_MGMT_METHOD_TRAP_REPRESS)
 		goto out;
-	if (pkt->dst_qpn ? vh_sa_mad(sp, &m->sa) : vh_sm_smp(&m->smp)) {
+	if (pkt->dst_qpn ? vh_sa_mad(&asking, &m->sa) : vh_sm_smp(&m->smp)) {
 		answer.data = m;
-		vh_ud_deliver(sp, &answer);
+		vh_forward(&answer);
 	}
 out:
 	kfree(m);
+	return true;
 }
+
+/* ---- on and off ---- */
+
+/* 0: no SM here, or deaf; else another number each time it comes up. */
+u32 vh_sm_generation(void)
+{
+	return vh_guest == VH_SM_GUEST && READ_ONCE(vh_sa_enable) ?
+		READ_ONCE(vh_sa_starts) : 0;
+}
+
+static int vh_sa_set(const char *val, const struct kernel_param *kp)
+{
+	bool was = vh_sa_enable;
+	int ret = param_set_bool(val, kp);
+
+	if (ret || was == vh_sa_enable)
+		return ret;
+	if (vh_sa_enable) {
+		vh_sa_starts++;
+		vh_event_all(IB_EVENT_CLIENT_REREGISTER);
+	} else {
+		vh_sm_forget(0, VH_MAX_LIDS);
+	}
+	vh_wire_announce();
+	return 0;
+}
+
+static const struct kernel_param_ops vh_sa_ops = {
+	.set = vh_sa_set,
+	.get = param_get_bool,
+};
+
+module_param_cb(sa, &vh_sa_ops, &vh_sa_enable, 0644);
+MODULE_PARM_DESC(sa, "answer as subnet manager and SA (default Y)");

@@ -19,7 +19,7 @@ static bool vh_ud_accept(struct vh_port *dp, struct rvt_qp *qp,
 	case IB_QPT_SMI:
 		return true;
 	case IB_QPT_GSI:
-		*pkey_index = vh_pkey_index(dp, pkt->pkey);
+		*pkey_index = vh_pkey_index(dp->pkeys, pkt->pkey);
 		if (*pkey_index < 0) {
 			dp->rvp.pkey_violations++;
 			return false;
@@ -130,7 +130,7 @@ static void vh_ud_mcast(struct vh_port *dp, const struct vh_pkt *pkt)
 }
 
 /* A datagram arrives at a port.  RCU read side. */
-void vh_ud_deliver(struct vh_port *dp, struct vh_pkt *pkt)
+void vh_ud_deliver(struct vh_port *dp, const struct vh_pkt *pkt)
 {
 	struct rvt_qp *qp;
 

@@ -40,6 +40,10 @@ static void *vh_qp_priv_alloc(struct rvt_dev_info *rdi, struct rvt_qp *qp)
 	}
 	priv->qp = qp;
 	INIT_WORK(&priv->work, vh_send_work);
+	__skb_queue_head_init(&priv->req.data);
+	__skb_queue_head_init(&priv->rsp.parts);
+	vh_requester_reset(priv);
+	vh_responder_reset(priv);
 	return priv;
 }
 
@@ -47,6 +51,8 @@ static void vh_qp_priv_free(struct rvt_dev_info *rdi, struct rvt_qp *qp)
 {
 	struct vh_qp_priv *priv = qp->priv;
 
+	__skb_queue_purge(&priv->req.data);
+	__skb_queue_purge(&priv->rsp.parts);
 	kfree(priv->buf);
 	kfree(priv);
 }
@@ -102,8 +108,19 @@ static void vh_qp_nop(struct rvt_qp *qp)
 {
 }
 
+/* The QP begins anew; both halves' locks are held, and nobody sends. */
+static void vh_qp_reset(struct rvt_qp *qp)
+{
+	struct vh_qp_priv *priv = qp->priv;
+
+	vh_requester_reset(priv);
+	vh_responder_reset(priv);
+}
+
+/* The retry timer ran out.  The local engine just looks again. */
 static void vh_restart_rc(struct rvt_qp *qp, u32 psn, int wait)
 {
+	vh_requester_expired(qp);
 }
 
 /*
@@ -195,7 +212,8 @@ static int vh_query_port_state(struct rvt_dev_info *rdi, u32 num,
 {
 	struct vh_port *p = &rdi_to_vh(rdi)->port[num - 1];
 
-	a->lid = p->state == IB_PORT_DOWN ? 0 : p->lid;
+	/* the SM gives a port its LID before it arms it */
+	a->lid = p->state < IB_PORT_ARMED ? 0 : p->lid;
 	a->sm_lid = p->state == IB_PORT_ACTIVE ? VH_SM_LID : 0;
 	a->state = p->state;
 	a->phys_state = p->phys;
@@ -303,7 +321,7 @@ static void vh_set_driver_f(struct rvt_driver_provided *f)
 	f->qp_priv_alloc = vh_qp_priv_alloc;
 	f->qp_priv_free = vh_qp_priv_free;
 	f->alloc_qpn = vh_alloc_qpn;
-	f->notify_qp_reset = vh_qp_nop;
+	f->notify_qp_reset = vh_qp_reset;
 	f->flush_qp_waiters = vh_qp_nop;
 	f->notify_error_qp = vh_qp_nop;
 	f->stop_send_queue = vh_stop_send_queue;
