@@ -22,7 +22,7 @@ def manage(guest, value):
     if value not in _SWITCH:
         raise Failure(f"sm '{value}': use on or off")
     if guest.number != 0:
-        raise Failure("the subnet manager of both guests is in guest 0: say 'testbed fabric n0 sm=…'")
+        raise Failure(f"the subnet manager of both guests is in guest 0: say 'testbed fabric n0 sm={value}'")
     _sh(guest, f"echo {_SWITCH[value]} > {_PARAMETERS}/sa")
 
 

@@ -88,6 +88,7 @@ class Layout:
     def hosts(self):
         lines = [("127.0.0.1", "localhost"), (_HOST, "host")]
         lines += [(node.address, node.name) for node in self.nodes]
+        lines += [(node.address, f"host{node.guest}") for node in self.nodes if node.guest > 0]  # munge looks it up
         for node in self.nodes:
             lines += [(address, f"{node.name}-ib{rail}") for rail, (_, address) in enumerate(self._ipoib(node))]
         return "".join(f"{address:<11} {name}\n" for address, name in lines)
