@@ -2,7 +2,8 @@
  * enter NODE USER SECONDS COMMAND [ARG...]
  *
  * Runs COMMAND in a node of the testbed as USER with an environment as after a login, and passes its exit status on
- * (128 + N after signal N). NODE "host" means the guest itself. SECONDS is a time limit, 0 for none; when it is over
+ * (128 + N after signal N). NODE "host" means the guest itself, which is where its first process is: sshd, which started
+ * us, has a network namespace of its own. SECONDS is a time limit, 0 for none; when it is over
  * the exit status is 124.
  *
  * The command has a cgroup of its own below the node's, for two reasons: slurmd must see no foreign process in its
@@ -55,21 +56,27 @@ static void write_cgroup(const char *file, const char *text)
 	close(fd);
 }
 
+static int open_process(int pid, const char *node)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		fail(CANNOT_START, "node %s has ended: pid %d: %s", node, pid, strerror(errno));
+	return fd;
+}
+
 static int open_node(const char *node)
 {
 	char path[64];
 	FILE *file;
-	int pid, fd;
+	int pid;
 
 	snprintf(path, sizeof(path), "/run/testbed/%s/pid", node);
 	file = fopen(path, "re");
 	if (!file || fscanf(file, "%d", &pid) != 1)
 		fail(CANNOT_START, "node %s is not running: no %s", node, path);
 	fclose(file);
-	fd = syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0)
-		fail(CANNOT_START, "node %s has ended: pid %d: %s", node, pid, strerror(errno));
-	return fd;
+	return open_process(pid, node);
 }
 
 static void limit(int what, rlim_t soft, rlim_t hard)
@@ -103,13 +110,12 @@ static void become(const struct passwd *user)
 		fail(CANNOT_START, "cannot enter /: %s", strerror(errno));
 }
 
-static _Noreturn void run(int node, const struct passwd *user, char **command)
+static _Noreturn void run(int node, int namespaces, const struct passwd *user, char **command)
 {
-	const int namespaces = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	int error;
 
 	write_cgroup("cgroup.procs", "0");
-	if (node >= 0 && setns(node, namespaces))
+	if (setns(node, namespaces))
 		fail(CANNOT_START, "cannot enter the node: %s", strerror(errno));
 	become(user);
 	execvp(command[0], command);
@@ -162,7 +168,7 @@ static int supervise(int child, pid_t pid, long seconds)
 int main(int argc, char **argv)
 {
 	const struct passwd *user;
-	int node = -1, child, status;
+	int namespaces = CLONE_NEWNET, node, child, status;
 	pid_t pid;
 
 	if (argc < 5)
@@ -171,14 +177,16 @@ int main(int argc, char **argv)
 	if (!user)
 		fail(CANNOT_START, "no user '%s' in the guest: it has root, alice and bob", argv[2]);
 	if (strcmp(argv[1], "host") == 0) {
+		node = open_process(1, argv[1]);
 		snprintf(cgroup, sizeof(cgroup), "/sys/fs/cgroup/exec/%d", getpid());
 	} else {
 		node = open_node(argv[1]);
+		namespaces |= CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWPID;
 		snprintf(cgroup, sizeof(cgroup), "/sys/fs/cgroup/%s/exec/%d", argv[1], getpid());
 	}
 	if (mkdir(cgroup, 0755) && errno != EEXIST)
 		fail(CANNOT_START, "%s: %s", cgroup, strerror(errno));
-	if (node >= 0 && setns(node, CLONE_NEWPID))
+	if (namespaces & CLONE_NEWPID && setns(node, CLONE_NEWPID)) /* takes effect with the next fork */
 		fail(CANNOT_START, "cannot enter the node: %s", strerror(errno));
 	signal(SIGINT, SIG_IGN); /* a terminal's keys are for the command: we only pass its status on */
 	signal(SIGQUIT, SIG_IGN);
@@ -188,7 +196,7 @@ int main(int argc, char **argv)
 	if (pid == 0) {
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
-		run(node, user, argv + 4);
+		run(node, namespaces & ~CLONE_NEWPID, user, argv + 4);
 	}
 	child = syscall(SYS_pidfd_open, pid, 0);
 	if (child < 0)

@@ -15,14 +15,14 @@ _EMULATION = "tcg,thread=multi"
 _LIMIT_S = 6
 
 
-def choose(image):
+def choose(image, model):
     """The -accel option for QEMU."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return _EMULATION
     answer = cache() / "run" / f".kvm-{qemu.boot_id()}"
     if not answer.exists():
         with phase("try KVM"):
-            verdict = "kvm" if _boots(image) else _EMULATION
+            verdict = "kvm" if _boots(image, model) else _EMULATION
         answer.parent.mkdir(parents=True, exist_ok=True)
         for old in answer.parent.glob(".kvm-*"):
             old.unlink()
@@ -30,8 +30,8 @@ def choose(image):
     return answer.read_text()
 
 
-def _boots(image):
-    argv = [*qemu.machine("kvm"), "-kernel", image.kernel, "-initrd", image.initramfs]
+def _boots(image, model):
+    argv = [*qemu.machine("kvm", model), "-kernel", image.kernel, "-initrd", image.initramfs]
     argv += ["-append", "console=ttyS0 quiet panic=-1 testbed.probe", "-serial", "stdio"]
     try:
         result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT_S)

@@ -12,31 +12,34 @@ _CONNECT_LIMIT_S = 15
 _BASE = ("ssh", "-F", "none", "-S", "ssh", "-o", "LogLevel=ERROR", "-o", "ControlMaster=no", "-o", "ProxyCommand=false")
 
 
-def connect(instance, image, port):
-    """Opens the connection. The files it needs are copied, so that the instance stands on its own."""
-    folder = instance.folder
+def keep_keys(instance, image):
+    """Copies what a connection needs, so that the instance stands on its own."""
     for name in ("id", "known_hosts"):
-        (folder / name).write_bytes((image.tree / name).read_bytes())
-    (folder / "id").chmod(0o600)
+        (instance.folder / name).write_bytes((image.tree / name).read_bytes())
+    (instance.folder / "id").chmod(0o600)
+
+
+def connect(guest, port):
+    """Opens the connection."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": _CONNECT_LIMIT_S,
         "ControlPersist": "yes",
         "HostKeyAlias": "testbed",
         "IdentitiesOnly": "yes",
-        "IdentityFile": "id",
+        "IdentityFile": "../id",
         "KexAlgorithms": "curve25519-sha256",
         "LogLevel": "ERROR",
         "ServerAliveInterval": 10,  # a guest that hangs ends every command in it after a minute
         "ServerAliveCountMax": 6,
         "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": "known_hosts",
+        "UserKnownHostsFile": "../known_hosts",
     }
     argv = ["ssh", "-F", "none", "-M", "-S", "ssh", "-N", "-f", "-p", str(port)]
     argv += [word for option in options.items() for word in ("-o", "{}={}".format(*option))]
     try:
         result = subprocess.run(
-            [*argv, "root@127.0.0.1"], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [*argv, "root@127.0.0.1"], cwd=guest.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, timeout=_CONNECT_LIMIT_S + 5,
         )  # fmt: skip
     except FileNotFoundError:
@@ -47,33 +50,48 @@ def connect(instance, image, port):
         raise Failure(f"no ssh connection to the guest on 127.0.0.1 port {port}: {result.stderr.strip()}")
 
 
-def disconnect(instance):
+def disconnect(guest):
     """Closes the connection if there is one."""
-    _ssh(instance, ["-O", "exit"], limit=5)
+    _ssh(guest, ["-O", "exit"], limit=5)
 
 
-def run(instance, node, user, command, seconds=0):
+def run(guest, node, user, command, seconds=0):
     """Becomes a command in a node: this process is replaced, so that streams, signals and exit status are its own.
 
     The exit status 255 may also mean that the connection was lost, which ssh then says.
     """
-    words = ["/usr/lib/testbed/enter", node, user, str(seconds), *command]
     terminal = "-tt" if os.isatty(0) else "-T"
-    os.chdir(instance.folder)
-    os.execvp("ssh", [*_BASE, terminal, "testbed", "exec " + shlex.join(words)])
+    os.chdir(guest.folder)
+    os.execvp("ssh", [*_BASE, terminal, "testbed", _enter(node, user, command, seconds)])
 
 
-def quietly(instance, command, limit):
+def ask(guest, command, limit):
+    """Runs a command in the guest itself; its exit status and what it printed, on both streams, without the last
+    newline."""
+    argv = [*_BASE, "-T", "testbed", _enter("host", "root", command, limit)]
+    result = subprocess.run(
+        argv, cwd=guest.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return result.returncode, result.stdout.rstrip("\n")
+
+
+def quietly(guest, command, limit):
     """Runs a command in the guest itself and does not care how it ends."""
-    _ssh(instance, ["-T"], "testbed", shlex.join(command), limit=limit)
+    _ssh(guest, ["-T"], "testbed", shlex.join(command), limit=limit)
 
 
-def _ssh(instance, options, *rest, limit):
-    if not (instance.folder / "ssh").exists():
+def _enter(node, user, command, seconds):
+    # The far end knows no other guest than its own.
+    node = "host" if node.startswith("host") else node
+    return "exec " + shlex.join(["/usr/lib/testbed/enter", node, user, str(seconds), *command])
+
+
+def _ssh(guest, options, *rest, limit):
+    if not (guest.folder / "ssh").exists():
         return 255
     argv = [*_BASE, *options, *(rest or ["testbed"])]
     null = subprocess.DEVNULL
     try:
-        return subprocess.run(argv, cwd=instance.folder, stdin=null, stdout=null, stderr=null, timeout=limit).returncode
+        return subprocess.run(argv, cwd=guest.folder, stdin=null, stdout=null, stderr=null, timeout=limit).returncode
     except subprocess.TimeoutExpired:
         return 255

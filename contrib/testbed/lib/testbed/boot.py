@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from . import accelerator, access, cache, layer, qemu, qmp
+from .files import remove
 from .instance import start_time
 from .places import state
 from .report import Failure, say
@@ -12,37 +13,46 @@ from .report import Failure, say
 _LIMIT_S = 150  # from power-on to idle nodes, on a machine that has much else to do
 _POWER_OFF_S = 5
 _TAIL_LINES = 25
+_POLL_S = 0.05
 
-# What the guest tells (guest/boot), in its order, and what has been done by then.
+# What a guest tells (guest/boot), in its order, and what has been done by then.
 _PHASES = {"boot": "boot", "fabric": "fabric", "ready": "slurm"}
 
 
-def up(instance, image, conf, plugin, rdma):
-    """Boots a guest, unless the same one is up already."""
+def up(instance, image, layout, conf, plugin):
+    """Boots an instance, unless the same one is up already."""
     begin = time.monotonic()
     with instance.locked(), tempfile.TemporaryDirectory(prefix=".new-", dir=state()) as scratch:
         content = Path(scratch) / "layer"
-        key = layer.compose(image, content, conf, plugin)
-        identity = str(cache.Key(key, rdma, *(entry.name for entry in image.entries)))
-        if instance.ready():
-            if instance.known["identity"] != identity:
-                raise Failure(f"'{instance.name}' is up with another build or configuration: run 'testbed down' first")
+        key = layer.compose(image, content, layout, conf, plugin)
+        identity = str(cache.Key(key, repr(layout), *(entry.name for entry in image.entries)))
+        if _is_up(instance, identity):
             say(f"'{instance.name}' is up already")
             return
-        option = accelerator.choose(image)
+        option = accelerator.choose(image, layout.model)
         _clear(instance)
         instance.folder.mkdir()
         content.rename(instance.folder / "layer")
-        try:
-            _boot(instance, image, option, rdma, identity)
-        except BaseException:
-            instance.kill()
-            raise
+        access.keep_keys(instance, image)
+        instance.remember(
+            suite=image.suite,
+            accelerator=option,
+            model=layout.model.name,
+            rdma=layout.options.rdma,
+            guests=layout.options.guests,
+            nodes={node.name: node.guest for node in layout.nodes},
+            identity=identity,
+            entries=[str(entry) for entry in image.entries],
+        )
+        for guest in instance.guests:
+            guest.folder.mkdir()
+            guest.remember(argv=qemu.command(image, option, instance.folder / "layer", layout, guest.number))
+        _boot(instance, instance.guests)
     say(f"'{instance.name}' is up after {time.monotonic() - begin:.1f} s")
 
 
 def down(instance):
-    """Powers a guest off, or kills it when it does not go, and removes what is left of it."""
+    """Powers the guests off, or kills those that do not go, and removes what is left of them."""
     with instance.locked():
         if not instance.folder.exists():
             say(f"'{instance.name}' is not up")
@@ -51,54 +61,121 @@ def down(instance):
     say(f"'{instance.name}' is down")
 
 
+def leave(instance, number):
+    """A guest is gone, as in a power cut; the instance remembers how it was booted."""
+    with instance.locked():
+        guest = _one_of(instance, number)
+        if not guest.alive():
+            say(f"guest {number} of '{instance.name}' is gone already")
+            return
+        guest.kill()
+        access.disconnect(guest)
+    say(f"guest {number} of '{instance.name}' is gone")
+
+
+def come_back(instance, number):
+    """Boots a guest that is gone, as it was booted at first."""
+    begin = time.monotonic()
+    with instance.locked():
+        guest = _one_of(instance, number)
+        if guest.ready():
+            say(f"guest {number} of '{instance.name}' is up already")
+            return
+        guest.kill()  # one that never came up
+        access.disconnect(guest)
+        _boot(instance, [guest])
+    say(f"guest {number} of '{instance.name}' is up after {time.monotonic() - begin:.1f} s")
+
+
+def _is_up(instance, identity):
+    if instance.ready() and instance.known["identity"] == identity:
+        return True
+    if instance.ready():
+        raise Failure(f"'{instance.name}' is up with another build or configuration: run 'testbed down' first")
+    for guest in instance.guests:
+        if guest.ready():
+            raise Failure(f"'{instance.name}' is up without one of its guests: run 'testbed down{instance.option()}' first")
+    return False
+
+
+def _one_of(instance, number):
+    numbers = [guest.number for guest in instance.guests]
+    if not numbers:
+        raise Failure(f"'{instance.name}' is not up: run 'testbed up{instance.option()} --guests 2' first")
+    if number not in numbers:
+        raise Failure(f"'{instance.name}' has no guest {number}: it was booted without --guests 2")
+    return instance.guests[number]
+
+
 def _clear(instance):
-    if instance.alive():
-        access.quietly(instance, ["sh", "-c", "echo o > /proc/sysrq-trigger"], limit=_POWER_OFF_S)
-        if not instance.wait_end(_POWER_OFF_S):
-            instance.kill()
-    access.disconnect(instance)
+    alive = [guest for guest in instance.guests if guest.alive()]
+    for guest in alive:
+        access.quietly(guest, ["sh", "-c", "echo o > /proc/sysrq-trigger"], limit=_POWER_OFF_S)
+    for guest in alive:
+        if not guest.wait_end(_POWER_OFF_S):
+            guest.kill()
+    for guest in instance.guests:
+        access.disconnect(guest)
     instance.forget()
 
 
-def _boot(instance, image, option, rdma, identity):
-    folder = instance.folder
-    (folder / "events").touch()
-    process = qemu.start(qemu.command(image, option, folder / "layer", rdma), folder)
-    instance.remember(
-        pid=process.pid,
-        started=start_time(process.pid),
-        suite=image.suite,
-        accelerator=option,
-        rdma=rdma,
-        identity=identity,
-        entries=[str(entry) for entry in image.entries],
-    )
-    begin = time.monotonic()
-    for event in _events(folder, process, begin + _LIMIT_S):
+def _boot(instance, guests):
+    """Boots guests side by side; none of them stays if one fails."""
+    try:
+        coming = [_Coming(instance, guest) for guest in guests]
+        while coming:
+            coming = [one for one in coming if not one.arrived()]
+            time.sleep(_POLL_S)
+    except BaseException:
+        for guest in guests:
+            guest.kill()
+        raise
+
+
+class _Coming:
+    """A guest on its way up, which tells how far it is."""
+
+    def __init__(self, instance, guest):
+        self._guest = guest
+        self._name = f"guest {guest.number}: " if len(instance.guests) > 1 else ""
+        self._told = 0
+        for name in ("console", "events", "qmp", "ssh"):  # of an earlier life
+            remove(guest.folder / name)
+        (guest.folder / "events").touch()
+        self._process = qemu.start(guest.known["argv"], guest.folder)
+        guest.remember(pid=self._process.pid, started=start_time(self._process.pid), ready=False)
+        self._begin = time.monotonic()
+        self._deadline = self._begin + _LIMIT_S
+
+    def arrived(self):
+        """Hears what the guest has told since the last time; is it up?"""
+        lines = (self._guest.folder / "events").read_text().split("\n")[:-1]  # the last may still be being written
+        for event in lines[self._told :]:
+            self._hear(event)
+        self._told = len(lines)
+        if "ready" in lines:
+            return True
+        if self._process.poll() is not None:
+            said = _tail(self._guest.folder / "qemu.log") or "no message"
+            self._fail(f"QEMU ended with status {self._process.returncode} ({said})")
+        if time.monotonic() > self._deadline:
+            self._fail(f"not within {_LIMIT_S} s")
+        return False
+
+    def _hear(self, event):
         if event not in _PHASES:
-            raise Failure(f"the guest did not come up: {event}; the end of its console:\n{_tail(folder / 'console')}")
+            self._fail(event)
         if event == "boot":
-            access.connect(instance, image, qmp.forwarded_port(folder))
-        say(f"{_PHASES[event]} {time.monotonic() - begin:.1f} s")
-        begin = time.monotonic()
-    instance.remember(ready=True)
+            access.connect(self._guest, qmp.forwarded_port(self._guest.folder))
+        if event == "ready":
+            self._guest.remember(ready=True)
+        now = time.monotonic()
+        say(f"{self._name}{_PHASES[event]} {now - self._begin:.1f} s")
+        self._begin = now
 
-
-def _events(folder, process, deadline):
-    """What the guest tells, as it comes, up to "ready"; then or instead what went wrong."""
-    seen = 0
-    while True:
-        lines = (folder / "events").read_text().split("\n")[:-1]  # the last one may still be being written
-        for line in lines[seen:]:
-            yield line
-            if line == "ready":
-                return
-        seen = len(lines)
-        if process.poll() is not None:
-            yield f"QEMU ended with status {process.returncode} ({_tail(folder / 'qemu.log') or 'no message'})"
-        if time.monotonic() > deadline:
-            yield f"not within {_LIMIT_S} s"
-        time.sleep(0.05)
+    def _fail(self, why):
+        console = _tail(self._guest.folder / "console")
+        raise Failure(f"{self._name}the guest did not come up: {why}; the end of its console:\n{console}")
 
 
 def _tail(file):

@@ -1,4 +1,4 @@
-"""A guest by its name: the folder it lives in, what is remembered about it, and whether it is alive.
+"""An instance by its name: the folder it lives in, its guests, what is remembered about them, and who is alive.
 
 A process is known by its pid and its start time, so that a pid that was used again is never taken for our QEMU.
 """
@@ -18,30 +18,10 @@ from .report import Failure
 _LOCK_LIMIT_S = 180
 
 
-class Instance:
-    """One guest, running or not."""
+class _Remembered:
+    """Something that has a folder, and in it a file with what is known about it."""
 
-    def __init__(self, name):
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-            raise Failure(f"'{name}' cannot be the name of an instance: use letters, digits, '.', '_' and '-'")
-        self.name = name
-        self.folder = state() / name
-
-    @contextmanager
-    def locked(self):
-        """Alone with the instance: no two `up` or `down` at the same time."""
-        state().mkdir(parents=True, exist_ok=True)
-        with open(state() / f".{self.name}.lock", "w") as file:
-            deadline = time.monotonic() + _LOCK_LIMIT_S
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Failure(f"'{self.name}' is busy with another 'testbed up' or 'down': wait for that one")
-                    time.sleep(0.1)
-            yield
+    folder = None
 
     @property
     def known(self):
@@ -57,6 +37,14 @@ class Instance:
         scratch.write_text(json.dumps({**self.known, **facts}, indent=2))
         scratch.rename(self.folder / "state.json")
 
+
+class Guest(_Remembered):
+    """One virtual machine of an instance, running or not."""
+
+    def __init__(self, instance, number):
+        self.number = number
+        self.folder = instance.folder / f"guest{number}"
+
     def alive(self):
         """Is the QEMU we started still there?"""
         known = self.known
@@ -65,18 +53,6 @@ class Instance:
     def ready(self):
         """Did it come up, and is it still there?"""
         return self.known.get("ready", False) and self.alive()
-
-    def expect_ready(self):
-        """Fails with what to do when there is no guest to talk to."""
-        if not self.folder.exists():
-            raise Failure(f"'{self.name}' is not up: run 'testbed up{self._option()}' first")
-        if not self.alive():
-            raise Failure(
-                f"'{self.name}' died (its QEMU is gone): look at 'testbed logs{self._option()} console', "
-                f"then run 'testbed up{self._option()}'"
-            )
-        if not self.ready():
-            raise Failure(f"'{self.name}' is still coming up: wait for its 'testbed up'")
 
     def kill(self):
         """Ends our QEMU, whatever it does."""
@@ -105,11 +81,84 @@ class Instance:
             time.sleep(0.02)
         return True
 
+
+class Instance(_Remembered):
+    """The guests that were booted together."""
+
+    def __init__(self, name):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise Failure(f"'{name}' cannot be the name of an instance: use letters, digits, '.', '_' and '-'")
+        self.name = name
+        self.folder = state() / name
+
+    @contextmanager
+    def locked(self):
+        """Alone with the instance: no two `up` or `down` at the same time."""
+        state().mkdir(parents=True, exist_ok=True)
+        with open(state() / f".{self.name}.lock", "w") as file:
+            deadline = time.monotonic() + _LOCK_LIMIT_S
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise Failure(f"'{self.name}' is busy with another 'testbed up' or 'down': wait for that one")
+                    time.sleep(0.1)
+            yield
+
+    @property
+    def guests(self):
+        return [Guest(self, number) for number in range(self.known.get("guests", 0))]
+
+    @property
+    def hosts(self):
+        """Names by which a guest itself is meant, with its number."""
+        return {"host": 0} | {f"host{guest.number}": guest.number for guest in self.guests}
+
+    def ready(self):
+        """Did all guests come up, and are they still there?"""
+        return bool(self.guests) and all(guest.ready() for guest in self.guests)
+
+    def state(self):
+        """In a word or a few."""
+        guests = self.guests
+        if not any(guest.alive() for guest in guests):
+            return "dead"
+        if any(guest.alive() and not guest.ready() for guest in guests):
+            return "coming up"
+        gone = [str(guest.number) for guest in guests if not guest.alive()]
+        return f"guest {gone[0]} gone" if gone else "up"
+
+    def guest_of(self, place):
+        """The guest, which must be up, that a Slurm node is in, or that a name like host1 means."""
+        if not self.guests:
+            raise Failure(f"'{self.name}' is not up: run 'testbed up{self.option()}' first")
+        places = {**self.known.get("nodes", {}), **self.hosts}
+        if place not in places:
+            raise Failure(f"no node {place} in '{self.name}': it has {', '.join(places)}")
+        return self.guest(places[place])
+
+    def guest(self, number):
+        """A guest by its number, which must be up."""
+        guest = self.guests[number]
+        if guest.ready():
+            return guest
+        if self.state() == "coming up":
+            raise Failure(f"'{self.name}' is still coming up: wait for its 'testbed up'")
+        if any(other.ready() for other in self.guests):
+            again = f"testbed up --guest {number}{self.option()}"
+            raise Failure(f"guest {number} of '{self.name}' is gone: run '{again}'")
+        raise Failure(
+            f"'{self.name}' died (its QEMU is gone): look at 'testbed logs{self.option()} console', "
+            f"then run 'testbed up{self.option()}'"
+        )
+
     def forget(self):
-        """Removes all that is left of a guest that is not running."""
+        """Removes all that is left of guests that are not running."""
         remove(self.folder)
 
-    def _option(self):
+    def option(self):
         return "" if self.name == "default" else f" --name {self.name}"
 
 

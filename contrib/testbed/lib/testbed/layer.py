@@ -1,7 +1,7 @@
 """What one guest adds to its root tree, copied at `up`, so that nothing changes under a running guest.
 
     root/usr/lib/testbed   the guest's scripts and programs, the kernel module
-    root/etc               hosts, and Slurm's configuration: ours, then the files of --conf over it
+    root/etc               hosts, and Slurm's configuration: ours with what the layout adds, then the files of --conf
     root/...               the staged plugin
     image/usr/lib/testbed  the same MPI programs for the container image
 """
@@ -16,7 +16,7 @@ from .report import Failure
 _PROGRAMS = ("pingpong",)
 
 
-def compose(image, folder, conf, plugin):
+def compose(image, folder, layout, conf, plugin):
     """Fills `folder` and returns the key of what is in it."""
     home = folder / "root" / "usr" / "lib" / "testbed"
     slurm = folder / "root" / "etc" / "slurm"
@@ -28,6 +28,10 @@ def compose(image, folder, conf, plugin):
     _copy(image.vhca, home, ignore=shutil.ignore_patterns("log"))
     _copy(GUEST / "etc", folder / "root" / "etc")
     _copy(SLURM, slurm)
+    for path, text in layout.files().items():
+        (folder / "root" / path).write_text(text)
+    with open(slurm / "container-ib.conf", "a") as file:
+        file.write(layout.plugin())
     if not (plugin and stage and project.plugin(stage)):
         (slurm / "plugstack.conf.d" / "container-ib.conf").unlink()
     if conf:
@@ -39,6 +43,7 @@ def compose(image, folder, conf, plugin):
     for name in _PROGRAMS:
         shutil.copy2(home / name, inside)
     _copy(GUEST / "etc", folder / "image" / "etc")
+    (folder / "image" / "etc" / "hosts").write_text(layout.hosts())
     return Key(folder)
 
 

@@ -1,42 +1,46 @@
 """`testbed logs` and `testbed status`."""
 
+import re
 import shutil
 import sys
 
 from . import access, instance
 from .report import Failure
 
-# What is asked for in the guest. The console is kept here and outlives it.
-_IN_GUEST = {
-    "kernel": ["dmesg"],
-    "slurmctld": ["cat", "/var/log/slurm/slurmctld.log"],
-    "n0": ["cat", "/var/log/slurm/n0.log"],
-    "n1": ["cat", "/var/log/slurm/n1.log"],
-}
 _LIMIT_S = 20
 
 
-def show(guest, what):
+def show(of, what):
     """Prints one log; returns the exit status."""
-    if what == "console":
-        try:
-            with open(guest.folder / "console", errors="replace") as file:
-                shutil.copyfileobj(file, sys.stdout)
-        except FileNotFoundError:
-            raise Failure(f"'{guest.name}' has no console: it was never up, or is down") from None
-        return 0
-    guest.expect_ready()
-    return access.run(guest, "host", "root", _IN_GUEST[what], _LIMIT_S)
+    named = re.fullmatch("(console|kernel)([01]?)", what)
+    if named and named[1] == "console":
+        return _console(of, int(named[2] or 0))
+    place, command = "host", ["cat", f"/var/log/slurm/{what}.log"]
+    if named:
+        place, command = f"host{named[2]}", ["dmesg"]
+    elif what != "slurmctld":
+        place = what
+    return access.run(of.guest_of(place), "host", "root", command, _LIMIT_S)
+
+
+def _console(of, number):
+    """Kept here, it outlives its guest."""
+    try:
+        with open(of.folder / f"guest{number}" / "console", errors="replace") as file:
+            shutil.copyfileobj(file, sys.stdout)
+    except FileNotFoundError:
+        raise Failure(f"'{of.name}' has no such console: it was never up with a guest {number}, or is down") from None
+    return 0
 
 
 def status():
     """Prints one line for each instance; 0 when there are some and all of them are up, 1 otherwise."""
-    guests = instance.every()
-    for guest in guests:
-        known = guest.known
-        word = "up" if guest.ready() else "coming up" if guest.alive() else "dead"
-        facts = [f"{name}={known[name]}" for name in ("suite", "accelerator", "rdma", "pid") if name in known]
-        print(f"{guest.name}: {word}", *facts)
-    if not guests:
+    all_of_them = instance.every()
+    for one in all_of_them:
+        known = one.known
+        facts = [f"{name}={known[name]}" for name in ("suite", "model", "accelerator", "rdma", "guests") if name in known]
+        pids = ",".join(str(guest.known.get("pid", "-")) for guest in one.guests)
+        print(f"{one.name}: {one.state()}", *facts, f"pid={pids}")
+    if not all_of_them:
         print("nothing is up")
-    return 0 if guests and all(guest.ready() for guest in guests) else 1
+    return 0 if all_of_them and all(one.ready() for one in all_of_them) else 1

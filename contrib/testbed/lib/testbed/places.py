@@ -7,6 +7,7 @@ TESTBED = Path(__file__).resolve().parents[2]  # contrib/testbed
 PROJECT = TESTBED.parents[1]  # the checkout that `testbed build` builds
 
 GUEST = TESTBED / "guest"
+MODELS = TESTBED / "models"
 MPI = TESTBED / "mpi"
 SLURM = TESTBED / "slurm"
 VHCA = TESTBED / "vhca"

@@ -1,28 +1,32 @@
-"""The virtual machine: four CPUs in two NUMA nodes, and for each Slurm node one SR-IOV HCA below each NUMA node.
+"""The virtual machine that a model describes, as a command line of QEMU.
 
-The HCAs are QEMU's NVMe functions, the only emulated PCI device with SR-IOV, taken over by the module vhca.
+The HCAs are QEMU's NVMe functions, the only emulated PCI device with SR-IOV, taken over by the module vhca. A GPU is an
+emulated graphics card without a driver.
 """
 
 import subprocess
 from pathlib import Path
 
-_CPUS_PER_NUMA_NODE = 2
-_MEGABYTES_PER_NUMA_NODE = 1536
-_VFS = 8
+from .layout import ACCESS_MAC, ROCE_MAC, WIRE_MAC, mac
+from .model import MAX_VFS
 
-# mlx5_0 ... mlx5_3: their NUMA nodes. mlx5_0 and mlx5_1 are n0's, mlx5_2 and mlx5_3 are n1's (guest/layout).
-_HCAS = (0, 1, 0, 1)
+# From one device's PCI bus to the next; a device has one below its bridge, and the last of 24 is still below 256.
+_BUSES = 8
 
 # norandmaps: QEMU translates a program again wherever it finds it at another address; at the same one, starting a
 # program takes a fifth of the time.
 _KERNEL = "quiet panic=-1 mitigations=off tsc=reliable norandmaps"
 
+# Between guests go packets of 64 KiB: under emulation each costs much the same, whatever its size.
+_WIRE_MTU = 65000
 
-def command(image, accelerator, layer, rdma):
-    """The command line. Paths of what it makes are relative: it runs in the instance's folder."""
-    argv = machine(accelerator)
+
+def command(image, accelerator, layer, layout, guest):
+    """The command line of one guest. Paths of what it makes are relative: it runs in the guest's folder."""
+    model, guests = layout.model, layout.options.guests
+    argv = machine(accelerator, model)
     argv += ["-kernel", image.kernel, "-initrd", image.initramfs]
-    argv += ["-append", f"console=ttyS0 {_KERNEL} testbed.rdma={rdma}"]
+    argv += ["-append", f"console=ttyS0 {_KERNEL} testbed.guest={guest} {layout.options.append}".rstrip()]
     argv += ["-serial", "file:console", "-serial", "file:events", "-qmp", "unix:qmp,server=on,wait=off"]
     for tag, folder in (("tree", image.root), ("layer", layer), ("image", image.container / "root")):
         path = str(folder).replace(",", ",,")
@@ -30,38 +34,77 @@ def command(image, accelerator, layer, rdma):
         argv += ["-device", f"virtio-9p-pci,bus=pcie.0,fsdev={tag},mount_tag={tag}"]
     # The guest reaches nothing; it is reached through one port on our loopback, which the system picks.
     argv += ["-netdev", "user,id=access,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"]
-    argv += ["-device", "virtio-net-pci,bus=pcie.0,netdev=access,romfile="]
+    argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=access,romfile=,mac={mac(guest, ACCESS_MAC)}"]
+    if guests == 2:
+        argv += _cable("wire", guest, guests)
+        argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=wire,romfile=,mac={mac(guest, WIRE_MAC)},host_mtu={_WIRE_MTU}"]
     # Functions are found from the last option to the first: the reverse order makes mlx5_0 the first one found.
-    for index in reversed(range(len(_HCAS))):
-        argv += _hca(index, _HCAS[index])
+    for index, device in reversed(list(enumerate(_devices(layout, guest)))):
+        argv += _bridge(index, device[0], device[1:])
     return [str(word) for word in argv]
 
 
-def machine(accelerator):
+def machine(accelerator, model):
     """What a probe of an accelerator shares with the real machine."""
     argv = ["qemu-system-x86_64", "-M", "q35", "-nodefaults", "-display", "none", "-no-reboot"]
     argv += ["-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max"]
-    argv += ["-smp", f"{2 * _CPUS_PER_NUMA_NODE},sockets=2,cores={_CPUS_PER_NUMA_NODE}"]
-    argv += ["-m", f"{2 * _MEGABYTES_PER_NUMA_NODE}M"]
-    for node in range(2):
-        first = node * _CPUS_PER_NUMA_NODE
-        argv += ["-object", f"memory-backend-ram,id=memory{node},size={_MEGABYTES_PER_NUMA_NODE}M"]
-        argv += ["-numa", f"node,nodeid={node},cpus={first}-{first + _CPUS_PER_NUMA_NODE - 1},memdev=memory{node}"]
+    argv += ["-smp", f"{model.cpus},sockets={model.sockets},cores={model.cpus // model.sockets}"]
+    argv += ["-m", f"{model.memory}M"]
+    if model.flat:
+        return argv
+    first = 0
+    for number, node in enumerate(model.numa):
+        argv += ["-object", f"memory-backend-ram,id=memory{number},size={node.memory}M"]
+        argv += ["-numa", f"node,nodeid={number},cpus={first}-{first + node.cpus - 1},memdev=memory{number}"]
+        first += node.cpus
     return argv
 
 
-def _hca(index, numa):
-    """One function with its VFs, below a host bridge of its own, which is what puts it on a NUMA node."""
-    vectors = _VFS + 8
+def _devices(layout, guest):
+    """Each device that has a place: its NUMA node, and its options for the bus that puts it there."""
+    model, sharing = layout.model, layout.sharing
+    devices = []
+    for index, hca in enumerate(model.hcas * sharing):
+        devices.append((hca.numa, *_hca(index)))
+    for index, port in enumerate(model.roce):
+        cable = _cable(f"roce{index}", guest, layout.options.guests)
+        devices.append((port.numa, *cable, "-device", f"virtio-net-pci,netdev=roce{index},romfile=,mac={mac(guest, ROCE_MAC + index)}"))
+    for gpu in model.gpus * sharing:
+        devices.append((gpu.numa, "-device", "ati-vga,romfile="))
+    return devices
+
+
+def _bridge(index, numa, options):
+    """A device below a host bridge of its own, which is what puts it on a NUMA node."""
+    place = "" if numa is None else f",numa_node={numa}"
+    *others, last = options
     return [
-        *("-device", f"pxb-pcie,id=bridge{index},bus_nr={32 * (index + 1)},numa_node={numa},bus=pcie.0"),
+        *("-device", f"pxb-pcie,id=bridge{index},bus_nr={_BUSES * (index + 1)}{place},bus=pcie.0"),
         *("-device", f"pcie-root-port,id=port{index},bus=bridge{index},chassis={index + 1},slot={index + 1},"
                      "mem-reserve=2M,pref64-reserve=4M"),
+        *(*others, f"{last},bus=port{index}"),
+    ]  # fmt: skip
+
+
+def _hca(index):
+    vectors = MAX_VFS + 8
+    return [
         *("-device", f"nvme-subsys,id=subsystem{index}"),
-        *("-device", f"nvme,id=hca{index},serial=hca{index},subsys=subsystem{index},bus=port{index},"
-                     f"sriov_max_vfs={_VFS},sriov_vq_flexible={vectors},sriov_vi_flexible={_VFS},"
+        *("-device", f"nvme,id=hca{index},serial=hca{index},subsys=subsystem{index},"
+                     f"sriov_max_vfs={MAX_VFS},sriov_vq_flexible={vectors},sriov_vi_flexible={MAX_VFS},"
                      f"max_ioqpairs={vectors + 10},msix_qsize={vectors + 2}"),
-    ]
+    ]  # fmt: skip
+
+
+def _cable(name, guest, guests):
+    """A network between two guests; without a second one it ends at itself.
+
+    Datagrams have no connection: a guest can leave and come back without the other knowing.
+    """
+    if guests == 1:
+        return ["-netdev", f"hubport,id={name},hubid=0"]
+    ends = f"local.type=unix,local.path=../{name}.{guest},remote.type=unix,remote.path=../{name}.{1 - guest}"
+    return ["-netdev", f"dgram,id={name},{ends}"]
 
 
 def start(argv, folder):

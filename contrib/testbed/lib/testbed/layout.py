@@ -1,0 +1,168 @@
+"""Who lives where: the Slurm nodes of an instance, in which guest each is, and whose HCA has which name and address.
+
+All that depends on it is told from here: the guests' scripts (guest/layout), Slurm, the plugin's configuration, and the
+names in /etc/hosts. The devices of one guest are numbered from its first node to its last.
+"""
+
+import shlex
+from dataclasses import dataclass
+
+from .model import Model
+
+# Slurm's network, and on each rail a network of IPoIB, are numbered by node, from 1.
+_ETHERNET, _HOST = "10.9.0.{}", "10.9.0.254"
+_RAIL, _FIRST_RAIL = "10.{}.0.{}", 20
+_ROCE, _FIRST_ROCE = "10.{}.0.{}", 60
+
+# Interfaces are told apart by their address, as the kernel names them in the order it finds them.
+ACCESS_MAC, WIRE_MAC, ROCE_MAC = 0, 1, 16
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `testbed up` was told beside the model."""
+
+    guests: int = 1
+    rdma: str = "shared"
+    vfs: int | None = None  # None: as the model has it
+    vf_guids: str = "auto"
+    append: str = ""  # to the kernel's command line
+
+
+@dataclass(frozen=True)
+class Node:
+    """A Slurm node, its guest, and its devices by the names they have there."""
+
+    name: str
+    number: int  # of all nodes, from 0
+    place: int  # among the nodes of its guest
+    guest: int
+    hcas: tuple
+    roce: tuple
+
+    @property
+    def address(self):
+        return _ETHERNET.format(self.number + 1)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A model, spread over the guests of an instance."""
+
+    model: Model
+    options: Options
+
+    @property
+    def sharing(self):
+        """How many Slurm nodes are in one guest."""
+        return self.model.slurm_nodes if self.options.guests == 1 else 1
+
+    @property
+    def nodes(self):
+        model, sharing = self.model, self.sharing
+        return [
+            Node(
+                name=f"n{number}",
+                number=number,
+                place=number % sharing,
+                guest=number // sharing,
+                hcas=tuple(f"mlx5_{number % sharing * len(model.hcas) + i}" for i in range(len(model.hcas))),
+                roce=tuple(f"roce{i}" for i in range(len(model.roce))),
+            )
+            for number in range(sharing * self.options.guests)
+        ]
+
+    def files(self):
+        """Texts by their path in the guests' root; a guest reads its own layout."""
+        files = {f"usr/lib/testbed/layout-{guest}": self._guest(guest) for guest in range(self.options.guests)}
+        return files | {"etc/hosts": self.hosts(), "etc/slurm/nodes.conf": self._slurm()}
+
+    def plugin(self):
+        """What the plugin's configuration needs to know: which devices are whose."""
+        entries = []
+        for node in self.nodes:
+            devices = ", ".join(f'"{device}"' for device in (*node.hcas, *node.roce))
+            entries.append(f'\n[[nodes]]\nname = "{node.name}"\nhca = [{devices}]\n')
+        return "".join(entries)
+
+    def hosts(self):
+        lines = [("127.0.0.1", "localhost"), (_HOST, "host")]
+        lines += [(node.address, node.name) for node in self.nodes]
+        lines += [(node.address, f"host{node.guest}") for node in self.nodes if node.guest > 0]  # munge looks it up
+        for node in self.nodes:
+            lines += [(address, f"{node.name}-ib{rail}") for rail, (_, address) in enumerate(self._ipoib(node))]
+        return "".join(f"{address:<11} {name}\n" for address, name in lines)
+
+    def _ipoib(self, node):
+        """The node's ports, each with its IPoIB address: the first ports of all nodes are one rail, and so on."""
+        ports = [
+            f"{name}/{number + 1}"
+            for name, hca in zip(node.hcas, self.model.hcas)
+            for number in range(len(hca.ports))
+        ]  # fmt: skip
+        return [(port, _RAIL.format(_FIRST_RAIL + rail, node.number + 1)) for rail, port in enumerate(ports)]
+
+    def _slurm(self):
+        """A node's tasks have the cores that are its own; the others in its guest belong to its neighbour."""
+        cpus, sharing = self.model.cpus, self.sharing
+        lines = []
+        for node in self.nodes:
+            words = {
+                "NodeName": node.name,
+                "NodeAddr": node.address,
+                "Sockets": self.model.sockets,
+                "CoresPerSocket": cpus // self.model.sockets,
+                "ThreadsPerCore": 1,
+                "RealMemory": self.model.memory * 2 // 3 // sharing,
+            }
+            if sharing > 1:
+                words["CpuSpecList"] = ",".join(str(cpu) for cpu in range(cpus) if cpu % sharing != node.place)
+            lines.append(" ".join(f"{key}={value}" for key, value in words.items()) + "\n")
+        return "".join(lines)
+
+    def _guest(self, guest):
+        """The variables that guest/layout describes."""
+        nodes = [node for node in self.nodes if node.guest == guest]
+        hcas = [(name, hca) for node in nodes for name, hca in zip(node.hcas, self.model.hcas)]
+        roce = [(node, name, i) for node in nodes for i, name in enumerate(node.roce)]
+        vfs = self.options.vfs
+        return "".join(
+            [
+                _words("NODES", [node.name for node in nodes]),
+                _words("PEERS", [node.address for node in self.nodes if node.guest != guest]),
+                _words("RDMA", [self.options.rdma]),
+                _words("PORTS", [",".join(str(len(hca.ports)) for _, hca in hcas)]),
+                _words("VF_GUIDS", [self.options.vf_guids]),
+                _map("ADDRESS", {node.name: node.address for node in nodes} | ({"host": _HOST} if guest == 0 else {})),
+                _map("HCAS", {node.name: " ".join(node.hcas) for node in nodes}),
+                _map("NUMA", {name: -1 if hca.numa is None else hca.numa for name, hca in hcas}),
+                _map("VFS", {name: hca.vfs if vfs is None else vfs for name, hca in hcas}),
+                _map("IPOIB", {port: address for node in nodes for port, address in self._ipoib(node)}),
+                _map("PORT_WORDS", _port_words(hcas)),
+                _map("ROCE", {name: _ROCE.format(_FIRST_ROCE + i, node.number + 1) for node, name, i in roce}),
+                _map("ROCE_MAC", {name: mac(guest, ROCE_MAC + i) for _, name, i in roce}),
+            ]
+        )
+
+
+def mac(guest, number):
+    """The address of a guest's Ethernet interface."""
+    return f"52:54:00:b0:{guest:02x}:{number:02x}"
+
+
+def _port_words(hcas):
+    """By port what it is to be told once it is there."""
+    return {
+        f"{name}/{number + 1}": " ".join(words)
+        for name, hca in hcas
+        for number, words in enumerate(hca.ports)
+        if words
+    }  # fmt: skip
+
+
+def _words(name, words):
+    return f"{name}={shlex.quote(' '.join(words))}\n"
+
+
+def _map(name, pairs):
+    return f"declare -A {name}=({' '.join(f'[{key}]={shlex.quote(str(value))}' for key, value in pairs.items())})\n"

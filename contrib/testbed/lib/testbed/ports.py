@@ -1,0 +1,69 @@
+"""The words that describe an InfiniBand port: as people write them, in a model and in `testbed fabric`, and as the
+kernel module of the virtual HCAs takes them (vhca/README.md)."""
+
+STATES = ("down", "init", "armed", "active")
+# enum ib_port_speed and enum ib_port_width of the kernel
+SPEEDS = {"SDR": 1, "DDR": 2, "QDR": 4, "FDR10": 8, "FDR": 16, "EDR": 32, "HDR": 64, "NDR": 128}
+WIDTHS = {"1": 1, "2": 16, "4": 2, "8": 4, "12": 8}
+_PKEYS = 16  # of a port's table
+
+
+def for_module(key, value):
+    """`key=value` as the module takes it; ValueError says what is allowed instead."""
+    if key not in _CHECKS:
+        raise ValueError(f"unknown key '{key}': use {listed(_CHECKS, 'or')}")
+    return f"{key}={_CHECKS[key](value)}"
+
+
+def for_people(line):
+    """A line of the module's table of ports in the words that people write."""
+    device, *words = line.split()
+    return " ".join([device, *(_NAMED.get(word, word) for word in words)])
+
+
+def listed(words, last):
+    """a, b and c"""
+    *first, end = words
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def _state(value):
+    if value not in STATES:
+        raise ValueError(f"state '{value}': use {listed(STATES, 'or')}")
+    return value
+
+
+def _speed(value):
+    numbers = [str(number) for number in SPEEDS.values()]
+    if value.upper() not in SPEEDS and value not in numbers:
+        raise ValueError(f"speed '{value}': use {listed(SPEEDS, 'or')}, or the kernel's number ({', '.join(numbers)})")
+    return SPEEDS.get(value.upper(), value)
+
+
+def _width(value):
+    if value not in WIDTHS:
+        raise ValueError(f"width '{value}': use {listed(WIDTHS, 'or')}")
+    return WIDTHS[value]
+
+
+def _pkeys(value):
+    numbers = [_pkey(word) for word in value.split(",")]
+    if len(numbers) > _PKEYS:
+        raise ValueError(f"pkeys '{value}': a port has room for {_PKEYS}")
+    return ",".join(f"{number:#06x}" for number in numbers)
+
+
+def _pkey(word):
+    try:
+        number = int(word, 16)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 0xFFFF:
+        raise ValueError(f"pkeys '{word}': use numbers up to 0xffff with ',' between them, as in 0xffff,0x8001")
+    return number
+
+
+_CHECKS = {"state": _state, "speed": _speed, "width": _width, "pkeys": _pkeys}
+_NAMED = {f"speed={number}": f"speed={name}" for name, number in SPEEDS.items()} | {
+    f"width={number}": f"width={lanes}" for lanes, number in WIDTHS.items()
+}
