@@ -121,7 +121,7 @@ vf_netdevs() { ls -d "$pf"/virtfn*/net/*; }
 
 load() {
 	local m
-	for m in rdmavt ib_umad ib_uverbs rdma_ucm; do modprobe $m 2>/dev/null; done
+	for m in rdmavt ib_umad ib_uverbs rdma_ucm udp_tunnel; do modprobe $m 2>/dev/null; done
 	if [ -e "$ko" ]; then insmod "$ko" "$@"; else modprobe vhca "$@"; fi
 }
 
