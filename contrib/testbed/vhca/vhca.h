@@ -99,7 +99,7 @@ struct vh_answer {
 	u32 psn;
 };
 
-/* The requester's half towards another guest.  s_lock, or the work item. */
+/* The requester's half towards another guest.  s_lock, or RVT_S_BUSY. */
 struct vh_requester {
 	u32 wqe, off;			/* what is sent next: entry, octet */
 	u32 acked;			/* the responder expects this PSN next */
@@ -270,6 +270,7 @@ extern const enum ib_wc_opcode vh_wc_opcode[];
 int vh_send_init(void);
 void vh_send_exit(void);
 void vh_send_kick(struct vh_qp_priv *priv);
+void vh_send_some(struct vh_qp_priv *priv);
 void vh_send_work(struct work_struct *w);
 enum vh_result vh_local_op(struct rvt_qp *sqp, struct rvt_swqe *wqe,
 			   bool flush, enum ib_wc_status *st);

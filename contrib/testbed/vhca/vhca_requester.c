@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The requester towards responders in other guests: go-back-N over rdmavt's
- * PSNs.  All of it runs in the QP's work item; softirq context only notes what
- * an ACK said, or queues the data of a READ, and starts the work item.
+ * PSNs.  All of it runs in the send engine (vhca_send.c); softirq context only
+ * notes what an ACK said, or queues the data of a READ, and starts the engine.
  *
  * Work requests from s_last up to priv->req.wqe are under way.  Up to VH_WINDOW
  * octets are, and the last fragment asks for an ACK.  READs and atomics go alone:
@@ -22,7 +22,7 @@
  * The shortest ACK time-out.  Real HCAs have one too; here a guest that waits for
  * its turn on the host must not use up the retries.
  */
-#define VH_MIN_TIMEOUT	(HZ / 5)
+#define VH_MIN_TIMEOUT	(HZ / 2)
 
 static bool vh_is_uc(struct rvt_qp *qp)
 {
@@ -116,7 +116,7 @@ void vh_requester_expired(struct rvt_qp *qp)
 	((struct vh_qp_priv *)qp->priv)->req.expired = true;
 }
 
-/* ---- the work item; s_lock held unless said otherwise ---- */
+/* ---- the engine; s_lock held unless said otherwise ---- */
 
 static void vh_start_timer(struct rvt_qp *qp)
 {
@@ -228,7 +228,7 @@ static void vh_acknowledged(struct rvt_qp *qp, struct vh_requester *req, u32 psn
 		vh_stop_timer(qp);
 }
 
-/* True if the work item must stop here. */
+/* True if what may be sent must be looked at again. */
 static bool vh_refused(struct rvt_qp *qp, struct vh_requester *req,
 		       struct vh_answer nak)
 {
@@ -498,6 +498,12 @@ static void vh_do_local(struct rvt_qp *qp, struct vh_requester *req,
 	vh_finish(qp, req, r, st);
 }
 
+static bool vh_noted(struct vh_requester *req)
+{
+	return req->ack.kind != ACK_NONE || req->nak.kind != ACK_NONE ||
+		req->expired || !skb_queue_empty(&req->data);
+}
+
 /* RCU read side; s_lock held, RVT_S_BUSY set. */
 void vh_requester_work(struct vh_qp_priv *priv)
 {
@@ -523,6 +529,8 @@ void vh_requester_work(struct vh_qp_priv *priv)
 			continue;
 		}
 		wqe = vh_next_to_send(qp, req);
+		if (!wqe && vh_noted(req))
+			continue;	/* while the lock was not held */
 		if (!wqe)
 			break;
 		if (!budget--) {

@@ -5,9 +5,9 @@
  * rvt_ruc_loopback(): that finds peers on the same device only, and here the
  * peer is usually another HCA.
  *
- * A work item never runs twice at once and rdmavt waits for it (through
- * stop_send_queue and quiesce_qp) before it frees the QP, so the QP that sends
- * is safe without a reference.
+ * RVT_S_BUSY keeps it to one at a time, the work item or a program that posts
+ * (vh_do_send), and rdmavt waits for both (through stop_send_queue and quiesce_qp)
+ * before it frees the QP, so the QP that sends is safe without a reference.
  */
 #define pr_fmt(fmt) "vhca: " fmt
 
@@ -194,9 +194,9 @@ static void vh_send_here(struct vh_qp_priv *priv)
 	}
 }
 
-void vh_send_work(struct work_struct *w)
+/* Sends what may be sent, unless somebody else is at it, who will see it too. */
+void vh_send_some(struct vh_qp_priv *priv)
 {
-	struct vh_qp_priv *priv = container_of(w, struct vh_qp_priv, work);
 	struct rvt_qp *sqp = priv->qp;
 	bool out;
 
@@ -221,4 +221,9 @@ void vh_send_work(struct work_struct *w)
 unlock:
 	spin_unlock_irq(&sqp->s_lock);
 	rcu_read_unlock();
+}
+
+void vh_send_work(struct work_struct *w)
+{
+	vh_send_some(container_of(w, struct vh_qp_priv, work));
 }

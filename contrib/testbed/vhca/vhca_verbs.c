@@ -6,6 +6,7 @@
  */
 #define pr_fmt(fmt) "vhca: " fmt
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/cpumask.h>
 #include <linux/topology.h>
@@ -57,9 +58,20 @@ static void vh_qp_priv_free(struct rvt_dev_info *rdi, struct rvt_qp *qp)
 	kfree(priv);
 }
 
+/*
+ * A program that posts one request sends it itself.  It often spins on its CQ
+ * next, and whatever another CPU must do first comes late then, above all when
+ * that CPU is emulated and waits for its turn on the host.  Not for the kernel's
+ * own QPs, which post with locks held and interrupts off.
+ */
 static void vh_do_send(struct rvt_qp *qp)
 {
-	vh_send_kick(qp->priv);
+	struct vh_qp_priv *priv = qp->priv;
+
+	if (rvt_is_user_qp(qp) && in_task() && !irqs_disabled())
+		vh_send_some(priv);
+	else
+		vh_send_kick(priv);
 }
 
 static bool vh_schedule_send(struct rvt_qp *qp)
@@ -75,6 +87,9 @@ static bool vh_schedule_send(struct rvt_qp *qp)
 static void vh_stop_send_queue(struct rvt_qp *qp)
 {
 	cancel_work_sync(&((struct vh_qp_priv *)qp->priv)->work);
+	/* who sends in vh_do_send() is never long about it */
+	while (READ_ONCE(qp->s_flags) & RVT_S_BUSY)
+		usleep_range(50, 200);
 }
 
 /* Requests posted in SQD wait for RTS; nobody else looks at them again. */
@@ -175,7 +190,7 @@ static int vh_setup_wqe(struct rvt_qp *qp, struct rvt_swqe *wqe,
 	u64 sum = 0;
 	int i;
 
-	*call_send = false;
+	*call_send = true;
 	if (vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL)
 		return 0;
 	/*
