@@ -1,8 +1,10 @@
 #!/bin/sh
-# Builds the testbed and this checkout in it, and boots the instance that serves all cluster tests.
+# testbed_up.sh NAME [OPTION...]: builds the testbed and this checkout in it, and boots an instance for cluster tests.
 set -eu
 testbed=$(dirname "$0")/../../contrib/testbed/testbed
+name=$1
+shift
 "$testbed" image
 "$testbed" build
-"$testbed" down --name ctest 2> /dev/null || true
-"$testbed" up --name ctest
+"$testbed" down --name "$name" 2> /dev/null || true
+"$testbed" up --name "$name" "$@"

@@ -8,7 +8,7 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 TESTBED = SOURCE / "contrib" / "testbed" / "testbed"
-INSTANCE = "ctest"
+INSTANCE = "ctest"  # unless the file of a test has another one: see CMakeLists.txt, and `use`
 NODES = ("n0", "n1")
 IMAGE = "/var/lib/testbed/image"
 PINGPONG = "/usr/lib/testbed/pingpong"
@@ -35,6 +35,20 @@ class Result:
 
     def __str__(self):
         return f"status {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+def use(instance):
+    """From here on everything is asked of this instance."""
+    global INSTANCE, NODES
+    INSTANCE = instance
+    NODES = tuple(must(run("host", "sinfo", "-hN", "-o", "%N")).lines)
+
+
+def testbed(command, *args, timeout=60):
+    """The testbed's own tool."""
+    words = [str(TESTBED), command, "--name", INSTANCE, *args]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False)
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
 def run(node, *command, user="root", timeout=60, stdin=None):

@@ -7,6 +7,7 @@ from .report import Failure
 
 _PARAMETERS = "/sys/module/vhca/parameters"
 _SWITCH = {"on": "Y", "off": "N"}
+_KEYS = "state=, speed=, width= or pkeys="
 _LIMIT_S = 20
 
 
@@ -28,6 +29,8 @@ def manage(guest, value):
 
 def change(guest, port, words):
     """A port gets another state, speed, width or P_Key table."""
+    if not words:
+        raise Failure(f"nothing to do for {port}: give {_KEYS}")
     line = " ".join([port, *(_word(word) for word in words)])
     # The module says what it did not like in the kernel's log.
     _sh(guest, f"echo {shlex.quote(line)} 2> /dev/null > {_PARAMETERS}/ctl || "
@@ -37,7 +40,7 @@ def change(guest, port, words):
 def _word(word):
     key, equals, value = word.partition("=")
     if not equals:
-        raise Failure(f"'{word}' is not KEY=VALUE: give state=, speed=, width= or pkeys=")
+        raise Failure(f"'{word}' is not KEY=VALUE: give {_KEYS}")
     try:
         return ports.for_module(key, value)
     except ValueError as error:

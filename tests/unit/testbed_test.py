@@ -1,0 +1,155 @@
+"""The testbed's pure parts: model files, and what is made of them before anything boots."""
+
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+TESTBED = pathlib.Path(__file__).resolve().parents[2] / "contrib" / "testbed"
+sys.path.insert(0, str(TESTBED / "lib"))
+
+from testbed import model, ports, qemu  # noqa: E402  (the path above comes first)
+from testbed.layout import Layout, Options  # noqa: E402
+from testbed.report import Failure  # noqa: E402
+
+NUMA = "[[numa]]\ncpus = 2\nmemory = 512\n"
+HCA = "[[hca]]\nnuma = 0\n"
+
+
+def load(text):
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "site.toml"
+        file.write_text(text)
+        return model.load(str(file))
+
+
+class Image:
+    """As far as a command line needs it."""
+
+    root = kernel = initramfs = pathlib.Path("/tree")
+    container = pathlib.Path("/container")
+
+
+def command(layout, guest=0):
+    return " ".join(qemu.command(Image, "tcg", "layer", layout, guest))
+
+
+class WrongModels(unittest.TestCase):
+    def refused(self, text, what):
+        with self.assertRaises(Failure) as raised:
+            load(text)
+        told = str(raised.exception)
+        self.assertNotIn("\n", told)
+        self.assertRegex(told, r"^model /.*/site\.toml: ")
+        self.assertEqual(told.partition("site.toml: ")[2], what)
+
+    def test_each_is_told_by_table_key_and_what_is_allowed(self):
+        for text, what in {
+            HCA: "numa: 0 of them: use 1 to 8 tables [[numa]]",
+            NUMA: "hca: 0 of them: use 1 to 16 tables [[hca]]",
+            "slurm_nodes = 2\n" + NUMA + HCA * 9: "hca: 9 of them: use 1 to 8 tables [[hca]]",
+            "slurm_nodes = 3\n" + NUMA + HCA: "slurm_nodes: 3: use a number from 1 to 2",
+            "slurm_nodes = true\n" + NUMA + HCA: "slurm_nodes: true: use a number from 1 to 2",
+            "flat = 1\n" + NUMA + HCA: "flat: 1: use true or false",
+            "sokets = 2\n" + NUMA + HCA: "sokets: unknown key: use flat, slurm_nodes, sockets, numa, hca, roce or gpu",
+            "sockets = 3\n" + NUMA + HCA: "sockets: 2 CPUs cannot be shared out evenly among 3",
+            "slurm_nodes = 2\n" + NUMA.replace("2", "3", 1) + HCA: "numa 0: cpus: 3 cannot be shared by 2 Slurm nodes; use an even number",
+            "[[numa]]\ncpus = 2\n" + HCA: "numa 0: memory: missing: give a number from 256 to 65536",
+            NUMA + "[[hca]]\n": "hca 0: numa: missing: give a number from 0 to 0",
+            NUMA + "[[hca]]\nnuma = 1\n": "hca 0: numa: 1: use a number from 0 to 0",
+            NUMA + HCA + HCA + "ports = 3\n": "hca 1: ports: 3: use a number from 1 to 2",
+            NUMA + HCA + "vfs = 9\n": "hca 0: vfs: 9: use a number from 0 to 8",
+            NUMA + HCA + 'state = "dead"\n': "hca 0: state 'dead': use down, init, armed or active",
+            NUMA + HCA + 'speed = "fast"\n': "hca 0: speed 'fast': use SDR, DDR, QDR, FDR10, FDR, EDR, HDR or NDR, or the "
+            "kernel's number (1, 2, 4, 8, 16, 32, 64, 128)",
+            NUMA + HCA + "speed = 64\n": "hca 0: speed: 64: use a text, or a list with a text for each port",
+            NUMA + HCA + 'ports = 2\nstate = ["down"]\n': "hca 0: state: 1 values for an HCA with ports = 2",
+            NUMA + HCA + 'pkeys = "0x10000"\n': "hca 0: pkeys '0x10000': use numbers up to 0xffff with ',' between them, "
+            "as in 0xffff,0x8001",
+            NUMA + HCA + "port = 1\n": "hca 0: port: unknown key: use numa, ports, state, speed, width, pkeys or vfs",
+            NUMA + HCA + "[roce]\n": "roce: use a table [[roce]] for each",
+            NUMA + HCA + "[[gpu]]\nnuma = 0\nname = 1\n": "gpu 0: name: unknown key: use numa",
+            NUMA + HCA + "[[gpu]]\nnuma = 0\n" * 24: "25 HCAs, RoCE ports and GPUs in one guest: there is room for 24",
+            "slurm_nodes = 2\n" + NUMA + HCA + "[[roce]]\nnuma = 0\n": "roce: needs slurm_nodes = 1, as the second Slurm node "
+            "of a guest cannot have RoCE ports",
+            "flat = true\n" + NUMA * 2 + "[[hca]]\n": "numa: 2 of them, but a flat node has one",
+            "flat = true\n" + NUMA + HCA: "hca 0: numa: a flat node tells nobody which NUMA node a device is on",
+            "sockets = 2\n" + NUMA.replace("2", "3", 1) + NUMA.replace("2", "1", 1) + HCA: "numa 0: cpus: 0 to 2 are in two "
+            "sockets, as each has 2",
+            "not toml": "not TOML: Expected '=' after a key in a key/value pair (at line 1, column 5)",
+        }.items():
+            with self.subTest(what):
+                self.refused(text, what)
+
+    def test_a_model_that_does_not_exist_is_told_with_those_that_do(self):
+        for name in ("nope", "/nowhere/nope.toml"):
+            with self.assertRaisesRegex(Failure, f"^no model '{name}': use decoys, dual-port, flat, rails8 or small, or "):
+                model.load(name)
+
+
+class OurModels(unittest.TestCase):
+    def test_every_one_is_right_and_can_have_two_guests(self):
+        for name in model.names():
+            for guests in (1, 2):
+                layout = Layout(model.load(name), Options(guests=guests))
+                hcas = sum(len(node.hcas) for node in layout.nodes if node.guest == 0)
+                self.assertEqual(command(layout).count("nvme,id=hca"), hcas)
+                self.assertLessEqual(hcas, 16)
+
+    def test_two_nodes_in_one_guest_share_its_cores_and_have_hcas_of_their_own(self):
+        layout = Layout(model.load("small"), Options())
+        files = layout.files()
+        self.assertEqual(
+            files["etc/slurm/nodes.conf"],
+            "NodeName=n0 NodeAddr=10.9.0.1 Sockets=2 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1024 CpuSpecList=1,3\n"
+            "NodeName=n1 NodeAddr=10.9.0.2 Sockets=2 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1024 CpuSpecList=0,2\n",
+        )
+        self.assertIn("HCAS=([n0]='mlx5_0 mlx5_1' [n1]='mlx5_2 mlx5_3')\n", files["usr/lib/testbed/layout-0"])
+        self.assertIn("PEERS=''\n", files["usr/lib/testbed/layout-0"])
+        self.assertIn("10.21.0.2   n1-ib1\n", files["etc/hosts"])
+        self.assertEqual(
+            layout.plugin(),
+            '\n[[nodes]]\nname = "n0"\nhca = ["mlx5_0", "mlx5_1"]\n\n[[nodes]]\nname = "n1"\nhca = ["mlx5_2", "mlx5_3"]\n',
+        )
+
+    def test_in_two_guests_each_node_has_all_of_its_guest(self):
+        layout = Layout(model.load("small"), Options(guests=2))
+        files = layout.files()
+        self.assertNotIn("CpuSpecList", files["etc/slurm/nodes.conf"])
+        for guest, (node, address, peer) in enumerate((("n0", 1, 2), ("n1", 2, 1))):
+            told = files[f"usr/lib/testbed/layout-{guest}"]
+            self.assertIn(f"NODES={node}\nPEERS=10.9.0.{peer}\n", told)
+            self.assertIn(f"IPOIB=([mlx5_0/1]=10.20.0.{address} [mlx5_1/1]=10.21.0.{address})\n", told)
+            self.assertIn(f"local.path=../wire.{guest},remote.type=unix,remote.path=../wire.{1 - guest}", command(layout, guest))
+
+    def test_a_port_is_told_how_it_differs(self):
+        told = Layout(model.load("decoys"), Options(vfs=1)).files()["usr/lib/testbed/layout-0"]
+        self.assertIn("PORT_WORDS=([mlx5_0/1]=state=down [mlx5_2/1]=state=init [mlx5_3/1]=speed=1)\n", told)
+        self.assertIn("VFS=([mlx5_0]=1 [mlx5_1]=1 ", told)
+
+    def test_a_flat_node_has_no_numa_affinity_anywhere(self):
+        layout = Layout(model.load("flat"), Options())
+        self.assertNotIn("numa", command(layout))
+        self.assertIn("NUMA=([mlx5_0]=-1 [mlx5_1]=-1)\n", layout.files()["usr/lib/testbed/layout-0"])
+
+
+class Words(unittest.TestCase):
+    def test_what_people_write_is_what_the_module_takes(self):
+        for key, given, taken in (
+            ("state", "armed", "state=armed"),
+            ("speed", "hdr", "speed=64"),
+            ("speed", "64", "speed=64"),
+            ("width", "4", "width=2"),
+            ("width", "1", "width=1"),
+            ("pkeys", "ffff,0x1", "pkeys=0xffff,0x0001"),
+        ):
+            self.assertEqual(ports.for_module(key, given), taken)
+
+    def test_and_what_it_shows_is_what_people_write(self):
+        shown = ports.for_people("mlx5_0/1 state=active speed=64 width=2 pkeys=0xffff,0x8001")
+        self.assertEqual(shown, "mlx5_0/1 state=active speed=HDR width=4 pkeys=0xffff,0x8001")
+
+
+if __name__ == "__main__":
+    unittest.main()
