@@ -106,7 +106,7 @@ class OurModels(unittest.TestCase):
             "NodeName=n1 NodeAddr=10.9.0.2 Sockets=2 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1024 CpuSpecList=0,2\n",
         )
         self.assertIn("HCAS=([n0]='mlx5_0 mlx5_1' [n1]='mlx5_2 mlx5_3')\n", files["usr/lib/testbed/layout-0"])
-        self.assertIn("PEERS=''\n", files["usr/lib/testbed/layout-0"])
+        self.assertIn("GUESTS=1\n", files["usr/lib/testbed/layout-0"])
         self.assertIn("10.21.0.2   n1-ib1\n", files["etc/hosts"])
         self.assertEqual(
             layout.plugin(),
@@ -117,11 +117,13 @@ class OurModels(unittest.TestCase):
         layout = Layout(model.load("small"), Options(guests=2))
         files = layout.files()
         self.assertNotIn("CpuSpecList", files["etc/slurm/nodes.conf"])
-        for guest, (node, address, peer) in enumerate((("n0", 1, 2), ("n1", 2, 1))):
+        for guest, (node, address) in enumerate((("n0", 1), ("n1", 2))):
             told = files[f"usr/lib/testbed/layout-{guest}"]
-            self.assertIn(f"NODES={node}\nPEERS=10.9.0.{peer}\n", told)
+            self.assertIn(f"NODES={node}\nGUESTS=2\n", told)
             self.assertIn(f"IPOIB=([mlx5_0/1]=10.20.0.{address} [mlx5_1/1]=10.21.0.{address})\n", told)
-            self.assertIn(f"local.path=../wire.{guest},remote.type=unix,remote.path=../wire.{1 - guest}", command(layout, guest))
+            for cable in ("wire", "fabric"):
+                ends = f"local.path=../{cable}.{guest},remote.type=unix,remote.path=../{cable}.{1 - guest}"
+                self.assertIn(ends, command(layout, guest))
 
     def test_a_port_is_told_how_it_differs(self):
         told = Layout(model.load("decoys"), Options(vfs=1)).files()["usr/lib/testbed/layout-0"]

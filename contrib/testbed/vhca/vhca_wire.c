@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The cable between guests: a UDP socket of the kernel in the first network
- * namespace, and what every guest knows of the others' ports.
+ * The cable between guests: a UDP socket of the kernel, in the network namespace
+ * that the module was loaded from, and what every guest knows of the others'
+ * ports.
  *
  * Datagrams are taken in softirq context, right where the network stack has
  * them (as an UDP tunnel does), and left from wherever they are made: no
@@ -16,6 +17,7 @@
 
 #include <linux/inet.h>
 #include <linux/module.h>
+#include <linux/nsproxy.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <net/route.h>
@@ -39,6 +41,7 @@ module_param_array(peers, charp, &npeers, 0444);
 MODULE_PARM_DESC(peers, "IPv4 addresses of the other guests (default none)");
 
 static __be32 vh_peer_addrs[VH_MAX_GUESTS];
+static struct net *vh_net;		/* where the cable is */
 static struct socket *vh_sock;
 static u64 vh_nonce;
 
@@ -126,7 +129,7 @@ static void vh_wire_xmit(__be32 addr, struct sk_buff *skb)
 		.daddr = addr,
 		.flowi4_proto = IPPROTO_UDP,
 	};
-	struct rtable *rt = ip_route_output_key(&init_net, &fl);
+	struct rtable *rt = ip_route_output_key(vh_net, &fl);
 
 	if (IS_ERR(rt)) {		/* the link is down: as a pulled cable */
 		kfree_skb(skb);
@@ -562,12 +565,14 @@ int vh_wire_init(void)
 		return ret;
 	skb_queue_head_init(&vh_hellos);
 	vh_nonce = get_random_u64() | 1;
-	ret = udp_sock_create4(&init_net, &port, &vh_sock);
+	vh_net = get_net(current->nsproxy->net_ns);
+	ret = udp_sock_create4(vh_net, &port, &vh_sock);
 	if (ret) {
 		pr_err("UDP port %d: error %d\n", VH_WIRE_PORT, ret);
+		put_net(vh_net);
 		return ret;
 	}
-	setup_udp_tunnel_sock(&init_net, vh_sock, &tunnel);
+	setup_udp_tunnel_sock(vh_net, vh_sock, &tunnel);
 	return 0;
 }
 
@@ -594,5 +599,6 @@ void vh_wire_exit(void)
 	skb_queue_purge(&vh_hellos);
 	for (guest = 0; guest < VH_MAX_GUESTS; guest++)
 		vh_set_table(guest, NULL);
+	put_net(vh_net);
 	rcu_barrier();
 }

@@ -15,7 +15,7 @@ _RAIL, _FIRST_RAIL = "10.{}.0.{}", 20
 _ROCE, _FIRST_ROCE = "10.{}.0.{}", 60
 
 # Interfaces are told apart by their address, as the kernel names them in the order it finds them.
-ACCESS_MAC, WIRE_MAC, ROCE_MAC = 0, 1, 16
+ACCESS_MAC, WIRE_MAC, FABRIC_MAC, ROCE_MAC = 0, 1, 2, 16
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Layout:
         return "".join(
             [
                 _words("NODES", [node.name for node in nodes]),
-                _words("PEERS", [node.address for node in self.nodes if node.guest != guest]),
+                _words("GUESTS", [str(self.options.guests)]),
                 _words("RDMA", [self.options.rdma]),
                 _words("PORTS", [",".join(str(len(hca.ports)) for _, hca in hcas)]),
                 _words("VF_GUIDS", [self.options.vf_guids]),

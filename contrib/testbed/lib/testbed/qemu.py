@@ -7,7 +7,7 @@ emulated graphics card without a driver.
 import subprocess
 from pathlib import Path
 
-from .layout import ACCESS_MAC, ROCE_MAC, WIRE_MAC, mac
+from .layout import ACCESS_MAC, FABRIC_MAC, ROCE_MAC, WIRE_MAC, mac
 from .model import MAX_VFS
 
 # From one device's PCI bus to the next; a device has one below its bridge, and the last of 24 is still below 256.
@@ -36,8 +36,10 @@ def command(image, accelerator, layer, layout, guest):
     argv += ["-netdev", "user,id=access,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"]
     argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=access,romfile=,mac={mac(guest, ACCESS_MAC)}"]
     if guests == 2:
-        argv += _cable("wire", guest, guests)
-        argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=wire,romfile=,mac={mac(guest, WIRE_MAC)},host_mtu={_WIRE_MTU}"]
+        for name, number in (("wire", WIRE_MAC), ("fabric", FABRIC_MAC)):  # Ethernet, and what InfiniBand travels by
+            argv += _cable(name, guest, guests)
+            device = f"virtio-net-pci,bus=pcie.0,netdev={name},romfile=,mac={mac(guest, number)}"
+            argv += ["-device", f"{device},host_mtu={_WIRE_MTU}"]
     # Functions are found from the last option to the first: the reverse order makes mlx5_0 the first one found.
     for index, device in reversed(list(enumerate(_devices(layout, guest)))):
         argv += _bridge(index, device[0], device[1:])
