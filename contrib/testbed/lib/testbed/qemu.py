@@ -34,13 +34,13 @@ def command(image, accelerator, layer, layout, guest):
         argv += ["-device", f"virtio-9p-pci,bus=pcie.0,fsdev={tag},mount_tag={tag}"]
     # The guest reaches nothing; it is reached through one port on our loopback, which the system picks.
     argv += ["-netdev", "user,id=access,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"]
-    argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=access,romfile=,mac={mac(guest, ACCESS_MAC)}"]
+    argv += ["-device", _ethernet("access", mac(guest, ACCESS_MAC)) + ",bus=pcie.0"]
     if guests == 2:
         argv += _cable("wire", guest, guests)
-        argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=wire,romfile=,mac={mac(guest, WIRE_MAC)},host_mtu={_WIRE_MTU}"]
+        argv += ["-device", _ethernet("wire", mac(guest, WIRE_MAC)) + f",bus=pcie.0,host_mtu={_WIRE_MTU}"]
     # Functions are found from the last option to the first: the reverse order makes mlx5_0 the first one found.
-    for index, device in reversed(list(enumerate(_devices(layout, guest)))):
-        argv += _bridge(index, device[0], device[1:])
+    for index, (numa, *options) in reversed(list(enumerate(_devices(layout, guest)))):
+        argv += _bridge(index, numa, options)
     return [str(word) for word in argv]
 
 
@@ -68,7 +68,7 @@ def _devices(layout, guest):
         devices.append((hca.numa, *_hca(index)))
     for index, port in enumerate(model.roce):
         cable = _cable(f"roce{index}", guest, layout.options.guests)
-        devices.append((port.numa, *cable, "-device", f"virtio-net-pci,netdev=roce{index},romfile=,mac={mac(guest, ROCE_MAC + index)}"))
+        devices.append((port.numa, *cable, "-device", _ethernet(f"roce{index}", mac(guest, ROCE_MAC + index))))
     for gpu in model.gpus * sharing:
         devices.append((gpu.numa, "-device", "ati-vga,romfile="))
     return devices
@@ -96,13 +96,17 @@ def _hca(index):
     ]  # fmt: skip
 
 
+def _ethernet(cable, address):
+    return f"virtio-net-pci,netdev={cable},romfile=,mac={address}"
+
+
 def _cable(name, guest, guests):
-    """A network between two guests; without a second one it ends at itself.
+    """A network between two guests; with one guest it leads nowhere.
 
     Datagrams have no connection: a guest can leave and come back without the other knowing.
     """
     if guests == 1:
-        return ["-netdev", f"hubport,id={name},hubid=0"]
+        return ["-netdev", f"user,id={name},restrict=on,ipv6=off"]
     ends = f"local.type=unix,local.path=../{name}.{guest},remote.type=unix,remote.path=../{name}.{1 - guest}"
     return ["-netdev", f"dgram,id={name},{ends}"]
 
