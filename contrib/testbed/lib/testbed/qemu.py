@@ -34,10 +34,10 @@ def command(image, accelerator, layer, layout, guest):
         argv += ["-device", f"virtio-9p-pci,bus=pcie.0,fsdev={tag},mount_tag={tag}"]
     # The guest reaches nothing; it is reached through one port on our loopback, which the system picks.
     argv += ["-netdev", "user,id=access,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"]
-    argv += ["-device", _ethernet("access", mac(guest, ACCESS_MAC)) + ",bus=pcie.0"]
+    argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=access,romfile=,mac={mac(guest, ACCESS_MAC)}"]
     if guests == 2:
         argv += _cable("wire", guest, guests)
-        argv += ["-device", _ethernet("wire", mac(guest, WIRE_MAC)) + f",bus=pcie.0,host_mtu={_WIRE_MTU}"]
+        argv += ["-device", f"virtio-net-pci,bus=pcie.0,netdev=wire,romfile=,mac={mac(guest, WIRE_MAC)},host_mtu={_WIRE_MTU}"]
     # Functions are found from the last option to the first: the reverse order makes mlx5_0 the first one found.
     for index, (numa, *options) in reversed(list(enumerate(_devices(layout, guest)))):
         argv += _bridge(index, numa, options)
@@ -68,7 +68,8 @@ def _devices(layout, guest):
         devices.append((hca.numa, *_hca(index)))
     for index, port in enumerate(model.roce):
         cable = _cable(f"roce{index}", guest, layout.options.guests)
-        devices.append((port.numa, *cable, "-device", _ethernet(f"roce{index}", mac(guest, ROCE_MAC + index))))
+        card = f"virtio-net-pci,netdev=roce{index},romfile=,mac={mac(guest, ROCE_MAC + index)}"
+        devices.append((port.numa, *cable, "-device", card))
     for gpu in model.gpus * sharing:
         devices.append((gpu.numa, "-device", "ati-vga,romfile="))
     return devices
@@ -94,10 +95,6 @@ def _hca(index):
                      f"sriov_max_vfs={MAX_VFS},sriov_vq_flexible={vectors},sriov_vi_flexible={MAX_VFS},"
                      f"max_ioqpairs={vectors + 10},msix_qsize={vectors + 2}"),
     ]  # fmt: skip
-
-
-def _ethernet(cable, address):
-    return f"virtio-net-pci,netdev={cable},romfile=,mac={address}"
 
 
 def _cable(name, guest, guests):
