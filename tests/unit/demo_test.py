@@ -80,7 +80,7 @@ BY_TCP = counters.Counters(port=14_416_000, ipoib=14_400_000, ethernet=5_000_000
 class FakeCluster:
     """A cluster where each run ends as told: what it printed, its exit status, and what each node counted."""
 
-    NODES = ("n0", "n1")
+    places = counters.ONE_GUEST
 
     def __init__(self, *told):
         self.told = list(told)
@@ -88,7 +88,7 @@ class FakeCluster:
         self.asked = []
 
     def counters_now(self):
-        return {node: self.now for node in self.NODES}
+        return {node: self.now for node in self.places}
 
     def srun(self, options, script, limit):
         self.asked.append((options, script))
@@ -110,10 +110,15 @@ def outcomes(today=TODAY, verbs=NATIVE, bare=BARE):
 
 class Counting(unittest.TestCase):
     def test_a_node_has_its_own_hcas_and_interfaces(self):
-        n0 = counters.parse("n0", PORTS, N0)
+        n0 = counters.parse("n0", counters.ONE_GUEST["n0"], PORTS, N0)
         self.assertEqual(n0, counters.Counters(port=204687504, ipoib=57755816, ethernet=20228962))
-        n1 = counters.parse("n1", PORTS, N1)
+        n1 = counters.parse("n1", counters.ONE_GUEST["n1"], PORTS, N1)
         self.assertEqual(n1, counters.Counters(port=204686584, ipoib=57731600, ethernet=20263870))
+
+    def test_in_two_guests_each_counts_for_itself(self):
+        ports = PORTS.replace("mlx5_2", "other_0").replace("mlx5_3", "other_1")
+        n1 = counters.parse("n1", counters.TWO_GUESTS["n1"], ports, N0.replace("eth0", "eth1"))
+        self.assertEqual(n1, counters.Counters(port=204687504, ipoib=57755816, ethernet=139739))
 
     def test_ipoib_is_tcp(self):
         self.assertEqual(BY_TCP.verbs, 16_000)
@@ -121,9 +126,9 @@ class Counting(unittest.TestCase):
 
     def test_what_is_not_counted_is_not_taken_for_nothing(self):
         with self.assertRaisesRegex(ValueError, "n0 has no counters of mlx5_0, mlx5_1"):
-            counters.parse("n0", "", N0)
+            counters.parse("n0", counters.ONE_GUEST["n0"], "", N0)
         with self.assertRaisesRegex(ValueError, "n1 has no counters of eth0"):
-            counters.parse("n1", PORTS, N1.replace("eth0", "eth7"))
+            counters.parse("n1", counters.ONE_GUEST["n1"], PORTS, N1.replace("eth0", "eth7"))
 
 
 class Printed(unittest.TestCase):

@@ -44,6 +44,8 @@ def _parser():
     )
     parser.add_argument("--keep", action="store_true", help="leave the cluster up, and say how to use it by hand")
     parser.add_argument("--json", type=_new_file, metavar="FILE", help="also write the numbers to FILE")
+    guests = "virtual machines to use; in 2, each node has a kernel of its own (default: %(default)s)"
+    parser.add_argument("--guests", type=int, choices=(1, 2), default=1, help=guests)
     parser.add_argument(
         "--option", default="verbs", metavar="OPTION", help="what run 2 gives --container-ib (default: %(default)s)"
     )
@@ -65,8 +67,8 @@ def _interrupted(number, _):
 def _demo(arguments):
     cluster.check()
     cluster.prepare()
-    with cluster.up(arguments.keep):
-        outcomes = runs.all_three(cluster, arguments.option)
+    with cluster.up(arguments.keep, arguments.guests) as booted:
+        outcomes = runs.all_three(booted, arguments.option)
         failures = judge.failures(*outcomes)
         if arguments.json:
             numbers = {"native": not failures, "failures": failures, "runs": [o.numbers() for o in outcomes]}

@@ -12,7 +12,6 @@ from .process import STDERR, TIMED_OUT, run
 from .progress import CannotRun, phase, say
 
 NAME = "demo"
-NODES = ("n0", "n1")
 
 _CONTRIB = Path(__file__).resolve().parents[2]
 _TESTBED = _CONTRIB / "testbed" / "testbed"
@@ -50,32 +49,41 @@ def prepare():
 
 
 @contextmanager
-def up(keep):
+def up(keep, guests):
     """A freshly booted cluster, which is gone afterwards, however that comes about, unless it is to be kept."""
     _check_free()  # again, as building may have taken minutes
     done = False
     try:
-        _must("the cluster boots (testbed up)", [_TESTBED, "up", "--name", NAME], _UP_LIMIT_S)
-        yield
+        _must("the cluster boots (testbed up)", [_TESTBED, "up", "--name", NAME, "--guests", guests], _UP_LIMIT_S)
+        yield Cluster(counters.ONE_GUEST if guests == 1 else counters.TWO_GUESTS)
         done = True
     finally:
         if not (keep and done):
             _down()
 
 
-def counters_now():
-    """The kernel's counters of both nodes, by node."""
-    # n1 has a network namespace of its own; the ports of all HCAs count in the guest's own sysfs.
-    ports = _ask("host", "grep -H . /sys/class/infiniband/*/ports/*/counters/port_*_data")
-    return {node: counters.parse(node, ports, _ask(node, "cat /proc/net/dev")) for node in NODES}
+class Cluster:
+    """Two nodes that are up."""
 
+    def __init__(self, places):
+        self.places = places
 
-def srun(options, script, limit):
-    """A step of one task on each node, as user alice: its result, and the seconds it took."""
-    begin = time.monotonic()
-    step = ["srun", "-N2", "-n2", "--mpi=pmix", *options, "sh", "-c", script]
-    result = run([*_exec("n0", limit), *step], limit + 30, capture=True)
-    return result, time.monotonic() - begin
+    def counters_now(self):
+        """The kernel's counters of all nodes, by node."""
+        counted = {}
+        for node, place in self.places.items():
+            # A node may have a network namespace of its own; the ports of all HCAs count in the guest's own sysfs.
+            ports = _ask(place.guest, "grep -H . /sys/class/infiniband/*/ports/*/counters/port_*_data")
+            counted[node] = counters.parse(node, place, ports, _ask(node, "cat /proc/net/dev"))
+        return counted
+
+    @staticmethod
+    def srun(options, script, limit):
+        """A step of one task on each node, as user alice: its result, and the seconds it took."""
+        begin = time.monotonic()
+        step = ["srun", "-N2", "-n2", "--mpi=pmix", *options, "sh", "-c", script]
+        result = run([*_exec("n0", limit), *step], limit + 30, capture=True)
+        return result, time.monotonic() - begin
 
 
 def by_hand(option):
@@ -108,7 +116,7 @@ def _must(name, argv, limit):
         if status == TIMED_OUT:
             raise CannotRun(f"'{_relative(argv[0])}' took longer than {limit} s")
         if status != 0:
-            words = " ".join([str(_relative(argv[0])), *argv[1:]])
+            words = " ".join(str(word) for word in (_relative(argv[0]), *argv[1:]))
             raise CannotRun(f"'{words}' failed with exit status {status}; its reason is above")
 
 

@@ -21,8 +21,6 @@ _IMAGE = "/var/lib/testbed/image"
 # are covered by a folder that is empty on every Debian.
 _NO_DEVICES = "-b /mnt:/dev/infiniband"
 
-# What a host job must know by itself when no plugin told: contrib/testbed/README.md.
-_OWN_HCA = {"n0": "mlx5_0:1", "n1": "mlx5_2:1"}
 _BY_HAND = "set by hand, by UCX_NET_DEVICES"
 
 
@@ -66,8 +64,8 @@ def all_three(cluster, option):
     today = _run(cluster, 1, "container as today", [], _in_container(_NO_DEVICES), _without_devices)
     ours = [f"--container-ib={option},report=full"]
     verbs = _run(cluster, 2, f"--container-ib={option}", ours, _in_container(), _by_plugin)
-    # The same HCAs, so that what differs is only the container and who chose.
-    ports = {node: verbs.nodes[node].ports or _OWN_HCA[node] for node in cluster.NODES}
+    # The same HCAs, so that what differs is only the container and who chose; without, what a host job must know itself.
+    ports = {node: verbs.nodes[node].ports or f"{place.hcas[0]}:1" for node, place in cluster.places.items()}
     well_tuned = ["--propagate=NONE"]  # else the login's memlock limit is passed on, too little for UCX
     bare = _run(cluster, 3, "bare on the node", well_tuned, _bare(ports), lambda node, _: (ports[node], _BY_HAND))
     return today, verbs, bare
@@ -103,7 +101,7 @@ def _run(cluster, number, name, options, script, choice):
         raise CannotRun(str(error)) from None
     told = output.parse(result.out, result.err)
     outcome = Outcome(number, name, _failure(result, told), seconds, told.latency_us, told.bandwidth_mb_s)
-    for node in cluster.NODES:
+    for node in cluster.places:
         counted = after[node] - before[node]
         ports, why = choice(node, told)
         outcome.nodes[node] = NodeResult(

@@ -94,7 +94,8 @@ def _is_up(instance, identity):
         raise Failure(f"'{instance.name}' is up with another build or configuration: run 'testbed down' first")
     for guest in instance.guests:
         if guest.ready():
-            raise Failure(f"'{instance.name}' is up without one of its guests: run 'testbed down{instance.option()}' first")
+            down = f"testbed down{instance.option()}"
+            raise Failure(f"'{instance.name}' is up without one of its guests: run '{down}' first")
     return False
 
 

@@ -76,7 +76,8 @@ def _parser():
     sub.add_argument("--no-plugin", action="store_true", help="do not load the plugin, even if it was built")
     modes = ("shared", "exclusive")
     sub.add_argument("--rdma", choices=modes, default=modes[0], help="RDMA namespace mode (default: %(default)s)")
-    sub.add_argument("--vfs", type=int, metavar="N", help="VFs of each HCA, made before Slurm starts (default: the model's)")
+    vfs = "VFs of each HCA, made before Slurm starts (default: as the model has it)"
+    sub.add_argument("--vfs", type=int, metavar="N", help=vfs)
     guids = "what VFs have for GUIDs: zero is what real ones begin with, and keeps them down (default: %(default)s)"
     sub.add_argument("--vf-guids", choices=("auto", "zero"), default="auto", help=guids)
     sub.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")

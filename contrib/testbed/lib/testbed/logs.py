@@ -38,7 +38,8 @@ def status():
     all_of_them = instance.every()
     for one in all_of_them:
         known = one.known
-        facts = [f"{name}={known[name]}" for name in ("suite", "model", "accelerator", "rdma", "guests") if name in known]
+        names = ("suite", "model", "accelerator", "rdma", "guests")
+        facts = [f"{name}={known[name]}" for name in names if name in known]
         pids = ",".join(str(guest.known.get("pid", "-")) for guest in one.guests)
         print(f"{one.name}: {one.state()}", *facts, f"pid={pids}")
     if not all_of_them:

@@ -73,7 +73,8 @@ def load(given):
     try:
         table = tomllib.loads(file.read_text())
     except FileNotFoundError:
-        raise Failure(f"no model '{given}': use {ports.listed(names(), 'or')}, or the path of a file of your own") from None
+        ours = ports.listed(names(), "or")
+        raise Failure(f"no model '{given}': use {ours}, or the path of a file of your own") from None
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"model {file}: {error}: give a file like those in {MODELS}") from None
     except tomllib.TOMLDecodeError as error:
@@ -128,7 +129,8 @@ def _check_whole(model):
 def _numa(table, slurm_nodes):
     node = Numa(table.number("cpus", 1, 64), table.number("memory", 256, 65536))
     if node.cpus % slurm_nodes:
-        raise ValueError(f"{table.name}: cpus: {node.cpus} cannot be shared by {slurm_nodes} Slurm nodes; use an even number")
+        what = f"{node.cpus} cannot be shared by {slurm_nodes} Slurm nodes"
+        raise ValueError(f"{table.name}: cpus: {what}; use an even number")
     table.end()
     return node
 

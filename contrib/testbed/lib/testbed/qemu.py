@@ -41,8 +41,8 @@ def command(image, accelerator, layer, layout, guest):
             device = f"virtio-net-pci,bus=pcie.0,netdev={name},romfile=,mac={mac(guest, number)}"
             argv += ["-device", f"{device},host_mtu={_WIRE_MTU}"]
     # Functions are found from the last option to the first: the reverse order makes mlx5_0 the first one found.
-    for index, device in reversed(list(enumerate(_devices(layout, guest)))):
-        argv += _bridge(index, device[0], device[1:])
+    for index, (numa, *options) in reversed(list(enumerate(_devices(layout, guest)))):
+        argv += _bridge(index, numa, options)
     return [str(word) for word in argv]
 
 
@@ -70,7 +70,8 @@ def _devices(layout, guest):
         devices.append((hca.numa, *_hca(index)))
     for index, port in enumerate(model.roce):
         cable = _cable(f"roce{index}", guest, layout.options.guests)
-        devices.append((port.numa, *cable, "-device", f"virtio-net-pci,netdev=roce{index},romfile=,mac={mac(guest, ROCE_MAC + index)}"))
+        card = f"virtio-net-pci,netdev=roce{index},romfile=,mac={mac(guest, ROCE_MAC + index)}"
+        devices.append((port.numa, *cable, "-device", card))
     for gpu in model.gpus * sharing:
         devices.append((gpu.numa, "-device", "ati-vga,romfile="))
     return devices
@@ -99,12 +100,12 @@ def _hca(index):
 
 
 def _cable(name, guest, guests):
-    """A network between two guests; without a second one it ends at itself.
+    """A network between two guests; with one guest it leads nowhere.
 
     Datagrams have no connection: a guest can leave and come back without the other knowing.
     """
     if guests == 1:
-        return ["-netdev", f"hubport,id={name},hubid=0"]
+        return ["-netdev", f"user,id={name},restrict=on,ipv6=off"]
     ends = f"local.type=unix,local.path=../{name}.{guest},remote.type=unix,remote.path=../{name}.{1 - guest}"
     return ["-netdev", f"dgram,id={name},{ends}"]
 
