@@ -4,7 +4,13 @@ set -eu
 testbed=$(dirname "$0")/../../contrib/testbed/testbed
 name=$1
 shift
-"$testbed" image
-"$testbed" build
+suite=
+previous=
+for word; do
+    if [ "$previous" = --suite ]; then suite=$word; fi
+    previous=$word
+done
+"$testbed" image $suite
+"$testbed" build $suite
 "$testbed" down --name "$name" 2> /dev/null || true
 "$testbed" up --name "$name" "$@"

@@ -8,8 +8,7 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 TESTBED = SOURCE / "contrib" / "testbed" / "testbed"
-INSTANCE = "ctest"  # unless the file of a test has another one: see CMakeLists.txt, and `use`
-NODES = ("n0", "n1")
+INSTANCE, NODES = "", ()  # set by `use`
 IMAGE = "/var/lib/testbed/image"
 PINGPONG = "/usr/lib/testbed/pingpong"
 # HCAs of each node, that of NUMA node 0 first (contrib/testbed/README.md), and the CPU of each NUMA node.

@@ -1,6 +1,6 @@
 """What one guest adds to its root tree, copied at `up`, so that nothing changes under a running guest.
 
-    root/usr/lib/testbed   the guest's scripts and programs, the kernel module
+    root/usr/lib/testbed   the guest's scripts and programs, the kernel module and its checks
     root/etc               hosts, and Slurm's configuration: ours with what the layout adds, then the files of --conf
     root/...               the staged plugin
     image/usr/lib/testbed  the same MPI programs for the container image
@@ -10,7 +10,7 @@ import shutil
 
 from . import project
 from .cache import Key
-from .places import GUEST, SLURM
+from .places import GUEST, SLURM, VHCA
 from .report import Failure
 
 _PROGRAMS = ("pingpong",)
@@ -26,6 +26,7 @@ def compose(image, folder, layout, conf, plugin):
     _copy(GUEST, home, ignore=shutil.ignore_patterns("etc", "programs", "init"))
     _copy(image.programs, home, ignore=shutil.ignore_patterns("log"))
     _copy(image.vhca, home, ignore=shutil.ignore_patterns("log"))
+    _copy(VHCA / "checks", home / "checks")
     _copy(GUEST / "etc", folder / "root" / "etc")
     _copy(SLURM, slurm)
     for path, text in layout.files().items():

@@ -3,13 +3,13 @@
 #
 # Things taken away while in use, over and over: VFs under running pingpongs,
 # IPoIB children with their netns, links, all next to IPoIB traffic.  As root
-# in a guest with the module and ib_ipoib loaded; best booted with
-# slub_debug=FZPU.  stress.sh [seconds, default 60]
+# in a guest with the module, three PFs and ib_ipoib; best booted with
+# slub_debug=FZPU.  stress.sh [rounds, default 50], each two or three seconds.
 
-secs=${1:-60}
+rounds=${1:-50}
 pf=$(readlink -f /sys/class/infiniband/mlx5_0/device)
 ctl=/sys/module/vhca/parameters/ctl
-rounds=0 pongs=0 bad=0
+round=0 pongs=0 bad=0
 ulimit -l unlimited
 echo "vhca stress begin" > /dev/kmsg
 
@@ -29,9 +29,8 @@ for i in 1 2; do
 done
 ip netns exec vh_b ping -q -i 0.01 10.1.0.1 > /dev/null 2>&1 & ping=$!
 
-end=$((SECONDS + secs))
-while [ $SECONDS -lt $end ]; do
-	rounds=$((rounds + 1))
+while [ $round -lt "$rounds" ]; do
+	round=$((round + 1))
 	echo 3 > "$pf/sriov_numvfs" || fail "numvfs 3"
 	ip netns add vh_c
 	ip link add link ib0 name vhk type ipoib pkey 0x8001 && ip link set vhk netns vh_c &&
@@ -47,7 +46,7 @@ while [ $SECONDS -lt $end ]; do
 	pong mlx5_0 19002 1000000 127.0.0.1 & t=$!
 	sleep 0.3
 	echo "mlx5_0/1 state=down" > $ctl
-	[ $((rounds % 2)) = 0 ] && kill -9 $r
+	[ $((round % 2)) = 0 ] && kill -9 $r
 	echo "mlx5_0/1 state=active" > $ctl
 	echo 0 > "$pf/sriov_numvfs" || fail "numvfs 0"
 	kill -9 $p $q $r $t 2>/dev/null
