@@ -120,7 +120,7 @@ class Instance(_Remembered):
         """Did all guests come up, and are they still there?"""
         return bool(self.guests) and all(guest.ready() for guest in self.guests)
 
-    def state(self):
+    def condition(self):
         """In a word or a few."""
         guests = self.guests
         if not any(guest.alive() for guest in guests):
@@ -144,7 +144,7 @@ class Instance(_Remembered):
         guest = self.guests[number]
         if guest.ready():
             return guest
-        if self.state() == "coming up":
+        if self.condition() == "coming up":
             raise Failure(f"'{self.name}' is still coming up: wait for its 'testbed up'")
         if any(other.ready() for other in self.guests):
             again = f"testbed up --guest {number}{self.option()}"
