@@ -75,13 +75,16 @@ def counted():
 @contextlib.contextmanager
 def loss(percent):
     """Loses some of what travels between the guests, both ways."""
-    for node in ("n0", "n1"):
-        must(sh(node, f"ip netns exec fabric tc qdisc add dev eth2 root netem loss {percent}%"))
+    for guest in ("host0", "host1"):
+        must(sh(guest, f"ip netns exec fabric tc qdisc add dev eth2 root netem loss {percent}%"))
     try:
         yield
+        for guest in ("host0", "host1"):
+            lost = must(sh(guest, "ip netns exec fabric tc -s qdisc show dev eth2")).out
+            assert "dropped 0," not in lost, lost
     finally:
-        for node in ("n0", "n1"):
-            must(sh(node, "ip netns exec fabric tc qdisc del dev eth2 root"))
+        for guest in ("host0", "host1"):
+            must(sh(guest, "ip netns exec fabric tc qdisc del dev eth2 root"))
 
 
 def test_the_guests_have_one_subnet_manager_and_lids_of_their_own():
@@ -99,7 +102,8 @@ def test_the_guests_have_one_subnet_manager_and_lids_of_their_own():
 def test_every_transport_works_and_counts_exactly():
     with counted() as moved:
         pingpong("rc", "-s 1001 -n 100")  # 1001 octets are 251 words
-    assert moved == [25100] * 4, moved
+    # a guest that had to wait for its turn on the host may have sent again, which counts again at the sender
+    assert moved[1] == moved[3] == 25100 and moved[0] >= 25100 and moved[2] >= 25100, moved
     with counted() as moved:
         pingpong("ud", "-s 1001 -n 100")
     assert moved == [25100] * 4, moved
@@ -108,11 +112,11 @@ def test_every_transport_works_and_counts_exactly():
     pingpong("rc", "-e -n 50 -s 1000000")  # more than the window
     with counted() as moved:
         perftest("ib_read_lat", "-n 20 -s 300000")  # n0 reads: data leaves n1 only
-    assert moved[0] == moved[3] == 0 and moved[1] == moved[2] >= 20 * 75000, moved
+    assert moved[0] == moved[3] == 0 and moved[2] >= moved[1] == 20 * 75000, moved
     perftest("ib_write_bw", "-n 20 -s 1048576")
     with counted() as moved:
         perftest("ib_atomic_lat", "-n 20")
-    assert moved[0] == moved[3] == 0 and moved[1] == moved[2] >= 40, moved
+    assert moved[0] == moved[3] == 0 and moved[2] >= moved[1] >= 40, moved
     for node in ("n0", "n1"):
         kernel_log_is_clean(node)
 
@@ -122,8 +126,8 @@ def test_rc_survives_lost_packets_with_its_data_intact():
         pingpong("rc", "-c -s 100000 -n 30")
         perftest("ib_read_bw", "-n 10 -s 500000")
         perftest("ib_atomic_lat", "-n 50")
-    counter = "cat /sys/class/infiniband/mlx5_2/ports/1/counters/port_xmit_data"
-    assert int(must(sh("n1", counter)).out) > 0
+    for node in ("n0", "n1"):
+        kernel_log_is_clean(node)
 
 
 def test_ipoib_and_rdma_cm():
