@@ -1,6 +1,8 @@
 // Starting the agent from a multi-threaded root process: fork, system calls only, exec.
 #pragma once
 
+#include <cstdint>
+
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/result.hpp"
 #include "spank/plugstack_args.hpp"

@@ -1,6 +1,7 @@
 // slurmstepd's half: starts the agent, tells it of the tasks, passes its lines on to the user.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>

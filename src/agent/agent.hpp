@@ -1,6 +1,7 @@
 // The event loop: frames, deaths and the deadline in; calls of Step out. One thread, every wait in epoll.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 

@@ -2,6 +2,7 @@
 // file. The states and what happens at each death: doc/adr/0001-processes-of-a-step.md.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>

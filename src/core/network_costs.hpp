@@ -1,6 +1,7 @@
 // The costs of the assignment network: what a unit of distance and what load weighs, for each `place`.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "container_ib/model.hpp"

@@ -1,6 +1,8 @@
 // A step of four tasks, two a NUMA node, on a node in memory.
 #pragma once
 
+#include <cstdint>
+
 #include "app/step.hpp"
 #include "support/fake_node.hpp"
 

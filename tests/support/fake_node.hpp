@@ -2,6 +2,7 @@
 // it is counted, so that a test can make the n-th one fail, or end the agent right before or after it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
