@@ -62,6 +62,7 @@ EnvironmentPlan environment_of(const Plan& plan, const TaskPlacement& task,
   in.report = settings.report;
   in.task_ports = port_names(plan, task);
   in.node_ports = node_ports;
+  for (const Port& port : plan.question.inventory.ports) in.node_devices.push_back(port.device);
   in.plan = plan.assignment.plan;
   if (!task.ports.empty()) in.numa = numa_text(plan.question.inventory.ports[task.ports.front()]);
   return build_environment(in);

@@ -55,6 +55,7 @@ Distances::Distances(const Inventory& node, const std::vector<Port>& ports) : no
 
 TaskLocation Distances::locate(const CpuSet& mask) const {
   TaskLocation location;
+  location.unbound = mask.empty();
   location.everywhere = true;
   unsigned divisor = 0;
   for (std::size_t i = 0; i < node_.numa_nodes.size(); ++i) {

@@ -21,6 +21,7 @@ using NumaWeights = std::vector<std::pair<std::size_t, unsigned>>;
 // Where a task is.
 struct TaskLocation {
   NumaWeights weights;
+  bool unbound = false;     // it has no mask at all
   bool everywhere = false;  // all of several NUMA nodes, which is as good as unbound: no port is nearer
 
   auto operator<=>(const TaskLocation&) const = default;

@@ -34,7 +34,7 @@ constexpr double max_step = 0x1p59;
 using Indexes = std::vector<std::size_t>;
 
 std::int64_t step_of(double inverse_capacity, double total, double largest, const NetworkOptions& options) {
-  const auto units = static_cast<double>(options.units);
+  const auto units = static_cast<double>(std::max<std::size_t>(options.units, 1));
   double step = 0;
   switch (options.place) {
     case Place::balanced:

@@ -147,10 +147,10 @@ TEST(Environment, PortsAreAlwaysNamedWithTheirNumber) {
 TEST(Environment, PrefixMatchesDoNotSelectAnotherDevice) {
   auto in = inputs();
   in.profiles = {"nccl", "libfabric"};
-  in.node_ports = {"mlx5_1:1", "mlx5_10:1"};
+  in.node_devices = {"mlx5_1", "mlx5_10"};  // the other one need not be eligible
   EXPECT_TRUE(value(in, "NCCL_IB_HCA").starts_with("=")) << "exact match";
   EXPECT_EQ(value(in, "FI_VERBS_DEVICE_NAME"), "(unset)") << "mlx5_1 also begins mlx5_10";
-  in.node_ports = {"mlx5_1:1", "mlx5_2:1"};
+  in.node_devices = {"mlx5_1", "mlx5_2"};
   EXPECT_EQ(value(in, "FI_VERBS_DEVICE_NAME"), "mlx5_1");
 }
 
