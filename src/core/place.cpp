@@ -44,18 +44,6 @@ std::vector<LocalTask> sorted_tasks(std::vector<LocalTask> tasks) {
   return tasks;
 }
 
-// Ports (indexes in the sorted list) that share one connector.
-std::vector<Indexes> by_connector(const Indexes& ports, const std::vector<std::string>& physical) {
-  std::map<std::string, std::size_t> known;
-  std::vector<Indexes> connectors;
-  for (const std::size_t port : ports) {
-    const auto [entry, is_new] = known.emplace(physical[port], connectors.size());
-    if (is_new) connectors.emplace_back();
-    connectors[entry->second].push_back(port);
-  }
-  return connectors;
-}
-
 class Placer {
  public:
   Placer(const Inventory& node, const std::vector<Port>& ports, const std::vector<LocalTask>& tasks,
@@ -99,7 +87,8 @@ class Placer {
         placed[task].task = tasks[task].id;
         if (!ports.empty()) {
           placed[task].distance = distance_[k][ports.front()].cpu;
-          placed[task].locality = distances_.locality(classes_[k].location.weights, ports.front());
+          placed[task].locality =
+              nearness_text(distances_.locality(classes_[k].location.weights, ports.front()));
         }
         placed[task].ports = std::move(ports);
       }
