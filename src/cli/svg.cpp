@@ -77,7 +77,8 @@ void Drawing::line(double x1, double y1, double x2, double y2, std::string_view 
 std::string Drawing::document(double width, double height, const std::string& title) const {
   return fmt::format(
              R"(<?xml version="1.0" encoding="UTF-8"?>
-<svg xmlns="http://www.w3.org/2000/svg" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}" font-family="{2}">
+<svg xmlns="http://www.w3.org/2000/svg" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}"
+  font-family="{2}">
 <title>{3}</title>
 <rect width="{0:.0f}" height="{1:.0f}" fill="#ffffff"/>
 )",

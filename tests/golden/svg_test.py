@@ -1,4 +1,4 @@
-"""Pictures of plans: XML that parses, nothing outside the frame, whatever the node is called and however large it is."""
+"""Pictures of plans: XML that parses and nothing outside the frame, whatever is in the node and however large it is."""
 
 import pathlib
 import re
@@ -35,7 +35,8 @@ def check_frame(root):
         assert y + float(element.get("height")) <= height + 0.1, ElementTree.tostring(element)
     for element in root.iter(SVG + "text"):
         length = len(element.text) * CHARACTER * float(element.get("font-size"))
-        x = float(element.get("x")) - {"start": 0, "middle": 0.5, "end": 1}[element.get("text-anchor", "start")] * length
+        before = {"start": 0, "middle": 0.5, "end": 1}[element.get("text-anchor", "start")]
+        x = float(element.get("x")) - before * length
         assert 0 <= x and x + length <= width, ElementTree.tostring(element)
         assert 0 < float(element.get("y")) < height, ElementTree.tostring(element)
 
@@ -43,12 +44,13 @@ def check_frame(root):
 def large_node(folder, sockets, ports):
     """Two sockets and more of 32 cores each, the ports dealt over them."""
     def sets(name, value):
-        text = ",".join(f"0x{value >> shift & 0xffffffff:08x}" for shift in range(value.bit_length() // 32 * 32, -1, -32))
+        shifts = range(value.bit_length() // 32 * 32, -1, -32)
+        text = ",".join(f"0x{value >> shift & 0xffffffff:08x}" for shift in shifts)
         return f'{name}="{text}" complete_{name}="{text}"'
     cores = 32 * sockets
     every = f'{sets("cpuset", (1 << cores) - 1)} {sets("nodeset", (1 << sockets) - 1)}'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<!DOCTYPE topology SYSTEM "hwloc2.dtd">', '<topology version="2.0">',
-             f'<object type="Machine" os_index="0" {every} gp_index="1">']
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<!DOCTYPE topology SYSTEM "hwloc2.dtd">',
+             '<topology version="2.0">', f'<object type="Machine" os_index="0" {every} gp_index="1">']
     index = 2
     for socket in range(sockets):
         node = sets("nodeset", 1 << socket)
@@ -87,7 +89,8 @@ def test_every_described_node_is_drawn():
             shown = words(root)
             for task in range(int(tasks)):
                 assert f"T{task}" in shown, f"{topology}: no row of task {task}"
-                assert any(text.startswith((f"T{task}>", f"T{task}: none")) for text in shown), f"{topology}: task {task}"
+                chips = (f"T{task}>", f"T{task}: none")
+                assert any(text.startswith(chips) for text in shown), f"{topology}: task {task}"
 
 
 def test_foreign_text_is_escaped():
@@ -98,7 +101,8 @@ def test_foreign_text_is_escaped():
             file.write_text(text.replace('name="mlx5_0"', f'name="{name}"'), encoding="utf-8")
             root = draw(file, "--tasks", "2")
             check_frame(root)
-            assert any(re.match(r"mlx5_0?(</svg>|&\"|\\xc3|x{40}).*not the name of", line) for line in words(root)), name
+            expected = re.compile(r"mlx5_0?(</svg>|&\"|\\xc3|x{40}).*not the name of")
+            assert any(expected.match(line) for line in words(root)), name
 
 
 def test_a_large_node_stays_readable():
@@ -112,7 +116,8 @@ def test_a_large_node_stays_readable():
 
 
 def test_a_picture_that_cannot_be_written_is_an_error():
-    run = subprocess.run([PROGRAM, "plan", "--topology", NODES / "two-sockets.xml", "--tasks", "1", "--svg", "/nowhere/x"],
+    topology = NODES / "two-sockets.xml"
+    run = subprocess.run([PROGRAM, "plan", "--topology", topology, "--tasks", "1", "--svg", "/nowhere/x"],
                          capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert run.stderr == "container-ib plan: --svg: cannot write /nowhere/x: No such file or directory\n", run.stderr
