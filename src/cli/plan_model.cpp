@@ -44,19 +44,20 @@ class Builder {
 
  private:
   void add_ports() {
-    std::map<std::string, double> fill;
+    std::map<std::string, ConnectorLoad> connectors;
     for (const auto& load : connector_loads(node_, assignment_.verdicts, assignment_.tasks))
-      fill[load.physical_port] = load.fill;
+      connectors[load.physical_port] = load;
     for (const auto& verdict : assignment_.verdicts) {
       const cib::Port& port = node_.ports[verdict.port];
       if (!verdict.eligible) {
         model_.left_out.push_back({printable(port.name(), 64), printable(verdict.why_not, 200)});
         continue;
       }
+      const ConnectorLoad& load = connectors[verdict.physical_port];
       model_.ports.push_back({id('P', model_.ports.size()), port.name(), port.pci ? port.pci->text() : "",
                               numa_text(port),
                               port.rate_gbps > 0 ? fmt::format("{:g}", port.rate_gbps) : std::string(),
-                              verdict.physical_port, 0, fill[verdict.physical_port]});
+                              verdict.physical_port, 0, load.tasks, load.fill});
     }
   }
 

@@ -14,8 +14,9 @@ struct PlanModel {
   struct Port {      // an eligible one
     std::string id;  // "P0"
     std::string name, pci, numa, rate, connector;
-    unsigned tasks = 0;  // that use it
-    double fill = 0;     // of its connector; 1 is as full as in the fairest distribution
+    unsigned tasks = 0;            // that use it
+    unsigned connector_tasks = 0;  // that use its connector, by whatever device
+    double fill = 0;               // of its connector; 1 is as full as in the fairest distribution
   };
   struct LeftOut {
     std::string name, why_not;

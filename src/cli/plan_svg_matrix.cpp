@@ -83,7 +83,7 @@ class Matrix {
       part_.drawing.text(middle(port), y_ + 13, std::to_string(model_.ports[port].tasks),
                          {.size = text_size, .anchor = "middle"});
     y_ += row_height;
-    heading("fill", "100%: fairest");
+    heading("fill", "of the connector");
     for (std::size_t port = 0; port < model_.ports.size(); ++port)
       part_.drawing.text(middle(port), y_ + 13, fmt::format("{:.0f}%", 100 * model_.ports[port].fill),
                          {.size = small_size, .anchor = "middle"});

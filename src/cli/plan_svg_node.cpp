@@ -41,7 +41,10 @@ void draw_port(Drawing& drawing, const Box& box, const PlanModel::Port& port, st
   drawing.rectangle(box, {.fill = white, .stroke = frame, .radius = 4});
   drawing.rectangle({box.x, box.y, 6, box.height}, {.fill = colour_of_port(index), .radius = 3});
   const double left = box.x + 13, width = box.width - 20;
-  const std::string load = fmt::format("{} {}", port.tasks, port.tasks == 1 ? "task" : "tasks");
+  const bool alone = port.tasks == port.connector_tasks;  // or other devices use its connector too
+  const std::string load =
+      (alone ? "" : fmt::format("{} of ", port.tasks)) +
+      fmt::format("{} {}", port.connector_tasks, port.connector_tasks == 1 ? "task" : "tasks");
   drawing.text(left, box.y + 15, fit(port.id + " " + port.name, width, text_size),
                {.size = text_size, .bold = true});
   const std::string facts = (port.rate.empty() ? "" : port.rate + " Gb/s ") + port.pci;

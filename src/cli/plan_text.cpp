@@ -170,7 +170,7 @@ std::string legend(const PlanModel& model) {
     rows.push_back({std::string(nearness_code(nearness)), std::string(nearness_text(nearness))});
   rows.push_back({"[ ]", "the task uses this port"});
   rows.push_back(
-      {"fill", "tasks by speed; 100% is the fullest port when they are distributed as fairly as possible"});
+      {"fill", "load of the connector for its speed; 100% is the fullest one of the fairest distribution"});
   return format_table(rows) + "\n";
 }
 

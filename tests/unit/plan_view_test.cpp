@@ -89,6 +89,17 @@ TEST(PlanModel, HasEachThingWhereItIs) {
   EXPECT_EQ(model.left_out[0].why_not, "state DOWN");
 }
 
+TEST(PlanModel, DevicesOfOneConnectorShareItsFill) {
+  auto shown = two_sockets();
+  shown.node.ports[2] = port("mlx5_2", "0000:18:00.1", {0});
+  shown.node.ports[2].physfn = shown.node.ports[0].pci;
+  const auto model = shown.model();
+  ASSERT_EQ(model.ports.size(), 3U);
+  EXPECT_EQ(model.ports[0].tasks + model.ports[1].tasks, 2U);
+  EXPECT_EQ(model.ports[1].connector_tasks, 2U);
+  EXPECT_DOUBLE_EQ(model.ports[1].fill, 1);
+}
+
 TEST(PlanModel, WhatIsNowhereIsOfUnknownLocality) {
   auto shown = two_sockets();
   shown.node.ports[0].numa = {};
