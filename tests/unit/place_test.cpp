@@ -255,6 +255,15 @@ TEST(Place, WithMasksOfTheWholeNodeBalanceDecides) {
   EXPECT_EQ(place(node, tasks, one_rail()).tasks[0].distance, 1550U) << "which is half far";
 }
 
+TEST(Place, MasksOfAnySizesGoTogether) {
+  const auto node = two_sockets();
+  auto tasks = tasks_on({0, 0, 4, 0});
+  tasks[0].mask = cpus(0, 3);  // the whole of socket 0
+  tasks[3].mask = cpus(3, 6);  // mostly in socket 1
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
+  EXPECT_EQ(place(node, tasks, one_rail()).tasks[3].distance, 1275U) << "one of its four CPUs is far";
+}
+
 TEST(Place, AnotherJobOnTheSameNumaNodeBreaksTiesOtherwise) {
   Inventory node = numa_node(1);
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
