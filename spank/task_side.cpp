@@ -10,6 +10,7 @@
 
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/environment.hpp"
+#include "container_ib/task_devices.hpp"
 
 namespace cib {
 
@@ -70,10 +71,12 @@ Status report_ready(spank_t spank) {
     CIB_CHECK(send_frame(channel.get(), message, send_timeout_ms));
   }
   wire::Ready ready;
-  std::string value;
+  std::string value, granted;
   if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) ||
-      get_variable(spank, "ROCR_VISIBLE_DEVICES", value))
-    ready.gpus.set_cut(value);
+      get_variable(spank, "ROCR_VISIBLE_DEVICES", value)) {
+    (void)get_variable(spank, "SLURM_STEP_GPUS", granted);
+    ready.gpus.set_cut(node_wide_gpus(value, granted));
+  }
   if (get_variable(spank, "SLURM_STEP_NICS", value)) ready.nics.set_cut(value);
   return send_frame(channel.get(), ready, send_timeout_ms);
 }

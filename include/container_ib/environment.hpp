@@ -16,9 +16,10 @@ struct EnvironmentInputs {
   Mode mode = Mode::verbs;
   bool require = false;
   std::vector<std::string> profiles = {"auto"};
-  std::vector<std::string> task_ports;  // "mlx5_2:1", best first
-  std::vector<std::string> node_ports;  // every eligible port of the node, for NCCL
-  std::string numa;                     // NUMA nodes of the first port, "0" or "0,1"; may be empty
+  std::vector<std::string> task_ports;    // "mlx5_2:1", best first
+  std::vector<std::string> node_ports;    // every eligible port of the node, for NCCL
+  std::vector<std::string> node_devices;  // every RDMA device of the node, eligible or not
+  std::string numa;                       // NUMA nodes of the first port, "0" or "0,1"; may be empty
   std::string plan;
   std::string netdev;                 // the task's own network device; empty in the host's network
   std::string address;                // its address

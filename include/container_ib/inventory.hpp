@@ -22,8 +22,9 @@ struct InventorySource {
   std::optional<std::string> sysfs = {};
   // Read the P_Key tables too. Off by default: each entry is a query to the firmware.
   bool pkeys = false;
-  // Where this machine's structure is kept between steps; it is discovered anew after a boot and when CPUs,
-  // NUMA nodes or PCI or RDMA devices change. Empty: discover each time. States and rates are always read.
+  // A directory where this machine's structure is kept between steps; it is discovered anew after a boot and
+  // when CPUs, NUMA nodes or PCI or RDMA devices change. Empty: discover each time. States, rates, LIDs and
+  // GIDs are never kept.
   std::string cache = {};
 };
 

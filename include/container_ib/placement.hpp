@@ -11,7 +11,7 @@ namespace cib {
 
 struct LocalTask {
   unsigned id = 0;                        // Slurm's local task id
-  CpuSet mask;                            // empty: unknown or unbound
+  CpuSet mask;                            // empty: unknown; then it gets every port it may use
   std::vector<PciAddress> gpus;           // its GPUs; empty when it has none
   std::vector<std::string> allowed_nics;  // SLURM_STEP_NICS; empty: all
 };

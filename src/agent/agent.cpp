@@ -71,7 +71,7 @@ Status Agent::begin() {
   CIB_TRY(facts.owner["boot"], boot_id());
   facts.owner["since"] = std::to_string(std::time(nullptr));
 
-  node_ = std::make_unique<LiveNode>();
+  node_ = std::make_unique<LiveNode>(start.state_dir.get());
   tasks_ = std::make_unique<StepTasks>(start.local_tasks);
   state_ = std::make_unique<StateDir>(start.state_dir.get());
   facts_.resize(start.local_tasks);

@@ -33,6 +33,7 @@ Result<SiteConfig> LiveNode::site_config(const std::string& path) {
 
 Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
   InventorySource source;
+  source.cache = state_dir_;
   if (!site.topology_xml.empty()) {
     source.kind =
         InventorySource::Kind::xml;  // the administrator knows better (virtual machines); states stay live

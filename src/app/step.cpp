@@ -195,6 +195,7 @@ void Step::grant(unsigned id, Task& task) {
   in.require = settings_.require;
   in.profiles = settings_.env;
   in.node_ports = eligible_names();
+  for (const Port& port : inventory_.ports) in.node_devices.push_back(port.device);
   in.plan = assignment_.plan;
   in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
   in.user = task.facts.user_variables;

@@ -1,14 +1,18 @@
 #include <fmt/core.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <memory>
 
 #include "command.hpp"
-#include "container_ib/environment.hpp"
-#include "container_ib/text.hpp"
-#include "node_options.hpp"
+#include "plan_data.hpp"
+#include "plan_json.hpp"
+#include "plan_model.hpp"
+#include "plan_svg.hpp"
+#include "plan_text.hpp"
 #include "ports_view.hpp"
-#include "table.hpp"
 #include "tasks.hpp"
+#include "terminal.hpp"
 
 namespace cib::cli {
 
@@ -21,16 +25,8 @@ struct PlanOptions {
   std::string masks;
   unsigned tasks = 0;
   std::string distribution = "block";
-  std::string gpus;
-  bool json = false;
-};
-
-struct Plan {
-  NodeQuestion question;
-  std::vector<LocalTask> tasks;
-  Assignment assignment;
-
-  bool has_port() const { return !eligible_ports(question.inventory, assignment).empty(); }
+  std::string gpus, svg;
+  bool compare = false, json = false;
 };
 
 Result<Plan> make_plan(const PlanOptions& options) {
@@ -45,60 +41,30 @@ Result<Plan> make_plan(const PlanOptions& options) {
   return plan;
 }
 
-std::vector<std::string> port_names(const Plan& plan, const TaskPlacement& task) {
-  std::vector<std::string> names;
-  for (const std::size_t port : task.ports) names.push_back(plan.question.inventory.ports[port].name());
-  return names;
+PlanModel model_of(const Plan& plan, bool compare) {
+  const Inventory& node = plan.question.inventory;
+  PlanModel model = make_model(node, plan.tasks, plan.assignment);
+  if (compare) add_comparison(model, node, plan.tasks, plan.question.placement, plan.assignment);
+  return model;
 }
 
-EnvironmentPlan environment_of(const Plan& plan, const TaskPlacement& task,
-                               const std::vector<std::string>& node_ports) {
-  const Settings& settings = plan.question.settings;
-  EnvironmentInputs in;
-  in.mode = settings.mode;
-  in.require = settings.require;
-  in.profiles = settings.env;
-  in.pkey = settings.pkey;
-  in.report = settings.report;
-  in.task_ports = port_names(plan, task);
-  in.node_ports = node_ports;
-  in.plan = plan.assignment.plan;
-  if (!task.ports.empty()) in.numa = numa_text(plan.question.inventory.ports[task.ports.front()]);
-  return build_environment(in);
+void print_text(const PlanModel& model) {
+  fmt::print("{}", plan_text(model, terminal_width()));
+  if (!model.rules.empty()) fmt::print("\n{}", comparison_text(model));
 }
 
-nlohmann::ordered_json task_json(const Plan& plan, const TaskPlacement& task, const CpuSet& mask,
-                                 const std::vector<std::string>& node_ports) {
-  if (task.ports.empty()) return {{"task", task.task}, {"ports", nlohmann::ordered_json::array()}};
-  auto variables = nlohmann::ordered_json::object();
-  for (const auto& change : environment_of(plan, task, node_ports).set) variables[change.name] = change.value;
-  return {{"task", task.task},         {"mask", mask.hex()},     {"ports", port_names(plan, task)},
-          {"distance", task.distance}, {"class", task.locality}, {"env", variables}};
+void print_json(const Plan& plan, const PlanModel& model) {
+  auto json = plan_json(plan);
+  if (!model.rules.empty()) json["comparison"] = comparison_json(model);
+  fmt::print("{}\n", dump(json));
 }
 
-void print_json(const Plan& plan) {
-  const auto node_ports = eligible_ports(plan.question.inventory, plan.assignment);
-  auto tasks = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < plan.tasks.size(); ++i)
-    tasks.push_back(task_json(plan, plan.assignment.tasks[i], plan.tasks[i].mask, node_ports));
-  fmt::print("{}\n", dump({{"ports", ports_json(plan.question.inventory, plan.assignment)},
-                           {"tasks", tasks},
-                           {"plan", plan.assignment.plan}}));
-}
-
-void print_text(const Plan& plan) {
-  fmt::print("{}\n", format_table(ports_table(plan.question.inventory, plan.assignment)));
-  std::vector<Row> rows = {{"TASK", "CPUS", "PORTS", "DISTANCE", "CLASS"}};
-  for (std::size_t i = 0; i < plan.tasks.size(); ++i) {
-    const TaskPlacement& task = plan.assignment.tasks[i];
-    const bool placed = !task.ports.empty();
-    rows.push_back(
-        {std::to_string(task.task), printable(plan.tasks[i].mask.hex(), 36),
-         placed ? join(port_names(plan, task), ",") : "none",
-         placed && task.locality != "unknown locality" ? fmt::format("{:.2f}", task.distance / 1000.0) : "",
-         task.locality});
-  }
-  fmt::print("{}\nplan {}\n", format_table(rows), plan.assignment.plan);
+Status write_file(const std::string& path, const std::string& text) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) return error(Errc::bad_request, "--svg: cannot write " + path, errno);
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (std::fclose(file) == 0 && written) return {};
+  return error(Errc::kernel, "--svg: cannot write all of " + path, errno);
 }
 
 int run(const PlanOptions& options) {
@@ -109,11 +75,15 @@ int run(const PlanOptions& options) {
   }
   if (const auto status = check_mode(plan->question.settings.mode); !status)
     fmt::print(stderr, "container-ib plan: note: {}\n", status.error().message());
-  if (options.json)
-    print_json(*plan);
-  else
-    print_text(*plan);
-  if (plan->has_port()) return fine;
+  const PlanModel model = model_of(*plan, options.compare);
+  options.json ? print_json(*plan, model) : print_text(model);
+  if (!options.svg.empty()) {
+    if (const auto status = write_file(options.svg, plan_svg(model)); !status) {
+      fmt::print(stderr, "container-ib plan: {}\n", status.error().message());
+      return usage;
+    }
+  }
+  if (!model.ports.empty()) return fine;
   fmt::print(stderr, "container-ib plan: no eligible port\n");
   return finding;
 }
@@ -133,6 +103,8 @@ void add_plan(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_option("--gpus", options->gpus, "GPUs of the tasks: 0:0000:07:00.0,1:0000:0b:00.0")
       ->type_name("TASK:BUSID,...");
+  command->add_option("--svg", options->svg, "draw it into this file too")->type_name("FILE");
+  command->add_flag("--compare", options->compare, "show what simpler rules would have done");
   command->add_flag("--json", options->json, "for programs");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }

@@ -23,4 +23,11 @@ std::string format_table(const std::vector<Row>& rows) {
   return text;
 }
 
+std::string shortened(const std::string& text, std::size_t length) {
+  if (text.size() <= length) return text;
+  if (length <= 2) return text.substr(0, length);
+  const std::size_t end = (length - 2) / 2;
+  return text.substr(0, length - 2 - end) + ".." + text.substr(text.size() - end);
+}
+
 }  // namespace cib::cli

@@ -11,4 +11,7 @@ using Row = std::vector<std::string>;
 // The first row is the heading. No blanks at the ends of lines; empty cells show as "-".
 std::string format_table(const std::vector<Row>& rows);
 
+// At most `length` characters, ".." in the place of the middle: names often differ only at their ends.
+std::string shortened(const std::string& text, std::size_t length);
+
 }  // namespace cib::cli

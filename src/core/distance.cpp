@@ -12,14 +12,28 @@ namespace {
 // have no SLIT.
 constexpr unsigned slit_local = 10, slit_same_package = 12, slit_other_package = 21, slit_max = 255;
 
-// Distance of a GPU and a port, in the terms of nvidia-smi topo. Only the order and the rough ratio matter.
-constexpr unsigned gpu_one_bridge = 0;     // PIX
-constexpr unsigned gpu_bridges = 200;      // PXB
-constexpr unsigned gpu_host_bridge = 500;  // PHB
-constexpr unsigned gpu_numa_node = 700;    // NODE
-constexpr unsigned gpu_package = 1200;     // another NUMA node of the package
-constexpr unsigned gpu_system = 2200;      // SYS
-constexpr unsigned gpu_factor = 4;         // how much more a GPU's distance counts than the CPUs'
+constexpr unsigned gpu_factor = 4;  // how much more a GPU's distance counts than the CPUs'
+
+// Only the order and the rough ratio matter.
+std::optional<unsigned> gpu_distance(Nearness nearness) {
+  switch (nearness) {
+    case Nearness::one_bridge:
+      return 0;
+    case Nearness::bridges:
+      return 200;
+    case Nearness::host_bridge:
+      return 500;
+    case Nearness::numa_node:
+      return 700;
+    case Nearness::package:
+      return 1200;
+    case Nearness::other_package:
+      return 2200;
+    case Nearness::unknown:
+      break;
+  }
+  return std::nullopt;
+}
 
 std::size_t common_bridges(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   const auto [end_a, end_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
@@ -55,6 +69,7 @@ Distances::Distances(const Inventory& node, const std::vector<Port>& ports) : no
 
 TaskLocation Distances::locate(const CpuSet& mask) const {
   TaskLocation location;
+  location.unbound = mask.empty();
   location.everywhere = true;
   unsigned divisor = 0;
   for (std::size_t i = 0; i < node_.numa_nodes.size(); ++i) {
@@ -101,23 +116,23 @@ unsigned Distances::mean_slit(const NumaWeights& weights, const Indexes& nodes) 
   return count == 0 ? 0 : static_cast<unsigned>((100 * sum + count / 2) / count);
 }
 
-std::optional<unsigned> Distances::to_gpu(const Gpu& gpu, std::size_t port) const {
+Nearness Distances::nearness_to_gpu(const Gpu& gpu, std::size_t port) const {
   const auto& path = ports_[port].pci_path;
   const std::size_t common = common_bridges(gpu.pci_path, path);
   if (common > 1) {
     const std::size_t below = std::max(gpu.pci_path.size(), path.size()) - common;
-    return below <= 1 ? gpu_one_bridge : gpu_bridges;
+    return below <= 1 ? Nearness::one_bridge : Nearness::bridges;
   }
-  if (common == 1) return gpu_host_bridge;
+  if (common == 1) return Nearness::host_bridge;
   const Indexes gpu_nodes = nodes_of(gpu.numa);
   const Indexes& port_nodes = places_[port_place_[port]];
-  if (gpu_nodes.empty() || port_nodes.empty()) return std::nullopt;
-  unsigned nearest = gpu_system;
+  if (gpu_nodes.empty() || port_nodes.empty()) return Nearness::unknown;
+  Nearness nearest = Nearness::other_package;
   for (const std::size_t a : gpu_nodes)
     for (const std::size_t b : port_nodes) {
-      if (a == b) return gpu_numa_node;
+      if (a == b) return Nearness::numa_node;
       const unsigned package = node_.numa_nodes[a].package;
-      if (package != UINT_MAX && package == node_.numa_nodes[b].package) nearest = gpu_package;
+      if (package != UINT_MAX && package == node_.numa_nodes[b].package) nearest = Nearness::package;
     }
   return nearest;
 }
@@ -126,7 +141,7 @@ std::optional<unsigned> Distances::to_gpus(const std::vector<PciAddress>& gpus, 
   std::optional<unsigned> nearest;
   for (const auto& gpu : node_.gpus) {
     if (std::find(gpus.begin(), gpus.end(), gpu.pci) == gpus.end()) continue;
-    const auto distance = to_gpu(gpu, port);
+    const auto distance = gpu_distance(nearness_to_gpu(gpu, port));
     if (distance && (!nearest || *distance < *nearest)) nearest = distance;
   }
   return nearest;
@@ -153,9 +168,9 @@ std::vector<PortDistance> Distances::to_ports(const TaskLocation& location,
   return distances;
 }
 
-std::string Distances::locality(const NumaWeights& weights, std::size_t port) const {
+Nearness Distances::locality(const NumaWeights& weights, std::size_t port) const {
   const Indexes& nodes = places_[port_place_[port]];
-  if (nodes.empty() || weights.empty()) return "unknown locality";
+  if (nodes.empty() || weights.empty()) return Nearness::unknown;
   bool same_node = true, same_package = true;
   for (const auto& [from, weight] : weights) {
     const unsigned package = node_.numa_nodes[from].package;
@@ -164,8 +179,8 @@ std::string Distances::locality(const NumaWeights& weights, std::size_t port) co
                    std::any_of(nodes.begin(), nodes.end(),
                                [&](std::size_t to) { return node_.numa_nodes[to].package == package; });
   }
-  if (same_node) return "same NUMA node";
-  return same_package ? "same package" : "other package";
+  if (same_node) return Nearness::numa_node;
+  return same_package ? Nearness::package : Nearness::other_package;
 }
 
 }  // namespace cib

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "container_ib/model.hpp"
+#include "container_ib/nearness.hpp"
 
 namespace cib {
 
@@ -21,6 +22,7 @@ using NumaWeights = std::vector<std::pair<std::size_t, unsigned>>;
 // Where a task is.
 struct TaskLocation {
   NumaWeights weights;
+  bool unbound = false;     // it has no mask at all
   bool everywhere = false;  // all of several NUMA nodes, which is as good as unbound: no port is nearer
 
   auto operator<=>(const TaskLocation&) const = default;
@@ -41,7 +43,9 @@ class Distances {
   TaskLocation locate(const CpuSet& mask) const;
   // To each port; `gpus` are the task's, empty when they do not count.
   std::vector<PortDistance> to_ports(const TaskLocation& location, const std::vector<PciAddress>& gpus) const;
-  std::string locality(const NumaWeights& weights, std::size_t port) const;
+  // By the CPUs alone: the same NUMA node, package, another, or unknown.
+  Nearness locality(const NumaWeights& weights, std::size_t port) const;
+  Nearness nearness_to_gpu(const Gpu& gpu, std::size_t port) const;
 
  private:
   using Indexes = std::vector<std::size_t>;  // of Inventory::numa_nodes
@@ -50,7 +54,6 @@ class Distances {
   unsigned mean_slit(const NumaWeights& weights, const Indexes& nodes) const;  // 0: unknown
   Indexes nodes_of(const std::vector<unsigned>& os_indexes) const;
   std::optional<unsigned> to_gpus(const std::vector<PciAddress>& gpus, std::size_t port) const;
-  std::optional<unsigned> to_gpu(const Gpu& gpu, std::size_t port) const;
 
   const Inventory& node_;
   const std::vector<Port>& ports_;

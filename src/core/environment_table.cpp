@@ -103,11 +103,12 @@ std::string common_port_number(const In& in) {
   return std::string(number);
 }
 
-// libfabric takes the name as a prefix, so one that begins another device's name would select both.
+// libfabric takes the name as a prefix, so one that begins another device's name would select both, be the
+// other one down or Ethernet.
 std::string unambiguous_device(const In& in) {
   const auto device = device_of(in.task_ports.front());
-  for (const auto& port : in.node_ports)
-    if (device_of(port) != device && device_of(port).starts_with(device)) return {};
+  for (const std::string_view other : in.node_devices)
+    if (other != device && other.starts_with(device)) return {};
   return std::string(device);
 }
 
@@ -136,7 +137,8 @@ constexpr std::array table = {
     Variable{"CONTAINER_IB_PLAN", own_record, node, always, plan},
 
     // The list filters every network device, so naming HCA ports also keeps UCX off eth0 and ib0, while
-    // shared memory and GPU transports stay. UCX_TLS is left alone: an explicit list would cut those off.
+    // shared memory and GPU transports stay. UCX_TLS is left alone: an explicit list would cut those off, and
+    // releases before 1.12 do not know "^tcp".
     Variable{"UCX_NET_DEVICES", "ucx", task, ucx_uses_infiniband, port_list},
     Variable{"UCX_MAX_RNDV_RAILS", "ucx", task, more_rails_than_ucx_uses, port_count},
     Variable{"UCX_IB_PKEY", "ucx", node, ucx_uses_infiniband, partition},

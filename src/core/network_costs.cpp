@@ -34,7 +34,7 @@ constexpr double max_step = 0x1p59;
 using Indexes = std::vector<std::size_t>;
 
 std::int64_t step_of(double inverse_capacity, double total, double largest, const NetworkOptions& options) {
-  const auto units = static_cast<double>(options.units);
+  const auto units = static_cast<double>(std::max<std::size_t>(options.units, 1));
   double step = 0;
   switch (options.place) {
     case Place::balanced:
@@ -109,7 +109,25 @@ std::vector<Slot> slots_of(const std::vector<Port>& ports, const std::vector<Ind
   return slots;
 }
 
-// The fullest connector's load relative to its capacity when units go one by one to the emptiest.
+std::vector<double> behind_slots(const Network& network, const std::vector<Slot>& slots,
+                                 std::vector<double> capacity) {
+  for (std::size_t c = 0; c < capacity.size(); ++c) {
+    const Slot& slot = slots[network.connectors[c].slot];
+    capacity[c] *= slot.usable() / slot.capacity;
+  }
+  return capacity;
+}
+
+void limit_load(Network& network, const std::vector<double>& capacity, std::size_t units) {
+  const double fill = load_limit * fairest_fill(capacity, units);
+  constexpr double rounding = 1e-9;
+  for (std::size_t c = 0; c < capacity.size(); ++c)
+    network.connectors[c].limit = static_cast<unsigned>(std::min(fill * capacity[c] + rounding, 1e9));
+  network.penalty = above_all;
+}
+
+}  // namespace
+
 double fairest_fill(const std::vector<double>& capacity, std::size_t units) {
   using Entry = std::pair<double, std::size_t>;  // fill after one more unit, connector
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> next;
@@ -124,20 +142,13 @@ double fairest_fill(const std::vector<double>& capacity, std::size_t units) {
   return fill;
 }
 
-void limit_load(Network& network, const std::vector<Slot>& slots, std::vector<double> capacity,
-                std::size_t units) {
-  for (std::size_t c = 0; c < capacity.size(); ++c) {
-    const Slot& slot = slots[network.connectors[c].slot];
-    capacity[c] *= slot.usable() / slot.capacity;
-  }
-  const double fill = load_limit * fairest_fill(capacity, units);
-  constexpr double rounding = 1e-9;
-  for (std::size_t c = 0; c < capacity.size(); ++c)
-    network.connectors[c].limit = static_cast<unsigned>(std::min(fill * capacity[c] + rounding, 1e9));
-  network.penalty = above_all;
+std::vector<double> usable_capacities(const std::vector<Port>& ports,
+                                      const std::vector<Indexes>& connectors) {
+  Network network;
+  const Capacities capacity = capacities(ports, connectors);
+  const auto slots = slots_of(ports, connectors, capacity, network);
+  return behind_slots(network, slots, capacity.of);
 }
-
-}  // namespace
 
 std::int64_t distance_cost(unsigned distance, Place place) {
   return std::int64_t{distance} * (place == Place::nearest ? above : unit);
@@ -155,7 +166,7 @@ Network connector_network(const std::vector<Port>& ports, const std::vector<Inde
   for (const auto& slot : slots)
     network.slot_steps.push_back(step_of(slot.extra_inverse(), total, capacity.largest, options));
   if (options.place == Place::balanced && options.limit_load)
-    limit_load(network, slots, capacity.of, options.units);
+    limit_load(network, behind_slots(network, slots, capacity.of), options.units);
   return network;
 }
 

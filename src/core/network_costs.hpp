@@ -24,4 +24,12 @@ Network connector_network(const std::vector<Port>& ports,
                           const std::vector<std::vector<std::size_t>>& connectors,
                           const NetworkOptions& options);
 
+// What each connector can carry in Gb/s or, when a rate is unknown, relative to the others: its rate, or its
+// part of a slot that is slower than the connectors behind it.
+std::vector<double> usable_capacities(const std::vector<Port>& ports,
+                                      const std::vector<std::vector<std::size_t>>& connectors);
+
+// The fullest connector's load relative to its capacity when units go one by one to the emptiest.
+double fairest_fill(const std::vector<double>& capacity, std::size_t units);
+
 }  // namespace cib

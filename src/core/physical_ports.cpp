@@ -62,6 +62,18 @@ std::vector<std::string> physical_port_names(const std::vector<Port>& ports) {
   return names;
 }
 
+std::vector<std::vector<std::size_t>> by_connector(const std::vector<std::size_t>& ports,
+                                                   const std::vector<std::string>& physical) {
+  std::map<std::string, std::size_t> known;
+  std::vector<std::vector<std::size_t>> connectors;
+  for (const std::size_t port : ports) {
+    const auto [entry, is_new] = known.emplace(physical[port], connectors.size());
+    if (is_new) connectors.emplace_back();
+    connectors[entry->second].push_back(port);
+  }
+  return connectors;
+}
+
 std::string pci_slot_name(const Port& port) {
   const auto& pci = port.physfn ? port.physfn : port.pci;
   if (!pci) return {};

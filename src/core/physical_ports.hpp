@@ -11,6 +11,10 @@ namespace cib {
 // A name per port, the same text for ports behind one connector, in the order of `ports`.
 std::vector<std::string> physical_port_names(const std::vector<Port>& ports);
 
+// Ports (indexes) that share one connector, in the order of the first of each; `physical` are their names.
+std::vector<std::vector<std::size_t>> by_connector(const std::vector<std::size_t>& ports,
+                                                   const std::vector<std::string>& physical);
+
 // The PCI device (all functions) that carries the port, of the PF when it is a VF; empty when unknown.
 std::string pci_slot_name(const Port& port);
 

@@ -44,32 +44,21 @@ std::vector<LocalTask> sorted_tasks(std::vector<LocalTask> tasks) {
   return tasks;
 }
 
-// Ports (indexes in the sorted list) that share one connector.
-std::vector<Indexes> by_connector(const Indexes& ports, const std::vector<std::string>& physical) {
-  std::map<std::string, std::size_t> known;
-  std::vector<Indexes> connectors;
-  for (const std::size_t port : ports) {
-    const auto [entry, is_new] = known.emplace(physical[port], connectors.size());
-    if (is_new) connectors.emplace_back();
-    connectors[entry->second].push_back(port);
-  }
-  return connectors;
-}
-
 class Placer {
  public:
   Placer(const Inventory& node, const std::vector<Port>& ports, const std::vector<LocalTask>& tasks,
          const PlacementOptions& options)
       : ports_(ports),
         options_(options),
-        task_count_(tasks.size()),
         distances_(node, ports_),
         classes_(task_classes(distances_, tasks, options.use_gpus)),
         start_(start_within_node(node, tasks)),
         spread_(is_spread(node, tasks)),
         chosen_(tasks.size()) {
-    for (const auto& task_class : classes_)
+    for (const auto& task_class : classes_) {
       distance_.push_back(distances_.to_ports(task_class.location, task_class.gpus));
+      if (!task_class.anywhere()) placed_tasks_ += task_class.tasks.size();
+    }
   }
 
   // Gives every task `rails` ports of these.
@@ -79,11 +68,12 @@ class Placer {
                                     [](const TaskClass& task_class) { return !task_class.gpus.empty(); });
     Network network = connector_network(
         ports_, connectors,
-        {.place = options_.place, .units = task_count_ * rails, .limit_load = spread_ && !by_gpu});
+        {.place = options_.place, .units = placed_tasks_ * rails, .limit_load = spread_ && !by_gpu});
     for (std::size_t k = 0; k < classes_.size(); ++k)
       network.classes.push_back(class_arcs(k, connectors, rails));
     const Flow flow = min_cost_flow(network);
-    for (std::size_t k = 0; k < classes_.size(); ++k) deal_out(k, flow[k], connectors);
+    for (std::size_t k = 0; k < classes_.size(); ++k)
+      classes_[k].anywhere() ? give_all(k, connectors) : deal_out(k, flow[k], connectors);
   }
 
   std::vector<TaskPlacement> result(const std::vector<LocalTask>& tasks) && {
@@ -97,7 +87,8 @@ class Placer {
         placed[task].task = tasks[task].id;
         if (!ports.empty()) {
           placed[task].distance = distance_[k][ports.front()].cpu;
-          placed[task].locality = distances_.locality(classes_[k].location.weights, ports.front());
+          placed[task].locality =
+              nearness_text(distances_.locality(classes_[k].location.weights, ports.front()));
         }
         placed[task].ports = std::move(ports);
       }
@@ -137,7 +128,7 @@ class Placer {
 
     Network::Class arcs;
     arcs.tasks = static_cast<unsigned>(classes_[k].tasks.size());
-    arcs.units = arcs.tasks * std::min(rails, allowed);
+    arcs.units = classes_[k].anywhere() ? 0 : arcs.tasks * std::min(rails, allowed);
     arcs.cost.assign(connectors.size(), Network::forbidden);
     for (auto& level : levels) {
       const auto shift = k + static_cast<std::size_t>(start_ * static_cast<double>(level.size));
@@ -169,9 +160,17 @@ class Placer {
     }
   }
 
+  // The node-wide list: the MPI library, which knows where it runs, chooses.
+  void give_all(std::size_t k, const std::vector<Indexes>& connectors) {
+    for (const auto& connector : connectors)
+      for (const std::size_t port : connector)
+        if (classes_[k].allows(ports_[port]))
+          for (const std::size_t task : classes_[k].tasks) chosen_[task].push_back(port);
+  }
+
   const std::vector<Port>& ports_;  // eligible, sorted
   const PlacementOptions& options_;
-  std::size_t task_count_;
+  std::size_t placed_tasks_ = 0;  // that the network assigns
   Distances distances_;
   std::vector<TaskClass> classes_;
   double start_;

@@ -14,6 +14,8 @@ struct TaskClass {
   std::vector<std::string> allowed_nics;  // sorted
   std::vector<std::size_t> tasks;         // indexes, ascending
 
+  // Nothing says where they run: any port may be as near as another.
+  bool anywhere() const { return location.unbound && gpus.empty(); }
   bool allows(const Port& port) const { return allowed_nics.empty() || lists(port); }
 
  private:

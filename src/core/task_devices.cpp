@@ -16,6 +16,16 @@ std::vector<std::string> split_list(std::string_view text) {
   return words;
 }
 
+std::string node_wide_gpus(const std::string& visible, const std::string& granted) {
+  if (granted.empty()) return visible;
+  const auto seen = split_list(visible), given = split_list(granted);
+  if (seen.size() == given.size()) return granted;
+  const bool same_numbers = std::all_of(seen.begin(), seen.end(), [&](const std::string& gpu) {
+    return std::find(given.begin(), given.end(), gpu) != given.end();
+  });
+  return same_numbers ? visible : std::string();
+}
+
 std::vector<PciAddress> visible_gpus(const Inventory& node, std::string_view visible) {
   std::vector<PciAddress> all;
   for (const Gpu& gpu : node.gpus) all.push_back(gpu.pci);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -95,6 +96,24 @@ TEST_F(StepProcesses, EachTaskIsToldWhyItGoesOnWithoutInfiniBand) {
   const auto outcome = run();
   EXPECT_EQ(count(outcome.output, "container-ib: going on without InfiniBand: "), 4U) << outcome.output;
   EXPECT_THAT(outcome.hook_failures, IsEmpty());
+}
+
+TEST_F(StepProcesses, TheNodesStructureIsKeptForTheNextStep) {
+  const std::string kept = folder_ + "/state/inventory";
+  const auto identity = [&] {
+    struct stat status {};
+    EXPECT_EQ(::stat(kept.c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 0U);
+    EXPECT_EQ(status.st_mode & 07777, 0600U);
+    return status.st_ino;
+  };
+  run();
+  const auto first = identity();
+  run();
+  EXPECT_EQ(identity(), first) << "read, not written again";
+  std::filesystem::resize_file(kept, 20);
+  EXPECT_EQ(count(run().output, "going on without InfiniBand: "), 4U) << "as if there were none";
+  EXPECT_GT(std::filesystem::file_size(kept), 20U) << "made anew";
 }
 
 TEST_F(StepProcesses, EachTaskIsRefusedWhenInfiniBandIsRequired) {

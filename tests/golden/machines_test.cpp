@@ -4,11 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <map>
 #include <numeric>
 #include <set>
 
 #include "cli/tasks.hpp"
+#include "container_ib/comparison.hpp"
 #include "container_ib/placement.hpp"
 
 namespace cib {
@@ -163,6 +166,71 @@ INSTANTIATE_TEST_SUITE_P(
                     Usable{"hwloc/16intel64-manyVFs.xml", {}}, Usable{"hwloc/24em64t-2n6c2t-pci.xml", {}},
                     Usable{"openpmix/nvml-4gpu.xml", {"mlx5_4:1", "mlx5_5:1"}},
                     Usable{"openpmix/opa-hfi.xml", {}}, Usable{"openpmix/test-topo.xml", {"mlx5_ib0:1"}}));
+
+// ---- every description there is: the project's own, and whatever lies in the folder of machines
+
+constexpr const char* no_machines = "no machines";
+
+std::vector<std::string> descriptions() {
+  std::vector<std::string> files;
+  const auto add = [&](const std::string& folder) {
+    std::error_code error;
+    const auto end = std::filesystem::recursive_directory_iterator();
+    for (auto at = std::filesystem::recursive_directory_iterator(folder, error); !error && at != end;
+         at.increment(error))
+      if (at->path().extension() == ".xml") files.push_back(at->path().string());
+  };
+  add(CIB_SOURCE_DIR "/tests/fixtures/nodes");
+  const std::size_t own = files.size();
+  add(test::machines_directory());
+  if (files.size() == own) files.emplace_back(no_machines);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+class EveryDescription : public testing::TestWithParam<std::string> {};
+
+// For 1 to 64 tasks, every distribution, and one rail as well as the usual number of them.
+TEST_P(EveryDescription, GivesOnlyInfiniBandThatIsUpAndSharesItFairly) {
+  if (GetParam() == no_machines)
+    GTEST_SKIP() << "only the project's own nodes: no " << test::machines_directory() << " (CIB_TOPOLOGIES)";
+  const auto node = test::load_xml(GetParam());
+  ASSERT_TRUE(node.ok()) << node.error().message();
+  PlacementOptions options;
+  options.drivers = SiteConfig{}.drivers;
+  for (options.rails = 0; options.rails <= 1; ++options.rails) {
+    for (const std::string distribution : {"block", "cyclic", "pack"}) {
+      for (unsigned n = 1; n <= 64; ++n) {
+        const std::string what =
+            std::to_string(n) + " " + distribution + ", rails " + std::to_string(options.rails);
+        const auto tasks = cli::tasks_from_distribution(*node, n, distribution).value();
+        const Assignment assignment = place(*node, tasks, options);
+        const bool any = std::any_of(assignment.verdicts.begin(), assignment.verdicts.end(),
+                                     [](const PortVerdict& verdict) { return verdict.eligible; });
+        for (const auto& task : assignment.tasks) {
+          ASSERT_EQ(task.ports.empty(), !any) << what;
+          for (const std::size_t index : task.ports) {
+            const Port& port = node->ports[index];
+            ASSERT_EQ(port.state, PortState::active) << port.name() << " for " << what;
+            ASSERT_EQ(port.link_layer, LinkLayer::infiniband) << port.name() << " for " << what;
+            ASSERT_TRUE(port.lid >= 1 && port.lid <= 0xbfff) << port.name() << " for " << what;
+          }
+        }
+        if (any && distribution != "pack") {
+          ASSERT_LE(score(*node, tasks, assignment.verdicts, assignment.tasks).overload, 1.25) << what;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, EveryDescription, testing::ValuesIn(descriptions()),
+                         [](const testing::TestParamInfo<std::string>& machine) {
+                           std::string name = std::filesystem::path(machine.param).filename().string();
+                           for (char& c : name)
+                             if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace cib

@@ -21,8 +21,9 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 std::string run(const std::string& arguments) {
-  const std::string command =
-      "cd " CIB_SOURCE_DIR "/tests/fixtures/nodes && " CIB_PROGRAM " " + arguments + " 2>&1";
+  const std::string command = "unset COLUMNS HWLOC_FSROOT; cd " CIB_SOURCE_DIR
+                              "/tests/fixtures/nodes && " CIB_PROGRAM " " +
+                              arguments + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return "cannot run " + command;
   std::string output;
@@ -56,6 +57,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"two-sockets-json", "plan --topology two-sockets.xml --masks 0x3,0xc --json"},
         Case{"two-sockets-require", "plan --topology two-sockets.xml --tasks 1 --option verbs --json"},
         Case{"nps4-cyclic", "plan --topology nps4.xml --tasks 8 --distribution cyclic"},
+        Case{"two-sockets-svg",
+             "plan --topology two-sockets.xml --masks 0x3,0xc --compare --svg /dev/fd/3 3>&1 >/dev/null"},
+        Case{"two-sockets-compare-json", "plan --topology two-sockets.xml --tasks 1 --compare --json"},
+        Case{"nps4-pack-compare", "plan --topology nps4.xml --tasks 8 --distribution pack --compare"},
         Case{"nps4-pack", "plan --topology nps4.xml --tasks 8 --distribution pack"},
         Case{"dual-port", "plan --topology dual-port.xml --tasks 9"},
         Case{"dual-port-sysfs", "plan --topology dual-port.xml --sysfs dual-port.sysfs --tasks 9"},

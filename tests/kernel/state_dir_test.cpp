@@ -84,6 +84,16 @@ TEST_F(StateDirectory, AGarbledJournalIsReportedAndNotGuessedAt) {
   EXPECT_EQ(stored_steps(state())->front().records.error().code, Errc::corrupt);
 }
 
+TEST_F(StateDirectory, HoldsOtherFilesThatAreNoSteps) {
+  StateDir dir(state());
+  ASSERT_TRUE(dir.create("17.0").ok() && dir.append(open("mlx5_0:1")).ok());
+  std::ofstream(state() + "/inventory") << "fingerprint 0\n";
+  std::filesystem::create_directory(state() + "/lost+found");
+  EXPECT_FALSE(dir.share({"mlx5_0:1"}));
+  ASSERT_THAT(*stored_steps(state()), SizeIs(1));
+  EXPECT_EQ(stored_steps(state())->front().name, "17.0");
+}
+
 TEST_F(StateDirectory, NoneAtAllIsNoError) { EXPECT_THAT(*stored_steps(state()), IsEmpty()); }
 
 }  // namespace

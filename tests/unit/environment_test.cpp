@@ -55,6 +55,56 @@ TEST(Environment, AutoSetsWhatIsHarmlessWhereTheStackIsAbsent) {
   EXPECT_EQ(variables(inputs()), expected);
 }
 
+// What each stack gets, whole, so that neither a variable too many nor one too few passes unseen. `required`
+// is what require=yes adds or changes: that no stack then falls back to something slower in silence.
+struct Stack {
+  const char* profile;
+  std::map<std::string, std::string> always, required;
+};
+
+void PrintTo(const Stack& stack, std::ostream* out) { *out << stack.profile; }
+
+class EachStack : public testing::TestWithParam<Stack> {};
+
+TEST_P(EachStack, GetsItsVariables) {
+  auto in = inputs();
+  in.profiles = {GetParam().profile};
+  const auto stack_variables = [&] {
+    auto set = variables(in);
+    std::erase_if(set, [](const auto& entry) { return entry.first.starts_with("CONTAINER_IB_"); });
+    return set;
+  };
+  EXPECT_EQ(stack_variables(), GetParam().always);
+  in.require = true;
+  auto expected = GetParam().always;
+  for (const auto& [name, text] : GetParam().required) expected[name] = text;
+  EXPECT_EQ(stack_variables(), expected) << "require=yes";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Profiles, EachStack,
+    testing::Values(
+        // Naming HCA ports alone keeps UCX off TCP, with or without require.
+        Stack{"ucx", {{"UCX_NET_DEVICES", "mlx5_1:1"}}, {}},
+        // Without the first, pml/ucx silently yields to TCP where sysfs of the device cannot be read.
+        Stack{
+            "ompi",
+            {{"OMPI_MCA_pml_ucx_devices", "any"},
+             {"OMPI_MCA_btl", "^openib,uct,ofi"},
+             {"OMPI_MCA_pml", "^v"}},
+            {{"OMPI_MCA_btl", "^openib,uct,ofi,tcp"}, {"OMPI_MCA_pml", "^ob1"}, {"OMPI_MCA_osc", "^pt2pt"}}},
+        Stack{"pmix", {{"PMIX_MCA_gds", "hash"}}, {}},
+        Stack{"nccl", {{"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"}}, {{"NCCL_NET", "IB"}}},
+        Stack{"mvapich", {{"MV2_IBA_HCA", "mlx5_1"}, {"MV2_DEFAULT_PORT", "1"}}, {}},
+        Stack{"mpich", {{"UCX_NET_DEVICES", "mlx5_1:1"}}, {{"MPIR_CVAR_CH4_NETMOD", "ucx"}}},
+        Stack{"intelmpi",
+              {{"UCX_NET_DEVICES", "mlx5_1:1"}, {"I_MPI_OFI_PROVIDER", "mlx"}},
+              {{"I_MPI_FABRICS", "shm:ofi"}}},
+        Stack{"libfabric", {{"FI_PROVIDER", "verbs;ofi_rxm"}, {"FI_VERBS_DEVICE_NAME", "mlx5_1"}}, {}},
+        Stack{"nvshmem", {{"NVSHMEM_HCA_LIST", "mlx5_0:1,mlx5_1:1"}}, {{"NVSHMEM_REMOTE_TRANSPORT", "ibrc"}}},
+        Stack{"hcoll", {{"HCOLL_MAIN_IB", "mlx5_1:1"}, {"SHARP_COLL_IB_DEV_LIST", "mlx5_1:1"}}, {}},
+        Stack{"pami", {{"PAMI_IBV_DEVICE_NAME", "mlx5_1:1"}}, {}}));
+
 TEST(Environment, RequireClosesEveryFallBack) {
   auto in = inputs();
   in.require = true;
@@ -147,10 +197,10 @@ TEST(Environment, PortsAreAlwaysNamedWithTheirNumber) {
 TEST(Environment, PrefixMatchesDoNotSelectAnotherDevice) {
   auto in = inputs();
   in.profiles = {"nccl", "libfabric"};
-  in.node_ports = {"mlx5_1:1", "mlx5_10:1"};
+  in.node_devices = {"mlx5_1", "mlx5_10"};  // the other one need not be eligible
   EXPECT_TRUE(value(in, "NCCL_IB_HCA").starts_with("=")) << "exact match";
   EXPECT_EQ(value(in, "FI_VERBS_DEVICE_NAME"), "(unset)") << "mlx5_1 also begins mlx5_10";
-  in.node_ports = {"mlx5_1:1", "mlx5_2:1"};
+  in.node_devices = {"mlx5_1", "mlx5_2"};
   EXPECT_EQ(value(in, "FI_VERBS_DEVICE_NAME"), "mlx5_1");
 }
 

@@ -3,20 +3,29 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <climits>
 #include <cstring>
+#include <fstream>
+#include <set>
 
-#include "pci_driver.hpp"
+#include "container_ib/placement.hpp"
+#include "hwloc/pci_driver.hpp"
+#include "hwloc/topology.hpp"
 #include "support/machines.hpp"
 #include "support/temp_tree.hpp"
 
 namespace cib {
 namespace {
 
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 Inventory fixture(const std::string& name) {
   auto node = test::load_xml(CIB_SOURCE_DIR "/tests/fixtures/nodes/" + name + ".xml");
@@ -110,6 +119,104 @@ TEST(Inventory, AnUnreadableTopologyIsAnError) {
     ASSERT_FALSE(node.ok()) << name;
     EXPECT_THAT(node.error().what, HasSubstr(name));
   }
+}
+
+// What hwloc says on stderr while it loads this machine with its components told about.
+std::string components_of_a_load() {
+  int ends[2];
+  if (::pipe(ends) != 0) return {};
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::dup2(ends[1], STDERR_FILENO);
+    ::setenv("HWLOC_COMPONENTS_VERBOSE", "1", 1);
+    ::setenv("HWLOC_PLUGINS_VERBOSE", "1", 1);
+    ::setenv("HWLOC_COMPONENTS", "x86,opencl,cuda,nvml,gl", 1);  // as a user's environment could say
+    ::_exit(load_topology({}).ok() ? 0 : 1);
+  }
+  ::close(ends[1]);
+  std::string text;
+  std::array<char, 4096> buffer{};
+  for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  ::close(ends[0]);
+  int status = -1;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+  return text;
+}
+
+TEST(Inventory, RunsNeitherGpuBackendsNorTheOneThatBindsItsCaller) {
+  const std::string said = components_of_a_load();
+  ASSERT_THAT(said, HasSubstr("Enabling")) << "hwloc told nothing";
+  EXPECT_THAT(said, HasSubstr("linux"));
+  for (const std::string name : {"x86", "cuda", "nvml", "opencl", "rsmi", "levelzero", "gl"}) {
+    EXPECT_THAT(said, Not(ContainsRegex("Enabling [^\n]*component `" + name + "'"))) << name;
+    EXPECT_THAT(said, Not(ContainsRegex("Plugin dlopen[^\n]*hwloc_" + name + "\\."))) << name;
+  }
+}
+
+// Every text that is almost a topology ends soon: as an error or as a node without a port that may not be
+// used.
+TEST(Inventory, NonsenseInXmlEndsSoonAndChoosesNothingIneligible) {
+  std::ifstream stream(CIB_SOURCE_DIR "/tests/fixtures/nodes/decoys.xml");
+  const std::string whole((std::istreambuf_iterator<char>(stream)), {});
+  const test::TempTree tree;
+  const auto expect_harmless = [&](const std::string& text, const std::string& what) {
+    tree.file("node.xml", text);
+    const auto node = test::load_xml(tree.path("node.xml"));
+    if (!node) return;
+    std::vector<LocalTask> tasks(2);
+    for (unsigned i = 0; i < 2; ++i) {
+      tasks[i].id = i;
+      tasks[i].mask.add(i);
+    }
+    const auto assignment = place(*node, tasks, {});
+    std::set<std::size_t> eligible;
+    for (const auto& verdict : assignment.verdicts)
+      if (verdict.eligible) eligible.insert(verdict.port);
+    for (const auto& task : assignment.tasks)
+      for (const std::size_t port : task.ports) {
+        EXPECT_TRUE(eligible.contains(port)) << what;
+        EXPECT_EQ(node->ports[port].state, PortState::active) << what;
+        EXPECT_EQ(node->ports[port].link_layer, LinkLayer::infiniband) << what;
+      }
+  };
+  for (std::size_t length = 0; length < whole.size(); length += whole.size() / 64)
+    expect_harmless(whole.substr(0, length), "cut at " + std::to_string(length));
+  for (const std::string wrong :
+       {"-1", "", "18446744073709551616", "99999999", "\xff\xfe", "0xfffffffff", "a,b"})
+    for (const std::string key : {"os_index", "nodeset", "cpuset", "complete_nodeset", "pci_busid", "name",
+                                  "osdev_type", "gp_index", "bridge_pci", "value", "depth"}) {
+      std::string text = whole;
+      const std::string before = " " + key + "=\"";
+      for (std::size_t at = 0; (at = text.find(before, at)) != std::string::npos; ++at) {
+        const std::size_t from = at + before.size();
+        text.replace(from, text.find('"', from) - from, wrong);
+      }
+      expect_harmless(text, key + "=" + wrong);
+    }
+}
+
+TEST(Inventory, TenThousandDevicesInXmlEndSoon) {
+  std::ifstream stream(CIB_SOURCE_DIR "/tests/fixtures/nodes/two-sockets.xml");
+  std::string text((std::istreambuf_iterator<char>(stream)), {});
+  const std::size_t begin = text.find("<object type=\"OSDev\""), end = text.find("</object>", begin) + 9;
+  const std::string device = text.substr(begin, end - begin);
+  std::string many;
+  for (int i = 0; i < 10000; ++i) {
+    std::string one = device;
+    one.replace(one.find("mlx5_0"), 6, "mlx5_" + std::to_string(100 + i));
+    const std::size_t gp = one.find("gp_index=\"") + 10;
+    one.replace(gp, one.find('"', gp) - gp, std::to_string(1000 + i));
+    many += one + "\n";
+  }
+  text.insert(begin, many);
+  const test::TempTree tree;
+  tree.file("node.xml", text);
+  const auto node = test::load_xml(tree.path("node.xml"));
+  ASSERT_TRUE(node.ok()) << node.error().message();
+  EXPECT_EQ(node->ports.size(), 10002U);
+  EXPECT_FALSE(place(*node, std::vector<LocalTask>(1), {}).tasks[0].ports.empty());
 }
 
 TEST(Inventory, ThisMachineIsReadWithoutBindingTheCaller) {

@@ -237,14 +237,31 @@ TEST(Place, MemoryOnlyNumaNodesCountForDevicesOnly) {
   EXPECT_EQ(placed(node, tasks_on({0, 4})), "mlx5_0:1 mlx5_1:1");
 }
 
-TEST(Place, WithoutMasksBalanceDecides) {
+TEST(Place, WithoutAMaskATaskGetsTheNodeWideList) {
   const auto node = two_sockets();
-  std::vector<LocalTask> tasks(4);
-  for (unsigned i = 0; i < 4; ++i) tasks[i].id = i;
-  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
+  auto tasks = tasks_on({0, 0, 4, 4});
+  tasks[1].mask = {};
+  tasks[3].mask = {};
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1,mlx5_1:1 mlx5_1:1 mlx5_0:1,mlx5_1:1");
+  tasks[3].allowed_nics = {"mlx5_1"};
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1,mlx5_1:1 mlx5_1:1 mlx5_1:1");
+}
+
+TEST(Place, WithMasksOfTheWholeNodeBalanceDecides) {
+  const auto node = two_sockets();
+  auto tasks = tasks_on({0, 0, 0, 0});
   for (auto& unbound : tasks) unbound.mask = cpus(0, 7);
-  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1") << "bound to the whole node";
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
   EXPECT_EQ(place(node, tasks, one_rail()).tasks[0].distance, 1550U) << "which is half far";
+}
+
+TEST(Place, MasksOfAnySizesGoTogether) {
+  const auto node = two_sockets();
+  auto tasks = tasks_on({0, 0, 4, 0});
+  tasks[0].mask = cpus(0, 3);  // the whole of socket 0
+  tasks[3].mask = cpus(3, 6);  // mostly in socket 1
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
+  EXPECT_EQ(place(node, tasks, one_rail()).tasks[3].distance, 1275U) << "one of its four CPUs is far";
 }
 
 TEST(Place, AnotherJobOnTheSameNumaNodeBreaksTiesOtherwise) {

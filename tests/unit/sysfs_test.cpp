@@ -134,6 +134,22 @@ TEST(Sysfs, LiveFactsReplaceSavedOnesAndLocalityStays) {
   EXPECT_EQ(node.ports.size(), 1U) << "on the same machine a device that sysfs lacks does not exist";
 }
 
+TEST(Sysfs, NothingOlderCountsWhereSysfsSpeaks) {
+  const TempTree tree;
+  make_device(tree, "mlx5_0", "0000:18:00.0");
+  const std::string port = "devices/pci0000:00/0000:18:00.0/infiniband/mlx5_0/ports/1/";
+  tree.file(port + "lid", "0x0\n");
+  tree.file(port + "state", "\n");
+  std::filesystem::remove(tree.path(port + "link_layer"));
+  Inventory node;
+  node.ports = {test::port("mlx5_0", "0000:18:00.0", {0})};
+  node.ports[0].lid = 0x77;
+  ASSERT_TRUE(merge_sysfs(tree.path(), {}, node).ok());
+  EXPECT_EQ(node.ports[0].lid, 0U) << "the subnet manager took it away";
+  EXPECT_EQ(node.ports[0].state, PortState::unknown);
+  EXPECT_EQ(node.ports[0].link_layer, LinkLayer::infiniband) << "where sysfs is silent the file speaks";
+}
+
 TEST(Sysfs, AMachineWithoutRdmaHasNoPorts) {
   const TempTree tree;
   Inventory node;

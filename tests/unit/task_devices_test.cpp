@@ -24,6 +24,15 @@ TEST(VisibleGpus, WhatIsNoIndexMovesNoTask) {
     EXPECT_TRUE(visible_gpus(with_gpus(), text).empty()) << text;
 }
 
+TEST(NodeWideGpus, AreToldFromThoseOfACgroup) {
+  EXPECT_EQ(node_wide_gpus("2,3", ""), "2,3") << "an older Slurm, or no gres";
+  EXPECT_EQ(node_wide_gpus("2,3", "2,3"), "2,3");
+  EXPECT_EQ(node_wide_gpus("0,1", "2,3"), "2,3") << "numbered from 0 within the cgroup";
+  EXPECT_EQ(node_wide_gpus("3", "2,3"), "3") << "one of the step's";
+  EXPECT_EQ(node_wide_gpus("0", "2,3"), "") << "either of them";
+  EXPECT_EQ(node_wide_gpus("", "2,3"), "") << "the task was given none";
+}
+
 TEST(SplitList, LeavesEmptyWordsOut) {
   EXPECT_EQ(split_list(",a,,b,"), (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(split_list("").empty());

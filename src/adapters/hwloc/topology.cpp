@@ -59,7 +59,7 @@ Result<Topology> load_topology(const InventorySource& source) {
   Topology topology(raw);
   errno = 0;
   if (configure(raw, source) != 0 || hwloc_topology_load(raw) != 0)
-    return error(Errc::not_found, "cannot load it", errno);
+    return error(Errc::not_found, "hwloc cannot load it (hwloc-ls -v says more)", errno);
   return topology;
 }
 

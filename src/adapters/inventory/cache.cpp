@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "container_ib/inventory.hpp"
@@ -13,6 +14,7 @@ namespace cib {
 
 namespace {
 
+constexpr const char* file_name = "inventory";
 constexpr off_t max_size = 16 << 20;
 
 // FNV-1a; the fingerprint only has to differ, nobody gains by a collision.
@@ -40,14 +42,14 @@ void add_line(Hash& hash, const Directory& root, const std::string& path) {
   hash.add(root.line(path).value_or(""));
 }
 
-class File {
+class Descriptor {
  public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
   int fd() const { return fd_; }
 
  private:
@@ -55,7 +57,24 @@ class File {
 };
 
 bool is_ours_alone(const struct stat& status) {
-  return S_ISREG(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & 022) == 0;
+  return status.st_uid == ::geteuid() && (status.st_mode & 022) == 0;
+}
+
+// Says which machine the rest describes and what the rest is: a file that was cut at the end of a line reads
+// as an inventory too.
+std::string heading(const std::string& fingerprint, std::string_view body) {
+  Hash hash;
+  hash.add(body);
+  return "fingerprint " + fingerprint + " " + hash.text() + "\n";
+}
+
+// -1 where the directory is missing, a link, or one in which others could have put a file.
+int open_directory(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  struct stat status {};
+  if (fd >= 0 && ::fstat(fd, &status) == 0 && is_ours_alone(status)) return fd;
+  if (fd >= 0) ::close(fd);
+  return -1;
 }
 
 }  // namespace
@@ -76,29 +95,39 @@ std::string machine_fingerprint() {
 }
 
 std::optional<Inventory> read_cache(const std::string& path, const std::string& fingerprint) {
-  const File file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const Descriptor directory(open_directory(path));
+  if (directory.fd() < 0) return std::nullopt;
+  const Descriptor file(::openat(directory.fd(), file_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status {};
-  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0 || !is_ours_alone(status)) return std::nullopt;
-  if (status.st_size > max_size) return std::nullopt;
+  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return std::nullopt;
+  if (!S_ISREG(status.st_mode) || !is_ours_alone(status) || status.st_size > max_size) return std::nullopt;
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
   if (::read(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return std::nullopt;
-  const std::string first = "fingerprint " + fingerprint + "\n";
-  if (fingerprint.empty() || !text.starts_with(first)) return std::nullopt;
-  auto inventory = decode_inventory(std::string_view(text).substr(first.size()));
+  const std::string_view body = std::string_view(text).substr(std::min(text.size(), text.find('\n') + 1));
+  if (fingerprint.empty() || !text.starts_with(heading(fingerprint, body))) return std::nullopt;
+  auto inventory = decode_inventory(body);
   return inventory ? std::optional(std::move(inventory).value()) : std::nullopt;
 }
 
 void write_cache(const std::string& path, const std::string& fingerprint, const Inventory& inventory) {
-  const std::string fresh = path + "." + std::to_string(::getpid());
-  const std::string text = "fingerprint " + fingerprint + "\n" + encode_inventory(inventory);
+  (void)::mkdir(path.c_str(), 0700);  // the first step since the boot
+  const Descriptor directory(open_directory(path));
+  if (directory.fd() < 0) return;
+  // Several agents may write at once, each its own file. One of that name is of a dead agent with our pid.
+  const std::string fresh = std::string(file_name) + "." + std::to_string(::getpid());
+  const std::string body = encode_inventory(inventory);
+  const std::string text = heading(fingerprint, body) + body;
   bool complete = false;
+  (void)::unlinkat(directory.fd(), fresh.c_str(), 0);
   {
-    const File file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    const Descriptor file(
+        ::openat(directory.fd(), fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (file.fd() < 0) return;
     complete = ::write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   }
   // No fsync: a torn file is not an inventory, and the directory does not outlive a boot.
-  if (!complete || ::rename(fresh.c_str(), path.c_str()) != 0) ::unlink(fresh.c_str());
+  if (!complete || ::renameat(directory.fd(), fresh.c_str(), directory.fd(), file_name) != 0)
+    (void)::unlinkat(directory.fd(), fresh.c_str(), 0);
 }
 
 }  // namespace cib

@@ -20,6 +20,22 @@ std::string describe(const InventorySource& source) {
   return "topology of this machine";
 }
 
+// What a subnet manager or a cable can change without a trace in the fingerprint.
+Inventory without_live_facts(Inventory inventory) {
+  for (Port& port : inventory.ports) {
+    port.state = PortState::unknown;
+    port.phys_state = PhysState::unknown;
+    port.link_layer = LinkLayer::unknown;
+    port.rate_gbps = 0;
+    port.lid = port.sm_lid = 0;
+    port.port_guid = 0;
+    port.subnet_prefix.reset();
+    port.pkeys.clear();
+    port.netdevs.clear();
+  }
+  return inventory;
+}
+
 Result<Inventory> structure(const InventorySource& source) {
   const auto discover = [&] {
     return run_isolated(describe(source), [&source]() -> Result<Inventory> {
@@ -32,8 +48,10 @@ Result<Inventory> structure(const InventorySource& source) {
   const std::string fingerprint = machine_fingerprint();
   if (auto cached = read_cache(source.cache, fingerprint)) return *std::move(cached);
   auto found = discover();
-  if (found) write_cache(source.cache, fingerprint, *found);
-  return found;
+  if (!found) return found;
+  auto kept = without_live_facts(*std::move(found));
+  write_cache(source.cache, fingerprint, kept);
+  return kept;
 }
 
 }  // namespace

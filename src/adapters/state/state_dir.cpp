@@ -60,6 +60,13 @@ std::vector<std::string> names_in(const UniqueFd& directory) {
   return names;
 }
 
+// The state directory also holds what is no step: the inventory. A step begins with the number of its job.
+std::vector<std::string> steps_in(const UniqueFd& state) {
+  auto names = names_in(state);
+  std::erase_if(names, [](const std::string& name) { return name[0] < '0' || name[0] > '9'; });
+  return names;
+}
+
 Result<std::string> read_journal(const UniqueFd& step) {
   const UniqueFd file(::openat(step.get(), journal_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file) return error(Errc::kernel, "open journal", errno);
@@ -145,7 +152,7 @@ bool StateDir::share(const std::vector<std::string>& ports) {
   const auto state = open_state(path_, false);
   if (!state) return false;
   bool any = false;
-  for (const std::string& other : names_in(*state)) {
+  for (const std::string& other : steps_in(*state)) {
     if (other == step_) continue;
     const auto records = records_of(*state, other);
     if (!records || !common_port(ports, *records)) continue;
@@ -166,7 +173,7 @@ Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
     if (state.error().code == Errc::not_found) return steps;
     return state.error();
   }
-  for (const std::string& name : names_in(*state)) {
+  for (const std::string& name : steps_in(*state)) {
     steps.push_back({name, records_of(*state, name)});
     const auto& records = steps.back().records;
     if (!records && records.error().code == Errc::denied) return records.error();

@@ -1,6 +1,7 @@
 #include "sysfs.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "attributes.hpp"
@@ -61,13 +62,14 @@ std::vector<std::uint16_t> read_pkeys(const Directory& port) {
   return pkeys;
 }
 
+// Overwrites what sysfs says something about, be it nonsense: of a live fact nothing older counts.
 void read_port(const Directory& directory, Port& port) {
-  port.state = parse_state(text(directory, "state"));
-  port.phys_state = parse_phys_state(text(directory, "phys_state"));
-  port.link_layer = parse_link_layer(text(directory, "link_layer"));
-  port.rate_gbps = parse_rate(text(directory, "rate"));
-  port.lid = parse_lid(text(directory, "lid"));
-  port.sm_lid = parse_lid(text(directory, "sm_lid"));
+  if (const auto line = directory.line("state")) port.state = parse_state(*line);
+  if (const auto line = directory.line("phys_state")) port.phys_state = parse_phys_state(*line);
+  if (const auto line = directory.line("link_layer")) port.link_layer = parse_link_layer(*line);
+  if (const auto line = directory.line("rate")) port.rate_gbps = parse_rate(*line);
+  if (const auto line = directory.line("lid")) port.lid = parse_lid(*line);
+  if (const auto line = directory.line("sm_lid")) port.sm_lid = parse_lid(*line);
   const std::string gid = text(directory, "gids/0");
   if (gid.size() != 39) return;
   const auto prefix = parse_guid(std::string_view(gid).substr(0, 19));
@@ -89,22 +91,16 @@ std::vector<std::string> read_netdevs(const Directory& device, unsigned port_num
   return netdevs;
 }
 
-// Live facts replace what hwloc said; facts that sysfs does not have stay.
-void merge(const Port& live, Port& port) {
-  const Port before = port;
-  port = live;
-  if (!port.pci) port.pci = before.pci;
-  if (port.driver.empty()) port.driver = before.driver;
-  if (!before.numa.empty()) port.numa = before.numa;  // hwloc knows more than one node
-  port.pci_path = before.pci_path;
-  if (port.pci_gbps == 0) port.pci_gbps = before.pci_gbps;
-  if (port.node_guid == 0) port.node_guid = before.node_guid;
-  if (port.sys_image_guid == 0) port.sys_image_guid = before.sys_image_guid;
-  if (port.port_guid == 0) port.port_guid = before.port_guid;
-  if (!port.subnet_prefix) port.subnet_prefix = before.subnet_prefix;
-  if (port.state == PortState::unknown) port.state = before.state;
-  if (port.link_layer == LinkLayer::unknown) port.link_layer = before.link_layer;
-  if (port.lid == 0) port.lid = before.lid;
+// The device as sysfs shows it over what hwloc knows of it.
+void merge_device(const Port& device, Port& port) {
+  port.device = device.device;
+  if (device.pci) port.pci = device.pci;
+  if (device.physfn) port.physfn = device.physfn;
+  if (!device.driver.empty()) port.driver = device.driver;
+  if (port.numa.empty()) port.numa = device.numa;  // hwloc knows more than one node
+  if (device.pci_gbps != 0) port.pci_gbps = device.pci_gbps;
+  if (device.node_guid != 0) port.node_guid = device.node_guid;
+  if (device.sys_image_guid != 0) port.sys_image_guid = device.sys_image_guid;
 }
 
 // What hwloc knows of this port, or at least of where its device is.
@@ -125,7 +121,7 @@ Port known_port(const Inventory& inventory, const std::string& device, unsigned 
 }
 
 std::vector<Port> read_ports(const Directory& infiniband, const std::string& name,
-                             const SysfsOptions& options) {
+                             const SysfsOptions& options, const Inventory& inventory) {
   std::vector<Port> ports;
   const auto device = infiniband.sub(name);
   if (!device) return ports;
@@ -136,8 +132,9 @@ std::vector<Port> read_ports(const Directory& infiniband, const std::string& nam
     const auto number = whole_number<unsigned>(entry);
     const auto port_directory = directory->sub(entry);
     if (!number || *number == 0 || *number > max_port_number || !port_directory) continue;
-    Port port = shared;
+    Port port = known_port(inventory, name, *number);
     port.number = *number;
+    merge_device(shared, port);
     read_port(*port_directory, port);
     if (options.pkeys) port.pkeys = read_pkeys(*port_directory);
     port.netdevs = read_netdevs(*device, *number);
@@ -162,14 +159,10 @@ Status merge_sysfs(const std::string& root, const SysfsOptions& options, Invento
   std::vector<Port> merged;
   std::set<std::string> in_sysfs;
   for (const auto& name : names) {
-    auto ports = read_ports(*infiniband, name, options);
+    auto ports = read_ports(*infiniband, name, options, inventory);
     if (ports.empty() && !options.complete) continue;
     in_sysfs.insert(name);
-    for (const auto& live : ports) {
-      Port port = known_port(inventory, name, live.number);
-      merge(live, port);
-      merged.push_back(std::move(port));
-    }
+    std::move(ports.begin(), ports.end(), std::back_inserter(merged));
   }
   for (auto& port : inventory.ports)
     if (!options.complete && !in_sysfs.contains(port.device)) merged.push_back(std::move(port));

@@ -1,0 +1,67 @@
+#include "plan_json.hpp"
+
+#include "container_ib/environment.hpp"
+#include "ports_view.hpp"
+
+namespace cib::cli {
+
+namespace {
+
+std::vector<std::string> port_names(const Plan& plan, const TaskPlacement& task) {
+  std::vector<std::string> names;
+  for (const std::size_t port : task.ports) names.push_back(plan.question.inventory.ports[port].name());
+  return names;
+}
+
+EnvironmentPlan environment_of(const Plan& plan, const TaskPlacement& task,
+                               const std::vector<std::string>& node_ports) {
+  const Settings& settings = plan.question.settings;
+  EnvironmentInputs in;
+  in.mode = settings.mode;
+  in.require = settings.require;
+  in.profiles = settings.env;
+  in.pkey = settings.pkey;
+  in.report = settings.report;
+  in.task_ports = port_names(plan, task);
+  in.node_ports = node_ports;
+  for (const Port& port : plan.question.inventory.ports) in.node_devices.push_back(port.device);
+  in.plan = plan.assignment.plan;
+  if (!task.ports.empty()) in.numa = numa_text(plan.question.inventory.ports[task.ports.front()]);
+  return build_environment(in);
+}
+
+nlohmann::ordered_json task_json(const Plan& plan, const TaskPlacement& task, const CpuSet& mask,
+                                 const std::vector<std::string>& node_ports) {
+  if (task.ports.empty()) return {{"task", task.task}, {"ports", nlohmann::ordered_json::array()}};
+  auto variables = nlohmann::ordered_json::object();
+  for (const auto& change : environment_of(plan, task, node_ports).set) variables[change.name] = change.value;
+  return {{"task", task.task},         {"mask", mask.hex()},     {"ports", port_names(plan, task)},
+          {"distance", task.distance}, {"class", task.locality}, {"env", variables}};
+}
+
+}  // namespace
+
+nlohmann::ordered_json plan_json(const Plan& plan) {
+  const auto node_ports = eligible_ports(plan.question.inventory, plan.assignment);
+  auto tasks = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < plan.tasks.size(); ++i)
+    tasks.push_back(task_json(plan, plan.assignment.tasks[i], plan.tasks[i].mask, node_ports));
+  return {{"ports", ports_json(plan.question.inventory, plan.assignment)},
+          {"tasks", tasks},
+          {"plan", plan.assignment.plan}};
+}
+
+nlohmann::ordered_json comparison_json(const PlanModel& model) {
+  auto rules = nlohmann::ordered_json::array();
+  for (const auto& rule : model.rules)
+    rules.push_back({{"rule", rule.name},
+                     {"overload", rule.score.overload},
+                     {"distance", rule.score.distance},
+                     {"other_package", rule.score.other_package},
+                     {"connectors_used", rule.score.connectors_used},
+                     {"connectors", rule.score.connectors},
+                     {"tasks", rule.tasks}});
+  return rules;
+}
+
+}  // namespace cib::cli
