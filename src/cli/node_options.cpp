@@ -25,6 +25,12 @@ bool exists(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0;
 }
 
+// hwloc's own variable for a saved tree.
+std::string saved_tree() {
+  const char* fsroot = std::getenv("HWLOC_FSROOT");
+  return fsroot != nullptr ? fsroot : "";
+}
+
 InventorySource source_of(const NodeOptions& options) {
   InventorySource source;
   source.path = options.topology;
@@ -33,11 +39,10 @@ InventorySource source_of(const NodeOptions& options) {
     source.kind = is_directory(options.topology) ? InventorySource::Kind::fsroot : InventorySource::Kind::xml;
     return source;
   }
-  // hwloc's own variable for a saved tree, and a saved tree given as --sysfs, describe the whole node.
-  const char* fsroot = std::getenv("HWLOC_FSROOT");
-  if (fsroot != nullptr && *fsroot != '\0') {
+  // A saved tree, be it hwloc's or given as --sysfs, describes the whole node.
+  if (!saved_tree().empty()) {
     source.kind = InventorySource::Kind::fsroot;
-    source.path = fsroot;
+    source.path = saved_tree();
   } else if (!options.sysfs.empty() && is_directory(options.sysfs + "/sys")) {
     source.kind = InventorySource::Kind::fsroot;
     source.path = options.sysfs;
@@ -71,6 +76,8 @@ std::string node_name(const NodeOptions& options) {
 }
 
 }  // namespace
+
+bool NodeOptions::live() const { return topology.empty() && sysfs.empty() && saved_tree().empty(); }
 
 void NodeOptions::add_to(CLI::App& command) {
   command.add_option("--topology", topology, "hwloc XML, or the root of a saved tree; default: this machine")

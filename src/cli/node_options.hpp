@@ -18,7 +18,7 @@ struct NodeOptions {
 
   void add_to(CLI::App& command);
   // Without a description this machine is meant.
-  bool live() const { return topology.empty() && sysfs.empty(); }
+  bool live() const;
 };
 
 struct NodeQuestion {

@@ -1,7 +1,9 @@
 #include <fmt/core.h>
 
+#include <map>
 #include <memory>
 
+#include "adapters/verbs/verbs_devices.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
 #include "node_options.hpp"
@@ -23,7 +25,24 @@ std::string why_not(Mode mode, bool has_port) {
   return has_port ? "" : "no eligible port";
 }
 
-void print_json(const NodeQuestion& question, const Assignment& assignment, bool has_port) {
+using DeviceReasons = std::map<std::string, std::string>;
+
+// Of each HCA, why a program on this machine cannot use it by libibverbs; empty when it can. What sysfs says
+// of a port does not tell that: the provider may be missing, or the device node.
+DeviceReasons verbs_of(const NodeQuestion& question) {
+  const DeviceReasons found = verbs_devices();
+  DeviceReasons reasons;
+  for (const Port& port : question.inventory.ports) {
+    const auto device = found.find(port.device);
+    reasons[port.device] = device != found.end()
+                               ? device->second
+                               : "has no provider here: is rdma-core's package of providers installed?";
+  }
+  return reasons;
+}
+
+void print_json(const NodeQuestion& question, const Assignment& assignment, bool has_port,
+                const DeviceReasons& verbs) {
   auto modes = nlohmann::ordered_json::object();
   for (const auto name : mode_names()) {
     const Mode mode = mode_from_name(name).value_or(Mode::none);
@@ -37,18 +56,29 @@ void print_json(const NodeQuestion& question, const Assignment& assignment, bool
   auto gpus = nlohmann::ordered_json::array();
   for (const auto& gpu : question.inventory.gpus)
     gpus.push_back({{"pci", gpu.pci.text()}, {"name", gpu.name}, {"numa", gpu.numa}});
-  fmt::print("{}\n", dump({{"ports", ports_json(question.inventory, assignment)},
-                           {"numa_nodes", numa},
-                           {"distances", question.inventory.distances},
-                           {"gpus", gpus},
-                           {"modes", modes}}));
+  nlohmann::ordered_json node = {{"ports", ports_json(question.inventory, assignment)},
+                                 {"numa_nodes", numa},
+                                 {"distances", question.inventory.distances},
+                                 {"gpus", gpus},
+                                 {"modes", modes}};
+  for (const auto& [name, reason] : verbs)
+    node["verbs"][name] = {{"opens", reason.empty()}, {"why_not", reason}};
+  fmt::print("{}\n", dump(node));
 }
 
-void print_text(const NodeQuestion& question, const Assignment& assignment, bool has_port) {
+void print_text(const NodeQuestion& question, const Assignment& assignment, bool has_port,
+                const DeviceReasons& verbs) {
   const auto& node = question.inventory;
   fmt::print("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(), node.numa_nodes.size(),
              node.gpus.size(), node.ports.size());
   if (!node.ports.empty()) fmt::print("{}\n", format_table(ports_table(node, assignment)));
+  bool told = false;
+  for (const auto& [name, reason] : verbs) {
+    if (reason.empty()) continue;
+    fmt::print("libibverbs: {} {}\n", name, reason);
+    told = true;
+  }
+  if (told) fmt::print("\n");
   std::vector<Row> rows = {{"MODE", "HERE"}};
   for (const auto name : mode_names()) {
     const Mode mode = mode_from_name(name).value_or(Mode::none);
@@ -67,10 +97,11 @@ int run(const TopoOptions& options) {
   }
   const Assignment assignment = place(question->inventory, {}, question->placement);
   const bool has_port = !eligible_ports(question->inventory, assignment).empty();
+  const DeviceReasons verbs = options.node.live() ? verbs_of(*question) : DeviceReasons{};
   if (options.json)
-    print_json(*question, assignment, has_port);
+    print_json(*question, assignment, has_port, verbs);
   else
-    print_text(*question, assignment, has_port);
+    print_text(*question, assignment, has_port, verbs);
   return has_port ? fine : finding;
 }
 

@@ -4,7 +4,7 @@ The runner checks after every test that both nodes are clean and idle."""
 
 import pathlib
 
-from cluster import INSTANCE, TESTBED, must, run, sh, srun, wait_until, write  # noqa: F401
+from cluster import INSTANCE, TESTBED, journals, must, run, sh, srun, wait_until, write  # noqa: F401
 
 import subprocess
 
@@ -89,7 +89,7 @@ def test_slurmstepd_killed_ends_its_orphans():
         must(run("n0", "kill", "-9", step.pid("slurmstepd")))
         wait_until(lambda: not step.tasks(), 10, "the end of the orphans")
         wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 10, "the end of the agent")
-        assert run("n0", "ls", "/run/container-ib").lines == []
+        assert journals("n0") == []
 
 
 def test_the_agent_killed_leaves_the_tasks_running_and_its_journal_is_reaped():
@@ -116,5 +116,5 @@ def test_both_killed_is_reaped_by_hand():
 def test_both_killed_is_reaped_by_the_epilog():
     with BackgroundStep(*SLEEPERS) as step:
         must(run("n0", "kill", "-9", step.pid("container-ib-ag"), step.pid("slurmstepd")))
-    wait_until(lambda: not run("n0", "ls", "/run/container-ib").lines, 30, "the epilog's reaping")
+    wait_until(lambda: not journals("n0"), 30, "the epilog's reaping")
     assert BackgroundStep.tasks() == []

@@ -69,3 +69,9 @@ def test_wrong_words_are_refused_in_one_line_and_change_nothing():
         assert done.status == 1 and done.out == "", (words, done)
         assert re.fullmatch(rf"testbed: error: {what}.*\n", done.err), (words, done)
     assert must(testbed("fabric", "n0")).out == before
+
+
+def test_topo_tells_what_libibverbs_cannot_open():
+    assert "libibverbs" not in must(run("n0", "container-ib", "topo")).out
+    done = must(run("n0", "unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/infiniband && container-ib topo"))
+    assert "libibverbs: mlx5_0 cannot be opened: No such file or directory" in done.lines, done

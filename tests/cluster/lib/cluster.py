@@ -91,12 +91,17 @@ def wait_until(true, seconds, what):
         time.sleep(0.2)
 
 
+def journals(node):
+    """The steps that something is attached for; the node's structure is kept beside them."""
+    return sh(node, "cd /run/container-ib 2>/dev/null && ls -d [0-9]* 2>/dev/null").lines
+
+
 def leftovers(node):
     """Everything of ours, or of a step, that exists on a node. Between tests there must be nothing."""
     return must(
         sh(
             node,
-            "ls -A /run/container-ib 2>/dev/null | sed 's/^/journal /'; "
+            "ls -A /run/container-ib 2>/dev/null | grep -v '^inventory$' | sed 's/^/journal /'; "  # the node's structure is kept
             "pgrep -a container-ib-ag | sed 's/^/process /'; "
             "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
             "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
