@@ -34,9 +34,10 @@ DeviceReasons verbs_of(const NodeQuestion& question) {
   DeviceReasons reasons;
   for (const Port& port : question.inventory.ports) {
     const auto device = found.find(port.device);
-    reasons[port.device] = device != found.end()
-                               ? device->second
-                               : "has no provider here: is rdma-core's package of providers installed?";
+    reasons[port.device] =
+        device != found.end()
+            ? device->second
+            : "is not found: its node in /dev/infiniband or its provider (rdma-core) is missing";
   }
   return reasons;
 }

@@ -453,6 +453,7 @@ static void vh_send_fragment(struct rvt_qp *qp, struct vh_requester *req,
 		flags = WIRE_ASK;
 		req->asked = next_psn;
 	}
+	req->reading = asks;		/* first: the answer may be quick */
 	spin_unlock_irq(&qp->s_lock);
 	skb = vh_make_fragment(qp, req, wqe, len, flags);
 	/* a link that is down, or no memory: as lost on the way */
@@ -466,9 +467,7 @@ static void vh_send_fragment(struct rvt_qp *qp, struct vh_requester *req,
 	if (vh_cmp_psn(next_psn, req->sent) > 0)
 		req->sent = next_psn;
 
-	if (asks) {
-		req->reading = true;
-	} else {
+	if (!asks) {
 		req->off += len;
 		if (last) {
 			req->off = 0;
