@@ -20,8 +20,8 @@ struct InventorySource {
   // A directory with class/infiniband in it, or one whose sys/ has it: states, rates and so on are read
   // there. Empty: /sys when live, sys/ of the tree with fsroot, and only what the XML says with xml.
   std::optional<std::string> sysfs = {};
-  // Read the P_Key tables too. Off by default: each entry is a query to the firmware.
-  bool pkeys = false;
+  // Read the P_Key and GID tables too. Off by default: each P_Key is a query to the firmware.
+  bool tables = false;
   // A directory where this machine's structure is kept between steps; it is discovered anew after a boot and
   // when CPUs, NUMA nodes or PCI or RDMA devices change. Empty: discover each time. States, rates, LIDs and
   // GIDs are never kept.

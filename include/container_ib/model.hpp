@@ -44,6 +44,12 @@ std::string_view phys_state_name(PhysState state);  // "LinkUp"
 enum class LinkLayer { unknown, infiniband, ethernet };
 
 // One port of one RDMA device. An HCA with two ports is two of these.
+// An entry of a port's GID table, as sysfs writes it: eight groups of four hexadecimal digits.
+struct Gid {
+  unsigned index = 0;
+  std::string text;
+};
+
 struct Port {
   std::string device;                 // "mlx5_0": opaque, differs between nodes of one cluster
   unsigned number = 1;                // 1-based, as in ports/N
@@ -61,7 +67,8 @@ struct Port {
   std::uint32_t lid = 0, sm_lid = 0;
   std::uint64_t node_guid = 0, sys_image_guid = 0, port_guid = 0;  // host byte order; 0 when unknown
   std::optional<std::uint64_t> subnet_prefix;                      // first 64 bits of GID 0
-  std::vector<std::uint16_t> pkeys;
+  std::vector<std::uint16_t> pkeys;  // what is set in the table, where it was asked for
+  std::vector<Gid> gids;             // the same of GIDs
   std::vector<std::string> netdevs;  // names, live only
 
   std::string name() const { return device + ":" + std::to_string(number); }  // "mlx5_0:1", UCX's form

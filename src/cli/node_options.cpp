@@ -98,6 +98,7 @@ Result<NodeQuestion> ask(const NodeOptions& options) {
   CIB_TRY(question.site, site_of(options, request));
   CIB_TRY(question.settings, resolve(request, question.site));
   InventorySource source = source_of(options);
+  source.tables = options.tables;
   if (options.live() && source.kind == InventorySource::Kind::live && !question.site.topology_xml.empty()) {
     source.kind = InventorySource::Kind::xml;
     source.path = question.site.topology_xml;

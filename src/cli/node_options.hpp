@@ -15,6 +15,7 @@ struct NodeOptions {
   std::string config;
   std::string node;
   std::string option;
+  bool tables = false;  // read P_Key and GID tables too
 
   void add_to(CLI::App& command);
   // Without a description this machine is meant.

@@ -64,7 +64,36 @@ void print_json(const NodeQuestion& question, const Assignment& assignment, bool
                                  {"modes", modes}};
   for (const auto& [name, reason] : verbs)
     node["verbs"][name] = {{"opens", reason.empty()}, {"why_not", reason}};
+  for (const Port& port : question.inventory.ports) {
+    if (port.pkeys.empty() && port.gids.empty()) continue;
+    auto& tables = node["tables"][port.name()];
+    tables = {{"pkeys", port.pkeys}, {"gids", nlohmann::ordered_json::object()}};
+    for (const Gid& gid : port.gids) tables["gids"][std::to_string(gid.index)] = gid.text;
+  }
   fmt::print("{}\n", dump(node));
+}
+
+std::string pkeys_text(const Port& port) {
+  std::string text;
+  for (const auto pkey : port.pkeys) text += fmt::format("{}{:#06x}", text.empty() ? "" : " ", pkey);
+  return text;
+}
+
+// What a site's P_Keys and UCX_IB_GID_INDEX are about. Nothing where no table could be read.
+void print_tables(const Inventory& node) {
+  std::vector<Row> rows = {{"PORT", "LID", "P_KEYS", "GID"}};
+  for (const Port& port : node.ports) {
+    if (port.pkeys.empty() && port.gids.empty()) continue;
+    rows.push_back({port.name(), std::to_string(port.lid), pkeys_text(port), ""});
+    for (std::size_t i = 0; i < port.gids.size(); ++i) {
+      const std::string gid = fmt::format("{}: {}", port.gids[i].index, port.gids[i].text);
+      if (i == 0)
+        rows.back()[3] = gid;
+      else
+        rows.push_back({port.name(), "", "", gid});
+    }
+  }
+  if (rows.size() > 1) fmt::print("{}\n", format_table(rows));
 }
 
 void print_text(const NodeQuestion& question, const Assignment& assignment, bool has_port,
@@ -73,6 +102,7 @@ void print_text(const NodeQuestion& question, const Assignment& assignment, bool
   fmt::print("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(), node.numa_nodes.size(),
              node.gpus.size(), node.ports.size());
   if (!node.ports.empty()) fmt::print("{}\n", format_table(ports_table(node, assignment)));
+  print_tables(node);
   bool told = false;
   for (const auto& [name, reason] : verbs) {
     if (reason.empty()) continue;
@@ -112,6 +142,7 @@ void add_topo(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<TopoOptions>();
   CLI::App* command =
       app.add_subcommand("topo", "Show a node's ports, whether they are for MPI, and its modes");
+  options->node.tables = true;
   options->node.add_to(*command);
   command->add_flag("--json", options->json, "for programs");
   command->callback([options, &exit_code] { exit_code = run(*options); });

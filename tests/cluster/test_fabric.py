@@ -38,6 +38,8 @@ def test_a_port_has_the_pkeys_it_is_given():
     with port("mlx5_0/1", ("pkeys=0xffff,0x9999",), ("pkeys=0xffff,0x8001,0x8002,0x7fff",)):
         shown = must(run("n0", "sh", "-c", "cd /sys/class/infiniband/mlx5_0/ports/1/pkeys && cat 0 1 2")).lines
         assert shown == ["0xffff", "0x9999", "0x0000"], shown
+        topo = must(run("n0", "container-ib", "topo")).out
+        assert re.search(r"^mlx5_0:1 +2 +0xffff 0x9999 +0: fe80:0000:0000:0000:0002:c903:", topo, re.M), topo
 
 
 def test_the_subnet_manager_goes_and_comes_back():

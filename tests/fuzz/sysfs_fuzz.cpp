@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     entry(in, tree, port + "/pkeys/0", "0xffff\n");
   }
   Inventory node;
-  (void)merge_sysfs(tree.path(), {.pkeys = true, .complete = in.below(2) == 0}, node);
+  (void)merge_sysfs(tree.path(), {.tables = true, .complete = in.below(2) == 0}, node);
   const std::vector<LocalTask> tasks(3);
   fuzz::check(node, tasks, {}, place(node, tasks, {}));
   return 0;

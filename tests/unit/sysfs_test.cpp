@@ -73,6 +73,9 @@ void make_device(const TempTree& tree, const std::string& name, const std::strin
   tree.file(at + "lid", "0x26\n");
   tree.file(at + "sm_lid", "0x1\n");
   tree.file(at + "gids/0", "fec0:0000:0000:0001:506b:4b03:003c:eeea\n");
+  tree.file(at + "gids/1", "0000:0000:0000:0000:0000:0000:0000:0000\n");
+  tree.file(at + "gids/2", "0000:0000:0000:0000:0000:ffff:0a14:0001\n");
+  tree.file(at + "gids/3", "fec0:0000:0000:0001:506b:4b03:003c:eee\033\n");
   tree.file(at + "pkeys/0", "0xffff\n");
   tree.file(at + "pkeys/1", "0x0000\n");
   tree.file(at + "pkeys/2", "0x8001\n");
@@ -85,7 +88,7 @@ TEST(Sysfs, ReadsAPort) {
   make_device(tree, "mlx5_0", "0000:18:00.1");
   tree.link("devices/pci0000:00/0000:18:00.1/physfn", "../0000:18:00.0");
   Inventory node;
-  ASSERT_TRUE(merge_sysfs(tree.path(), {.pkeys = true}, node).ok());
+  ASSERT_TRUE(merge_sysfs(tree.path(), {.tables = true}, node).ok());
   ASSERT_EQ(node.ports.size(), 1U);
   const Port& port = node.ports[0];
   EXPECT_EQ(port.name(), "mlx5_0:1");
@@ -105,6 +108,9 @@ TEST(Sysfs, ReadsAPort) {
   EXPECT_EQ(port.port_guid, 0x506b4b03003ceeeaU);
   EXPECT_EQ(port.subnet_prefix, 0xfec0000000000001U);
   EXPECT_THAT(port.pkeys, ElementsAre(0xffff, 0x8001));
+  ASSERT_EQ(port.gids.size(), 2U) << "those that are set, and are GIDs";
+  EXPECT_EQ(port.gids[0].text, "fec0:0000:0000:0001:506b:4b03:003c:eeea");
+  EXPECT_EQ(port.gids[1].index, 2U) << "UCX_IB_GID_INDEX counts those between too";
   EXPECT_THAT(port.netdevs, ElementsAre("ib0"));
 }
 
@@ -129,6 +135,7 @@ TEST(Sysfs, LiveFactsReplaceSavedOnesAndLocalityStays) {
   EXPECT_THAT(node.ports[0].numa, ElementsAre(2U, 3U)) << "hwloc knows more than numa_node";
   EXPECT_THAT(node.ports[0].pci_path, ElementsAre("host 0:0"));
   EXPECT_THAT(node.ports[0].pkeys, IsEmpty()) << "not asked for";
+  EXPECT_TRUE(node.ports[0].gids.empty()) << "not asked for";
   EXPECT_EQ(node.ports[1].device, "mlx5_9");
   ASSERT_TRUE(merge_sysfs(tree.path(), {.complete = true}, node).ok());
   EXPECT_EQ(node.ports.size(), 1U) << "on the same machine a device that sysfs lacks does not exist";
@@ -188,7 +195,7 @@ TEST(Sysfs, HostileTreesEndSoonAndGiveNothing) {
     tree.file("devices/pci0000:00/0000:18:00.0/infiniband/mlx5_0/ports/" + std::string(name) + "/state",
               "4: ACTIVE\n");
   Inventory node;
-  ASSERT_TRUE(merge_sysfs(tree.path(), {.pkeys = true, .complete = true}, node).ok());
+  ASSERT_TRUE(merge_sysfs(tree.path(), {.tables = true, .complete = true}, node).ok());
   ASSERT_EQ(node.ports.size(), 1U);
   EXPECT_EQ(node.ports[0].state, PortState::unknown);
   EXPECT_EQ(node.ports[0].rate_gbps, 0);

@@ -31,6 +31,7 @@ Inventory without_live_facts(Inventory inventory) {
     port.port_guid = 0;
     port.subnet_prefix.reset();
     port.pkeys.clear();
+    port.gids.clear();
     port.netdevs.clear();
   }
   return inventory;
@@ -62,7 +63,7 @@ Result<Inventory> load_inventory(const InventorySource& source) {
   if (!source.sysfs && !same_machine) return inventory;
   const std::string root =
       source.sysfs.value_or(source.kind == InventorySource::Kind::fsroot ? source.path + "/sys" : "/sys");
-  CIB_CHECK(merge_sysfs(root, {.pkeys = source.pkeys, .complete = same_machine && !source.sysfs}, inventory));
+  CIB_CHECK(merge_sysfs(root, {.tables = source.tables, .complete = same_machine && !source.sysfs}, inventory));
   return inventory;
 }
 

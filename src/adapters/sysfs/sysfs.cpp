@@ -1,6 +1,7 @@
 #include "sysfs.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <iterator>
 #include <set>
 
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t max_devices = 1024;
 constexpr unsigned max_port_number = 255;  // IBTA: a port number is one byte
 constexpr unsigned max_pkeys = 128;
+constexpr unsigned max_gids = 256;
 
 std::string text(const Directory& directory, const std::string& path) {
   return directory.line(path).value_or("");
@@ -60,6 +62,24 @@ std::vector<std::uint16_t> read_pkeys(const Directory& port) {
     if (pkey && (*pkey & 0x7fff) != 0) pkeys.push_back(*pkey);
   }
   return pkeys;
+}
+
+bool is_gid(std::string_view text) {
+  if (text.size() != 39) return false;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (i % 5 == 4 ? text[i] != ':' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) return false;
+  return true;
+}
+
+std::vector<Gid> read_gids(const Directory& port) {
+  std::vector<Gid> gids;
+  for (unsigned index = 0; index < max_gids; ++index) {
+    const auto entry = port.line("gids/" + std::to_string(index));
+    if (!entry) break;
+    if (is_gid(*entry) && entry->find_first_not_of("0:") != std::string::npos)
+      gids.push_back({index, *entry});
+  }
+  return gids;
 }
 
 // Overwrites what sysfs says something about, be it nonsense: of a live fact nothing older counts.
@@ -136,7 +156,10 @@ std::vector<Port> read_ports(const Directory& infiniband, const std::string& nam
     port.number = *number;
     merge_device(shared, port);
     read_port(*port_directory, port);
-    if (options.pkeys) port.pkeys = read_pkeys(*port_directory);
+    if (options.tables) {
+      port.pkeys = read_pkeys(*port_directory);
+      port.gids = read_gids(*port_directory);
+    }
     port.netdevs = read_netdevs(*device, *number);
     ports.push_back(std::move(port));
   }

@@ -8,7 +8,7 @@
 namespace cib {
 
 struct SysfsOptions {
-  bool pkeys = false;     // read the P_Key tables
+  bool tables = false;    // read the P_Key and GID tables
   bool complete = false;  // this is the same machine: a device that sysfs lacks does not exist
 };
 
