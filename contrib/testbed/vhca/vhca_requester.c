@@ -7,7 +7,7 @@
  * Work requests from s_last up to priv->req.wqe are under way.  Up to VH_WINDOW
  * octets are, and the last fragment asks for an ACK.  READs and atomics go alone:
  * after all before them is acknowledged, and nothing before their data is here.
- * A READ is asked for in pieces of VH_READ, so that no answer overruns the link.
+ * A READ is asked for in pieces of VH_READ.
  *
  * UC is the same without ACKs: done when sent.
  */
@@ -17,7 +17,6 @@
 
 #define VH_WINDOW	(8 * VH_FRAGMENT)
 #define VH_WINDOW_PSNS	64u		/* at least, for small messages */
-#define VH_READ		(4 * VH_FRAGMENT)
 /*
  * The shortest ACK time-out.  Real HCAs have one too; here a guest that waits for
  * its turn on the host must not use up the retries.

@@ -191,7 +191,7 @@ static void vh_in_order(struct vh_arrival *a)
 	struct sk_buff *skb = a->in->skb;
 	u32 n = vh_packets_of(a, asks ? a->len : skb->len);
 
-	if (a->len > VH_MAX_MSG || a->off > a->len || (asks && skb->len) ||
+	if (a->off > a->len || (asks && skb->len) ||
 	    (!asks && (a->off != rsp->len || skb->len > a->len - a->off)))
 		return;			/* not what our requester sends */
 	vh_count(&a->dp->rx, skb->len, a->qp->pmtu, false);
@@ -234,6 +234,8 @@ static void vh_take_fragment(struct vh_arrival *a)
 
 	if (!vh_heard(a->dp, a->qp, a->in->slid, a->in->src_qpn))
 		return;
+	if (a->len > (vh_asks(a->body.opcode) ? VH_READ : VH_MAX_MSG))
+		return;			/* not what our requester sends */
 	order = vh_cmp_psn(a->in->psn, a->qp->r_psn);
 	if (order < 0 && !a->uc)
 		vh_duplicate(a);

@@ -20,6 +20,8 @@
  * a message begins with a packet and has a PSN.
  */
 #define VH_FRAGMENT	32768u
+/* One READ request asks for so much, so that no answer overruns the link. */
+#define VH_READ		(4 * VH_FRAGMENT)
 
 enum vh_wire_type {
 	WIRE_HELLO = 1,			/* who I am, my ports */

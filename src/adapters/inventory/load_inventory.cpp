@@ -63,7 +63,8 @@ Result<Inventory> load_inventory(const InventorySource& source) {
   if (!source.sysfs && !same_machine) return inventory;
   const std::string root =
       source.sysfs.value_or(source.kind == InventorySource::Kind::fsroot ? source.path + "/sys" : "/sys");
-  CIB_CHECK(merge_sysfs(root, {.tables = source.tables, .complete = same_machine && !source.sysfs}, inventory));
+  CIB_CHECK(
+      merge_sysfs(root, {.tables = source.tables, .complete = same_machine && !source.sysfs}, inventory));
   return inventory;
 }
 
