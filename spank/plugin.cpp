@@ -27,6 +27,20 @@ struct Plugin {
 };
 std::unique_ptr<Plugin> plugin;
 
+// A plugstack.conf may list the plugin more than once. Slurm then calls every hook as often, one call right
+// after the other, and all of them have these statics, since dlopen gives the same library again. The first
+// line counts.
+unsigned listings = 0;
+
+// Whether this call of a hook is for the first line.
+class FirstOfEach {
+ public:
+  bool operator()() { return calls_++ % (listings == 0 ? 1 : listings) == 0; }
+
+ private:
+  unsigned calls_ = 0;
+};
+
 constexpr int failure = -1;  // Slurm up to 24.11 takes positive codes for success
 
 // Slurm is C: nothing may be thrown through it. Nothing in here is expected to throw but bad_alloc.
@@ -50,6 +64,11 @@ extern "C" {
 
 CIB_EXPORT int slurm_spank_init(spank_t spank, int argc, char** argv) {
   return guard("init", [&] {
+    if (++listings > 1) {
+      slurm_error(
+          "container-ib: listed more than once in plugstack.conf: the first line counts, remove the others");
+      return 0;
+    }
     plugin = std::make_unique<Plugin>();
     plugin->args = cib::read_plugstack_args(argc, argv);
     if (spank_context() == S_CTX_SLURMD) {
@@ -61,8 +80,9 @@ CIB_EXPORT int slurm_spank_init(spank_t spank, int argc, char** argv) {
 }
 
 CIB_EXPORT int slurm_spank_init_post_opt(spank_t spank, int, char**) {
+  static FirstOfEach first;
   return guard("init_post_opt", [&] {
-    if (!plugin || !cib::given_option()) return 0;
+    if (!first() || !plugin || !cib::given_option()) return 0;
     if (spank_context() != S_CTX_REMOTE) return cib::check_option(plugin->args) ? 0 : failure;
     plugin->step = StepSide::begin(spank, plugin->args);
     return 0;  // an error here would drain the node for a user's mistake: it is kept for task_init
@@ -70,23 +90,29 @@ CIB_EXPORT int slurm_spank_init_post_opt(spank_t spank, int, char**) {
 }
 
 CIB_EXPORT int slurm_spank_task_init_privileged(spank_t spank, int, char**) {
-  return guard("task_init_privileged", [&] { return in_step() ? cib::enter_task(spank, *plugin->step) : 0; });
+  static FirstOfEach first;
+  return guard("task_init_privileged",
+               [&] { return first() && in_step() ? cib::enter_task(spank, *plugin->step) : 0; });
 }
 
 CIB_EXPORT int slurm_spank_task_post_fork(spank_t spank, int, char**) {
+  static FirstOfEach first;
   return guard("task_post_fork", [&] {
-    if (in_step()) plugin->step->task_started(spank);
+    if (first() && in_step()) plugin->step->task_started(spank);
     return 0;
   });
 }
 
 CIB_EXPORT int slurm_spank_task_init(spank_t spank, int, char**) {
-  return guard("task_init", [&] { return in_step() ? cib::attach_task(spank, *plugin->step) : 0; });
+  static FirstOfEach first;
+  return guard("task_init",
+               [&] { return first() && in_step() ? cib::attach_task(spank, *plugin->step) : 0; });
 }
 
 CIB_EXPORT int slurm_spank_task_exit(spank_t spank, int, char**) {
+  static FirstOfEach first;
   return guard("task_exit", [&] {
-    if (in_step()) plugin->step->task_exited(spank);
+    if (first() && in_step()) plugin->step->task_exited(spank);
     return 0;
   });
 }
@@ -102,6 +128,7 @@ CIB_EXPORT int slurm_spank_exit(spank_t, int, char**) {
   return guard("exit", [&] {
     if (in_step()) plugin->step->end();
     plugin.reset();
+    listings = 0;
     return 0;
   });
 }

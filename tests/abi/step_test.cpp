@@ -98,6 +98,14 @@ TEST_F(StepProcesses, EachTaskIsToldWhyItGoesOnWithoutInfiniBand) {
   EXPECT_THAT(outcome.hook_failures, IsEmpty());
 }
 
+TEST_F(StepProcesses, ListedMoreThanOnceTheFirstLineCounts) {
+  plan_.listings = 3;
+  const auto outcome = run();
+  EXPECT_EQ(count(outcome.output, "listed more than once in plugstack.conf"), 2U) << outcome.output;
+  EXPECT_EQ(count(outcome.output, "container-ib: going on without InfiniBand: "), 4U) << outcome.output;
+  EXPECT_THAT(outcome.hook_failures, IsEmpty());
+}
+
 TEST_F(StepProcesses, TheNodesStructureIsKeptForTheNextStep) {
   const std::string kept = folder_ + "/state/inventory";
   const auto identity = [&] {

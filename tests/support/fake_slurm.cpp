@@ -119,9 +119,12 @@ class Stepd {
   }
 
  private:
+  // Once for each line of plugstack.conf; the failure of a required line is the last.
   int call(const char* hook) {
     const auto function = reinterpret_cast<Hook>(::dlsym(plugin_, hook));
-    return function == nullptr ? 0 : function(nullptr, static_cast<int>(argv_.size()) - 1, argv_.data());
+    for (unsigned line = 0; function != nullptr && line < plan_.listings; ++line)
+      if (function(nullptr, static_cast<int>(argv_.size()) - 1, argv_.data()) < 0) return -1;
+    return 0;
   }
 
   void call_for_task(const char* hook, unsigned id) {

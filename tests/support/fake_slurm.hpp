@@ -32,6 +32,7 @@ struct StepPlan {
   std::optional<std::string> option;
   unsigned tasks = 4;
   std::uint32_t step = 0;
+  unsigned listings = 1;  // lines of plugstack.conf that name it
   Victim victim = Victim::nobody;
   Point when = Point::step_prepared;
   unsigned victim_task = 0;
