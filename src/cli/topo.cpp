@@ -30,14 +30,16 @@ using DeviceReasons = std::map<std::string, std::string>;
 // Of each HCA, why a program on this machine cannot use it by libibverbs; empty when it can. What sysfs says
 // of a port does not tell that: the provider may be missing, or the device node.
 DeviceReasons verbs_of(const NodeQuestion& question) {
-  const DeviceReasons found = verbs_devices();
+  const auto found = verbs_devices();
   DeviceReasons reasons;
   for (const Port& port : question.inventory.ports) {
-    const auto device = found.find(port.device);
-    reasons[port.device] =
-        device != found.end()
-            ? device->second
-            : "is not found: its node in /dev/infiniband or its provider (rdma-core) is missing";
+    std::string& reason = reasons[port.device];
+    if (!found)
+      reason = "cannot be asked for: libibverbs is not installed here";
+    else if (const auto device = found->find(port.device); device != found->end())
+      reason = device->second;
+    else
+      reason = "is not found: its node in /dev/infiniband or its provider (rdma-core) is missing";
   }
   return reasons;
 }
