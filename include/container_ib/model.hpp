@@ -43,13 +43,13 @@ std::string_view port_state_name(PortState state);  // "ACTIVE"
 std::string_view phys_state_name(PhysState state);  // "LinkUp"
 enum class LinkLayer { unknown, infiniband, ethernet };
 
-// One port of one RDMA device. An HCA with two ports is two of these.
 // An entry of a port's GID table, as sysfs writes it: eight groups of four hexadecimal digits.
 struct Gid {
   unsigned index = 0;
   std::string text;
 };
 
+// One port of one RDMA device. An HCA with two ports is two of these.
 struct Port {
   std::string device;                 // "mlx5_0": opaque, differs between nodes of one cluster
   unsigned number = 1;                // 1-based, as in ports/N
