@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "container_ib/inventory.hpp"
+#include "linux/unique_fd.hpp"
 #include "sysfs/small_files.hpp"
 
 namespace cib {
@@ -42,20 +43,6 @@ void add_line(Hash& hash, const Directory& root, const std::string& path) {
   hash.add(root.line(path).value_or(""));
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 bool is_ours_alone(const struct stat& status) {
   return status.st_uid == ::geteuid() && (status.st_mode & 022) == 0;
 }
@@ -68,13 +55,12 @@ std::string heading(const std::string& fingerprint, std::string_view body) {
   return "fingerprint " + fingerprint + " " + hash.text() + "\n";
 }
 
-// -1 where the directory is missing, a link, or one in which others could have put a file.
-int open_directory(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+// None where the directory is missing, a link, or one in which others could have put a file.
+UniqueFd open_directory(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
-  if (fd >= 0 && ::fstat(fd, &status) == 0 && is_ours_alone(status)) return fd;
-  if (fd >= 0) ::close(fd);
-  return -1;
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !is_ours_alone(status)) fd.reset();
+  return fd;
 }
 
 }  // namespace
@@ -95,14 +81,14 @@ std::string machine_fingerprint() {
 }
 
 std::optional<Inventory> read_cache(const std::string& path, const std::string& fingerprint) {
-  const Descriptor directory(open_directory(path));
-  if (directory.fd() < 0) return std::nullopt;
-  const Descriptor file(::openat(directory.fd(), file_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const UniqueFd directory = open_directory(path);
+  if (!directory) return std::nullopt;
+  const UniqueFd file(::openat(directory.get(), file_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status {};
-  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return std::nullopt;
+  if (!file || ::fstat(file.get(), &status) != 0) return std::nullopt;
   if (!S_ISREG(status.st_mode) || !is_ours_alone(status) || status.st_size > max_size) return std::nullopt;
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  if (::read(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return std::nullopt;
+  if (::read(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return std::nullopt;
   const std::string_view body = std::string_view(text).substr(std::min(text.size(), text.find('\n') + 1));
   if (fingerprint.empty() || !text.starts_with(heading(fingerprint, body))) return std::nullopt;
   auto inventory = decode_inventory(body);
@@ -111,23 +97,23 @@ std::optional<Inventory> read_cache(const std::string& path, const std::string& 
 
 void write_cache(const std::string& path, const std::string& fingerprint, const Inventory& inventory) {
   (void)::mkdir(path.c_str(), 0700);  // the first step since the boot
-  const Descriptor directory(open_directory(path));
-  if (directory.fd() < 0) return;
+  const UniqueFd directory = open_directory(path);
+  if (!directory) return;
   // Several agents may write at once, each its own file. One of that name is of a dead agent with our pid.
   const std::string fresh = std::string(file_name) + "." + std::to_string(::getpid());
   const std::string body = encode_inventory(inventory);
   const std::string text = heading(fingerprint, body) + body;
   bool complete = false;
-  (void)::unlinkat(directory.fd(), fresh.c_str(), 0);
+  (void)::unlinkat(directory.get(), fresh.c_str(), 0);
   {
-    const Descriptor file(
-        ::openat(directory.fd(), fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (file.fd() < 0) return;
-    complete = ::write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    const UniqueFd file(
+        ::openat(directory.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file) return;
+    complete = ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   }
   // No fsync: a torn file is not an inventory, and the directory does not outlive a boot.
-  if (!complete || ::renameat(directory.fd(), fresh.c_str(), directory.fd(), file_name) != 0)
-    (void)::unlinkat(directory.fd(), fresh.c_str(), 0);
+  if (!complete || ::renameat(directory.get(), fresh.c_str(), directory.get(), file_name) != 0)
+    (void)::unlinkat(directory.get(), fresh.c_str(), 0);
 }
 
 }  // namespace cib
