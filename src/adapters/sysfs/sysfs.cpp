@@ -1,7 +1,6 @@
 #include "sysfs.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <iterator>
 #include <set>
 
@@ -64,11 +63,12 @@ std::vector<std::uint16_t> read_pkeys(const Directory& port) {
   return pkeys;
 }
 
-bool is_gid(std::string_view text) {
-  if (text.size() != 39) return false;
-  for (std::size_t i = 0; i < text.size(); ++i)
-    if (i % 5 == 4 ? text[i] != ':' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) return false;
-  return true;
+// Subnet prefix and GUID of a GID that is set; nothing for anything else.
+std::optional<std::pair<std::uint64_t, std::uint64_t>> parse_gid(std::string_view text) {
+  if (text.size() != 39 || text[19] != ':') return std::nullopt;
+  const auto prefix = parse_guid(text.substr(0, 19)), guid = parse_guid(text.substr(20));
+  if (!prefix || !guid || (*prefix == 0 && *guid == 0)) return std::nullopt;
+  return std::pair(*prefix, *guid);
 }
 
 std::vector<Gid> read_gids(const Directory& port) {
@@ -76,8 +76,7 @@ std::vector<Gid> read_gids(const Directory& port) {
   for (unsigned index = 0; index < max_gids; ++index) {
     const auto entry = port.line("gids/" + std::to_string(index));
     if (!entry) break;
-    if (is_gid(*entry) && entry->find_first_not_of("0:") != std::string::npos)
-      gids.push_back({index, *entry});
+    if (parse_gid(*entry)) gids.push_back({index, *entry});
   }
   return gids;
 }
@@ -90,13 +89,10 @@ void read_port(const Directory& directory, Port& port) {
   if (const auto line = directory.line("rate")) port.rate_gbps = parse_rate(*line);
   if (const auto line = directory.line("lid")) port.lid = parse_lid(*line);
   if (const auto line = directory.line("sm_lid")) port.sm_lid = parse_lid(*line);
-  const std::string gid = text(directory, "gids/0");
-  if (gid.size() != 39) return;
-  const auto prefix = parse_guid(std::string_view(gid).substr(0, 19));
-  const auto guid = parse_guid(std::string_view(gid).substr(20));
-  if (!prefix || !guid || (*prefix == 0 && *guid == 0)) return;
-  port.subnet_prefix = prefix;
-  port.port_guid = *guid;
+  if (const auto gid = parse_gid(text(directory, "gids/0"))) {
+    port.subnet_prefix = gid->first;
+    port.port_guid = gid->second;
+  }
 }
 
 // Network devices of the same PCI function and port; dev_port counts from 0.
