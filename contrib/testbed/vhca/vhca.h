@@ -267,6 +267,13 @@ bool vh_forward(const struct vh_pkt *pkt);
 /* vhca_send.c */
 extern const struct rvt_operation_params vh_post_parms[RVT_OPERATION_MAX];
 extern const enum ib_wc_opcode vh_wc_opcode[];
+
+/* Done on this side alone, nothing is sent. */
+static inline bool vh_is_local(const struct rvt_swqe *wqe)
+{
+	return vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL;
+}
+
 int vh_send_init(void);
 void vh_send_exit(void);
 void vh_send_kick(struct vh_qp_priv *priv);
@@ -297,7 +304,6 @@ enum vh_rsp vh_respond(struct vh_conn *c);
 /* vhca_wire.c */
 extern int vh_guest;
 int vh_wire_init(void);
-void vh_wire_start(void);
 void vh_wire_exit(void);
 void vh_wire_announce(void);
 void vh_wire_flood(const struct vh_pkt *pkt);

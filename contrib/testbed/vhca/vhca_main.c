@@ -370,7 +370,7 @@ static int __init vh_init(void)
 		if (ret)
 			pr_warn("driver_attach: %d\n", ret);
 	}
-	vh_wire_start();
+	vh_wire_announce();		/* the ports are there */
 	return 0;
 }
 

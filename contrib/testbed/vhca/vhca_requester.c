@@ -165,8 +165,7 @@ static void vh_go_back(struct rvt_qp *qp, struct vh_requester *req, u32 psn)
 		wqe = rvt_get_swqe_ptr(qp, i);
 		if (vh_cmp_psn(psn, wqe->lpsn) <= 0)
 			break;
-		if (++i >= qp->s_size)
-			i = 0;
+		i = rvt_qp_swqe_incr(qp, i);
 	}
 	if (i == qp->s_head) {		/* nothing is left to send again */
 		req->off = 0;
@@ -187,8 +186,7 @@ static void vh_finish(struct rvt_qp *qp, struct vh_requester *req,
 	bool at_it = req->wqe == qp->s_last;
 
 	if (at_it) {			/* it was the one being sent */
-		if (++req->wqe >= qp->s_size)
-			req->wqe = 0;
+		req->wqe = rvt_qp_swqe_incr(qp, req->wqe);
 		req->off = 0;
 		req->ss_valid = false;
 	}
@@ -339,12 +337,24 @@ static void vh_take_data(struct rvt_qp *qp, struct vh_requester *req)
 	}
 }
 
+/* In PSNs. */
+static u32 vh_window(struct rvt_qp *qp)
+{
+	return max(VH_WINDOW_PSNS, VH_WINDOW / qp->pmtu);
+}
+
+/* After all before it is done, and before anything behind it is begun. */
+static bool vh_goes_alone(struct rvt_swqe *wqe)
+{
+	return vh_asks(wqe->wr.opcode) || vh_is_local(wqe);
+}
+
 /* May the entry at req->wqe be sent on now? */
 static struct rvt_swqe *vh_next_to_send(struct rvt_qp *qp,
 					struct vh_requester *req)
 {
 	struct rvt_swqe *wqe;
-	u32 window, away;
+	u32 away;
 
 	/* pairs with smp_wmb() in rvt_post_one_wr(): the entry is complete */
 	if (req->wqe == smp_load_acquire(&qp->s_head) || req->reading)
@@ -352,38 +362,34 @@ static struct rvt_swqe *vh_next_to_send(struct rvt_qp *qp,
 	wqe = rvt_get_swqe_ptr(qp, req->wqe);
 	if (req->wqe == qp->s_last) {
 		if (!req->off) {
-			if (!(vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL))
+			if (!vh_is_local(wqe))
 				req->acked = req->asked = req->sent =
 					wqe->psn & 0xffffff;
 			return wqe;
 		}
-	} else if (vh_asks(wqe->wr.opcode) ||
-		   (vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL)) {
-		return NULL;		/* alone only */
+	} else if (vh_goes_alone(wqe)) {
+		return NULL;
 	}
-	window = max(VH_WINDOW_PSNS, VH_WINDOW / qp->pmtu);
 	away = (vh_psn_at(qp, wqe, req->off) - req->acked) & 0xffffff;
-	return vh_is_uc(qp) || away < window ? wqe : NULL;
+	return vh_is_uc(qp) || away < vh_window(qp) ? wqe : NULL;
 }
 
 /* Ask for an ACK at the end of what there is, and often enough before. */
 static bool vh_must_ask(struct rvt_qp *qp, struct vh_requester *req,
 			u32 next_psn, bool last)
 {
-	u32 half = max(VH_WINDOW_PSNS, VH_WINDOW / qp->pmtu) / 2, i = req->wqe;
 	struct rvt_swqe *wqe;
+	u32 i;
 
-	if (((next_psn - req->asked) & 0xffffff) >= half)
+	if (((next_psn - req->asked) & 0xffffff) >= vh_window(qp) / 2)
 		return true;
 	if (!last)
 		return false;
-	if (++i >= qp->s_size)
-		i = 0;
+	i = rvt_qp_swqe_incr(qp, req->wqe);
 	if (i == smp_load_acquire(&qp->s_head))
 		return true;
 	wqe = rvt_get_swqe_ptr(qp, i);	/* which waits for this one */
-	return vh_asks(wqe->wr.opcode) ||
-		(vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL);
+	return vh_goes_alone(wqe);
 }
 
 static struct sk_buff *vh_make_fragment(struct rvt_qp *qp,
@@ -471,8 +477,7 @@ static void vh_send_fragment(struct rvt_qp *qp, struct vh_requester *req,
 		if (last) {
 			req->off = 0;
 			req->ss_valid = false;
-			if (++req->wqe >= qp->s_size)
-				req->wqe = 0;
+			req->wqe = rvt_qp_swqe_incr(qp, req->wqe);
 		}
 	}
 	if (vh_is_uc(qp)) {
@@ -535,7 +540,7 @@ void vh_requester_work(struct vh_qp_priv *priv)
 			vh_send_kick(priv);
 			break;
 		}
-		if (vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL)
+		if (vh_is_local(wqe))
 			vh_do_local(qp, req, wqe);
 		else
 			vh_send_fragment(qp, req, wqe);

@@ -119,7 +119,7 @@ static enum vh_result vh_one_wqe(struct rvt_qp *sqp, struct rvt_swqe *wqe,
 				 bool flush, enum ib_wc_status *st)
 {
 	*st = flush ? IB_WC_WR_FLUSH_ERR : IB_WC_SUCCESS;
-	if (vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL)
+	if (vh_is_local(wqe))
 		return vh_local_op(sqp, wqe, flush, st);
 	if (flush)
 		return VH_DONE;

@@ -191,7 +191,7 @@ static int vh_setup_wqe(struct rvt_qp *qp, struct rvt_swqe *wqe,
 	int i;
 
 	*call_send = true;
-	if (vh_post_parms[wqe->wr.opcode].flags & RVT_OPERATION_LOCAL)
+	if (vh_is_local(wqe))
 		return 0;
 	/*
 	 * rdmavt adds up the SGEs in 32 bits: two of 2 GiB make a length of 0,

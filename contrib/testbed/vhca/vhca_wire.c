@@ -576,12 +576,6 @@ int vh_wire_init(void)
 	return 0;
 }
 
-/* The ports are there: the others may know. */
-void vh_wire_start(void)
-{
-	vh_wire_announce();
-}
-
 /* No ports are left, and nobody sends any more. */
 void vh_wire_exit(void)
 {
