@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "adapters/linux/cgroup.hpp"
+#include "agent/system_calls.hpp"
 
 namespace cib {
 
@@ -67,7 +68,8 @@ Status confine(int lifeline) {
   for (const int sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2})
     if (::signal(sig, SIG_IGN) == SIG_ERR) return error(Errc::kernel, "ignore signal", errno);
   CIB_CHECK(leave_step_cgroup());
-  return keep_needed_capabilities();
+  CIB_CHECK(keep_needed_capabilities());
+  return allow_only_needed_calls();
 }
 
 }  // namespace cib

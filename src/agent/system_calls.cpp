@@ -1,0 +1,103 @@
+#include "agent/system_calls.hpp"
+
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace cib {
+
+namespace {
+
+struct Group {
+  std::string_view reason;
+  std::vector<int> calls;
+};
+
+// What the agent needs, and what for. Calls that take over where another one is missing (newfstatat for
+// statx) are listed beside it: which one is made is the C library's choice. Numbers that this machine does
+// not have are negative, and libseccomp passes over them.
+const std::vector<Group>& needed() {
+  static const std::vector<Group> groups = {
+    {"running at all: memory, signals, the end",
+     {SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
+      SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(getrandom),
+      SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
+      SCMP_SYS(exit), SCMP_SYS(exit_group)}},
+    {"knowing who and when",
+     {SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+      SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+      SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep)}},
+    {"reading the site's file, /proc, /sys and cgroups",
+     {SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),  SCMP_SYS(close),
+      SCMP_SYS(read),       SCMP_SYS(pread64),    SCMP_SYS(readv),    SCMP_SYS(lseek),
+      SCMP_SYS(stat),       SCMP_SYS(fstat),      SCMP_SYS(lstat),    SCMP_SYS(newfstatat),
+      SCMP_SYS(statx),      SCMP_SYS(statfs),     SCMP_SYS(fstatfs),  SCMP_SYS(access),
+      SCMP_SYS(faccessat),  SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+      SCMP_SYS(getdents64), SCMP_SYS(getcwd),     SCMP_SYS(fcntl),    SCMP_SYS(dup)}},
+    {"writing the journal, the node's structure and cgroup.procs",
+     {SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(mkdir), SCMP_SYS(mkdirat),
+      SCMP_SYS(rmdir), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),
+      SCMP_SYS(renameat2), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(flock)}},
+    {"waiting and talking",
+     {SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+      SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
+      SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(getsockname),
+      SCMP_SYS(getsockopt), SCMP_SYS(setsockopt)}},
+    {"the tasks: their ends, their limits, killing what is left of a dead step",
+     {SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal), SCMP_SYS(prlimit64), SCMP_SYS(kill), SCMP_SYS(wait4),
+      SCMP_SYS(waitid)}},
+    {"work in a task's mount namespace: a tmpfs with device nodes over /dev/infiniband",
+     {SCMP_SYS(setns), SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(mount_setattr),
+      SCMP_SYS(move_mount), SCMP_SYS(umount2), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(fchown),
+      SCMP_SYS(fchownat), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(umask)}},
+    {"hwloc: it asks the processors one by one, and where memory is",
+     {SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity), SCMP_SYS(get_mempolicy), SCMP_SYS(sysinfo)}},
+#if defined(__SANITIZE_ADDRESS__)
+    {"AddressSanitizer's and LeakSanitizer's own",
+     {SCMP_SYS(ptrace), SCMP_SYS(sigaltstack), SCMP_SYS(prctl), SCMP_SYS(sched_yield), SCMP_SYS(getppid),
+      SCMP_SYS(arch_prctl), SCMP_SYS(personality), SCMP_SYS(gettid), SCMP_SYS(tgkill)}},
+#endif
+  };
+  return groups;
+}
+
+// Syslog; network counters and links.
+constexpr int socket_families[] = {AF_UNIX, AF_NETLINK};
+
+// fork() is a clone() without any of these. clone3() is refused, since a filter cannot look into its flags.
+constexpr scmp_datum_t new_namespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+using Filter = std::unique_ptr<void, void (*)(scmp_filter_ctx)>;
+
+// libseccomp returns the negative errno.
+Status check(int rc, const char* doing) {
+  return rc == 0 ? Status() : Status(error(Errc::kernel, doing, -rc));
+}
+
+}  // namespace
+
+Status allow_only_needed_calls() {
+  const Filter filter(::seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), ::seccomp_release);
+  if (!filter) return error(Errc::kernel, "seccomp_init", ENOMEM);
+  CIB_CHECK(check(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_LOG, 1), "log refused system calls"));
+  for (const Group& group : needed())
+    for (const int call : group.calls)
+      CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0), "allow a system call"));
+  for (const int family : socket_families)
+    CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                       SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family))),
+                    "allow sockets"));
+  CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                     SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)),
+                  "allow fork"));
+  return check(::seccomp_load(filter.get()), "load the system call filter");
+}
+
+}  // namespace cib

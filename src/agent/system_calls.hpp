@@ -1,0 +1,12 @@
+#pragma once
+
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+// From here on this process and its children make no system call but those of the agent's table; any other
+// fails with ENOSYS, as on a kernel that lacks it, so that the C library takes the older call where it knows
+// one. Refusals are in the kernel's audit log. There is no way back (seccomp(2)).
+Status allow_only_needed_calls();
+
+}  // namespace cib
