@@ -8,7 +8,6 @@
 
 #include "adapters/linux/process.hpp"
 #include "agent/log.hpp"
-#include "container_ib/environment.hpp"
 
 namespace cib {
 
@@ -29,19 +28,22 @@ Result<M> read(const Frame& frame) {
 
 Status Agent::run() {
   CIB_CHECK(begin());
-  step_->prepare();
-  while (!over_) {
-    std::array<epoll_event, 32> events{};
-    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
-    if (count < 0 && errno != EINTR) return error(Errc::kernel, "epoll_wait", errno);
-    if (deadline_ && deadline_->passed() && step_->awaits_deadline()) step_->deadline_passed();
-    for (int i = 0; i < count && !over_; ++i) {
-      const auto source = static_cast<Source>(events[static_cast<std::size_t>(i)].data.u64 >> 32);
-      const auto task = static_cast<unsigned>(events[static_cast<std::size_t>(i)].data.u64 & 0xffffffffU);
-      if (source == Source::lifeline) drain_lifeline();
-      if (source == Source::channel) drain_channel(task);
-      if (source == Source::process) on_process(task);
-    }
+  while (!over_) CIB_CHECK(turn(-1));
+  return {};
+}
+
+Status Agent::turn(int at_most_ms) {
+  std::array<epoll_event, 32> events{};
+  const int count =
+      ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms(at_most_ms));
+  if (count < 0 && errno != EINTR) return error(Errc::kernel, "epoll_wait", errno);
+  if (deadline_ && deadline_->passed() && step_->awaits_deadline()) step_->deadline_passed();
+  for (int i = 0; i < count && !over_; ++i) {
+    const auto source = static_cast<Source>(events[static_cast<std::size_t>(i)].data.u64 >> 32);
+    const auto task = static_cast<unsigned>(events[static_cast<std::size_t>(i)].data.u64 & 0xffffffffU);
+    if (source == Source::lifeline) drain_lifeline();
+    if (source == Source::channel) drain_channel(task);
+    if (source == Source::process) on_process(task);
   }
   return {};
 }
@@ -74,9 +76,11 @@ Status Agent::begin() {
   node_ = std::make_unique<LiveNode>(start.state_dir.get());
   tasks_ = std::make_unique<StepTasks>(start.local_tasks);
   state_ = std::make_unique<StateDir>(start.state_dir.get());
-  facts_.resize(start.local_tasks);
+  conversations_.resize(start.local_tasks);
   step_ = std::make_unique<Step>(std::move(facts), *node_, *tasks_, *state_);
-  return watch(lifeline_.get(), Source::lifeline, 0);
+  CIB_CHECK(watch(lifeline_.get(), Source::lifeline, 0));
+  step_->prepare();
+  return {};
 }
 
 Status Agent::watch(int fd, Source source, unsigned task) {
@@ -88,10 +92,11 @@ Status Agent::watch(int fd, Source source, unsigned task) {
   return {};
 }
 
-int Agent::wait_ms() {
-  if (!step_->awaits_deadline()) return -1;
+int Agent::wait_ms(int at_most_ms) {
+  if (!step_->awaits_deadline()) return at_most_ms;
   if (!deadline_) deadline_.emplace(static_cast<int>(step_->rendezvous_timeout_s()) * 1000);
-  return deadline_->left_ms();
+  const int left = deadline_->left_ms();
+  return at_most_ms < 0 ? left : std::min(left, at_most_ms);
 }
 
 void Agent::drain_lifeline() {
@@ -123,7 +128,8 @@ void Agent::drain_lifeline() {
 
 void Agent::on_channels(Frame& frame) {
   const auto message = read<wire::Channels>(frame);
-  if (!message || message->count != frame.fds.size() || message->first + message->count > facts_.size()) {
+  if (!message || message->count != frame.fds.size() || message->first > conversations_.size() ||
+      message->count > conversations_.size() - message->first) {
     log_error("lifeline: channels that do not fit the step");
     return;
   }
@@ -137,28 +143,34 @@ void Agent::on_channels(Frame& frame) {
 
 void Agent::on_task_started(Frame& frame) {
   const auto message = read<wire::TaskStarted>(frame);
-  if (!message || message->task >= facts_.size() || message->words > wire::max_mask_words ||
-      frame.fds.size() != 1) {
+  if (!message || message->task >= conversations_.size() || message->words > wire::max_mask_words ||
+      frame.fds.size() != 1 || tasks_->pidfd(message->task) >= 0) {
     log_error("lifeline: a task that does not fit the step");
     return;
   }
-  auto process = identity_fields("task", message->pid);
-  process["cgroup"] = tasks_->set_process(message->task, message->pid, std::move(frame.fds.front()));
-  step_->task_started(message->task, CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
-                      std::move(process));
-  if (auto status = watch(tasks_->pidfd(message->task), Source::process, message->task); !status)
+  const unsigned task = message->task;
+  auto process = tasks_->set_process(task, message->pid, std::move(frame.fds.front()));
+  if (!process) {
+    log_error("lifeline: task " + std::to_string(task) + ": " + process.error().message());
+    step_->task_died(task);
+    return;
+  }
+  step_->task_started(task, CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
+                      std::move(process).value());
+  if (auto status = watch(tasks_->pidfd(task), Source::process, task); !status)
     log_error(status.error().message());
 }
 
 void Agent::on_process(unsigned task) {
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tasks_->pidfd(task), nullptr);
+  tasks_->close_channel(task);  // a child of the task may hold the other end, and is not the task
   step_->task_died(task);
 }
 
 // slurmstepd says that a task has exited because it has waited for it, so its pidfd is readable by now; the
 // report must not depend on which of the two descriptors epoll shows first.
 void Agent::notice_deaths() {
-  for (unsigned task = 0; task < facts_.size(); ++task)
+  for (unsigned task = 0; task < conversations_.size(); ++task)
     if (tasks_->pidfd(task) < 0 || has_ended(tasks_->pidfd(task))) step_->task_died(task);
 }
 
@@ -168,12 +180,12 @@ void Agent::drain_channel(unsigned task) {
     if (channel < 0) return;
     auto frame = receive_frame(channel, 0);
     if (!frame && frame.error().code == Errc::timed_out) return;
-    if (!frame || frame->size == 0) {  // it has exec'ed, or died: the pidfd tells which
+    if (frame && frame->size == 0) {  // it has exec'ed, or died: the pidfd tells which
       tasks_->close_channel(task);
-      if (!frame) step_->task_misbehaved(task, frame.error());
       return;
     }
-    if (auto status = on_task_frame(task, *frame); !status) {
+    const Status status = frame ? on_task_frame(task, *frame) : Status(std::move(frame).error());
+    if (!status) {
       log_error("task " + std::to_string(task) + ": " + status.error().message());
       step_->task_misbehaved(task, status.error());
       tasks_->close_channel(task);
@@ -183,36 +195,20 @@ void Agent::drain_channel(unsigned task) {
 }
 
 Status Agent::on_task_frame(unsigned task, Frame& frame) {
-  CIB_TRY(const wire::Kind kind, wire::kind_of(frame.bytes.data(), frame.size));
-  if (kind == wire::Kind::namespaces) {
-    // slurmstepd told of the task before or just now; its pid is needed to check what the task claims.
-    drain_lifeline();
-    CIB_TRY([[maybe_unused]] const auto message, read<wire::Namespaces>(frame));
-    if (frame.fds.size() != 1) return error(Errc::corrupt, "namespaces without a descriptor");
+  TaskConversation& conversation = conversations_[task];
+  CIB_TRY(const auto heard, conversation.hear(frame.bytes.data(), frame.size, frame.fds.size()));
+  if (heard == TaskConversation::Heard::variable) return {};
+  // slurmstepd told of the task before or just now; its pid is needed to check what the task claims.
+  drain_lifeline();
+  if (over_) return {};
+  if (heard == TaskConversation::Heard::mount_namespace) {
     CIB_CHECK(tasks_->offer_mount_namespace(task, std::move(frame.fds.front())));
     step_->task_has_namespace(task);
     return {};
   }
-  if (!frame.fds.empty()) return error(Errc::corrupt, "a descriptor that nobody asked for");
-  if (kind == wire::Kind::user_variable) {
-    CIB_TRY(const auto message, read<wire::UserVariable>(frame));
-    const auto& known = environment_inputs();
-    const std::string name = message.name.get();
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      return error(Errc::corrupt, "an unknown variable");
-    facts_[task].user_variables[name] = message.value.get();
-    return {};
-  }
-  if (kind == wire::Kind::ready) {
-    CIB_TRY(const auto message, read<wire::Ready>(frame));
-    drain_lifeline();
-    CIB_CHECK(tasks_->check_mount_namespace(task));
-    facts_[task].gpus = message.gpus.get();
-    facts_[task].nics = message.nics.get();
-    step_->task_ready(task, facts_[task]);
-    return {};
-  }
-  return error(Errc::corrupt, "a message that tasks do not send");
+  CIB_CHECK(tasks_->check_mount_namespace(task));
+  step_->task_ready(task, conversation.facts());
+  return {};
 }
 
 void Agent::say_to_stepd(const std::vector<std::string>& lines) {

@@ -10,6 +10,7 @@
 #include "adapters/state/state_dir.hpp"
 #include "agent/live_node.hpp"
 #include "agent/step_tasks.hpp"
+#include "agent/task_conversation.hpp"
 #include "app/step.hpp"
 
 namespace cib {
@@ -21,10 +22,15 @@ class Agent {
   // Returns when the step is over and everything was given back, or with the reason why it never began.
   Status run();
 
+  // Its parts. begin() reads what the step is; then turn() waits for events, at most so long (-1: as long as
+  // the step lets it), and handles them, until over().
+  Status begin();
+  Status turn(int at_most_ms);
+  bool over() const { return over_; }
+
  private:
   enum class Source : std::uint32_t { lifeline, channel, process };
 
-  Status begin();
   Status watch(int fd, Source source, unsigned task);
   void drain_lifeline();
   void on_lifeline(const Frame& frame);
@@ -35,14 +41,14 @@ class Agent {
   void on_process(unsigned task);
   void notice_deaths();
   void say_to_stepd(const std::vector<std::string>& lines);
-  int wait_ms();
+  int wait_ms(int at_most_ms);
 
   UniqueFd lifeline_, epoll_;
   std::unique_ptr<LiveNode> node_;
   std::unique_ptr<StepTasks> tasks_;
   std::unique_ptr<StateDir> state_;
   std::unique_ptr<Step> step_;
-  std::vector<TaskFacts> facts_;
+  std::vector<TaskConversation> conversations_;
   std::optional<Deadline> deadline_;
   bool over_ = false;
 };

@@ -1,15 +1,14 @@
 #include "agent/step_tasks.hpp"
 
-#include <linux/nsfs.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/devices.hpp"
 #include "adapters/linux/memlock.hpp"
+#include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "adapters/linux/survivors.hpp"
@@ -21,13 +20,6 @@ namespace {
 constexpr int answer_timeout_ms = 1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
 
-Result<struct stat> namespace_identity(const std::string& path) {
-  struct stat identity {};
-  if (::stat(path.c_str(), &identity) != 0)
-    return error(errno == ENOENT ? Errc::unavailable : Errc::kernel, "stat " + path, errno);
-  return identity;
-}
-
 template <class M>
 void answer(int channel, const std::string& text) {
   M message;
@@ -37,12 +29,16 @@ void answer(int channel, const std::string& text) {
 
 }  // namespace
 
-std::string StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
-  Handles& t = tasks_[task];
-  t.pid = pid;
-  t.pidfd = std::move(pidfd);
-  t.cgroup = step_cgroup_of(pid);
-  return t.cgroup;
+Result<std::map<std::string, std::string>> StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
+  auto fields = identity_fields("task", pid);
+  fields["cgroup"] = step_cgroup_of(pid);
+  // Asked last: when the number is still this process' now, what was read of it is its own.
+  CIB_TRY(const pid_t holder, pid_of(pidfd.get()));
+  if (holder != pid) return error(Errc::corrupt, "the pidfd of another process");
+  tasks_[task].pid = pid;
+  tasks_[task].pidfd = std::move(pidfd);
+  tasks_[task].cgroup = fields["cgroup"];
+  return fields;
 }
 
 bool StepTasks::alive(unsigned task) const {
@@ -50,17 +46,11 @@ bool StepTasks::alive(unsigned task) const {
 }
 
 Status StepTasks::offer_mount_namespace(unsigned task, UniqueFd ns) {
-  if (::ioctl(ns.get(), NS_GET_NSTYPE) != CLONE_NEWNS)
-    return error(Errc::denied, "the offered descriptor is no mount namespace");
-  struct stat offered {};
-  if (::fstat(ns.get(), &offered) != 0) return error(Errc::kernel, "stat the mount namespace", errno);
-  CIB_TRY(const auto own, namespace_identity("/proc/self/ns/mnt"));
-  if (own.st_dev == offered.st_dev && own.st_ino == offered.st_ino)
-    return error(Errc::denied, "the offered mount namespace is the host's");
-  Handles& t = tasks_[task];
-  if (t.mount_namespace.valid()) return error(Errc::denied, "a second mount namespace");
-  t.mount_namespace = std::move(ns);
-  t.namespace_inode = offered.st_ino;
+  CIB_TRY(const auto offered, namespace_of_descriptor(ns.get(), "mnt"));
+  CIB_TRY(const auto own, namespace_of_process(::getpid(), "mnt"));
+  if (offered == own) return error(Errc::denied, "the offered mount namespace is the host's");
+  tasks_[task].mount_namespace = std::move(ns);
+  tasks_[task].namespace_inode = offered;
   return {};
 }
 
@@ -68,9 +58,9 @@ Status StepTasks::check_mount_namespace(unsigned task) const {
   const Handles& t = tasks_[task];
   if (!t.mount_namespace.valid()) return error(Errc::denied, "ready without a mount namespace");
   if (!t.pidfd.valid()) return error(Errc::denied, "ready before slurmstepd told of it");
-  CIB_TRY(const auto actual, namespace_identity("/proc/" + std::to_string(t.pid) + "/ns/mnt"));
+  CIB_TRY(const auto actual, namespace_of_process(t.pid, "mnt"));
   if (!alive(task)) return error(Errc::unavailable, "it has ended");  // so what we read was of that process
-  if (actual.st_ino != t.namespace_inode)
+  if (actual != t.namespace_inode)
     return error(Errc::denied, "it is not in the mount namespace that it offered");
   for (const Handles& other : tasks_)
     if (&other != &t && other.namespace_inode == t.namespace_inode)
@@ -108,26 +98,31 @@ Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap)
   return raise_memlock_of(tasks_[task].pid, cap);
 }
 
+// The answer is the end of the conversation: whoever holds the task's end after it, a child that outlives the
+// task for example, talks to nobody.
 void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set,
                       const std::vector<std::string>& lines, bool memlock_raised) {
-  const int channel = tasks_[task].channel.get();
+  const UniqueFd channel = std::move(tasks_[task].channel);
   for (const EnvironmentChange& change : set) {
     wire::Variable variable;
     if (!variable.name.set(change.name) || !variable.value.set(change.value))
-      return refuse(task, "variable " + change.name + " is too long to pass on");
-    if (!send_frame(channel, variable, answer_timeout_ms).ok()) return;
+      return answer<wire::Refuse>(channel.get(), "variable " + change.name + " is too long to pass on");
+    if (!send_frame(channel.get(), variable, answer_timeout_ms).ok()) return;
   }
-  for (const std::string& line : lines) answer<wire::Line>(channel, line);
+  for (const std::string& line : lines) answer<wire::Line>(channel.get(), line);
   wire::Grant grant;
   grant.memlock_raised = memlock_raised ? 1 : 0;
-  (void)send_frame(channel, grant, answer_timeout_ms);
+  (void)send_frame(channel.get(), grant, answer_timeout_ms);
 }
 
 void StepTasks::decline(unsigned task, const std::string& why) {
-  answer<wire::Decline>(tasks_[task].channel.get(), why);
+  const UniqueFd channel = std::move(tasks_[task].channel);
+  answer<wire::Decline>(channel.get(), why);
 }
+
 void StepTasks::refuse(unsigned task, const std::string& why) {
-  answer<wire::Refuse>(tasks_[task].channel.get(), why);
+  const UniqueFd channel = std::move(tasks_[task].channel);
+  answer<wire::Refuse>(channel.get(), why);
 }
 
 std::vector<std::string> StepTasks::kill_survivors() {

@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
@@ -19,8 +21,9 @@ class StepTasks final : public Tasks {
   void close_channel(unsigned task) { tasks_[task].channel.reset(); }
   int channel(unsigned task) const { return tasks_[task].channel.get(); }
 
-  // Returns the cgroup of the step that holds the process; empty when Slurm uses none.
-  std::string set_process(unsigned task, pid_t pid, UniqueFd pidfd);
+  // Takes over the pidfd. Returns what the journal keeps of the process: its identity, and the cgroup of the
+  // step that holds it, empty when Slurm uses none. An error when it has ended and been waited for.
+  Result<std::map<std::string, std::string>> set_process(unsigned task, pid_t pid, UniqueFd pidfd);
   int pidfd(unsigned task) const { return tasks_[task].pidfd.get(); }
 
   // Takes a namespace that the task offers; refused when it is not a mount namespace, or the host's.
@@ -41,7 +44,7 @@ class StepTasks final : public Tasks {
   struct Handles {
     UniqueFd channel, pidfd, mount_namespace;
     pid_t pid = -1;
-    ino_t namespace_inode = 0;
+    std::uint64_t namespace_inode = 0;
     dev_t mounted = 0;  // st_dev of our file system over its /dev/infiniband; 0: none
     std::string cgroup;
   };

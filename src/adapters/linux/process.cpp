@@ -42,6 +42,19 @@ Result<UniqueFd> open_pidfd(pid_t pid) {
   return fd;
 }
 
+Result<pid_t> pid_of(int pidfd) {
+  CIB_TRY(const std::string info, read_small_file("/proc/self/fdinfo/" + std::to_string(pidfd)));
+  const std::string field = "\nPid:\t";
+  const auto at = info.find(field);
+  if (at == std::string::npos) return error(Errc::corrupt, "a descriptor that is no pidfd");
+  const auto begin = at + field.size();
+  pid_t pid = 0;
+  if (!parse(info.substr(begin, info.find('\n', begin) - begin), pid))
+    return error(Errc::kernel, "fdinfo of a pidfd without a number");
+  if (pid <= 0) return error(Errc::unavailable, "the process has ended");
+  return pid;
+}
+
 bool has_ended(int pidfd) {
   pollfd p{.fd = pidfd, .events = POLLIN, .revents = 0};
   return ::poll(&p, 1, 0) > 0;

@@ -14,6 +14,10 @@ namespace cib {
 
 Result<UniqueFd> open_pidfd(pid_t pid);
 
+// The process of a pidfd; unavailable when it has been waited for and its number may be another's, corrupt
+// when the descriptor is no pidfd (field Pid of /proc/self/fdinfo, proc(5)).
+Result<pid_t> pid_of(int pidfd);
+
 // True when the process behind the pidfd has ended (it may still be a zombie).
 bool has_ended(int pidfd);
 

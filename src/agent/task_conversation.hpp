@@ -1,0 +1,31 @@
+// What a task may say on its channel: that it has a mount namespace (once), variables that the environment
+// depends on (each once), and that it is ready, which is its last word. Anything else ends the conversation,
+// so the work and the memory that a task can cost the agent are bounded by this order.
+#pragma once
+
+#include <cstddef>
+
+#include "app/step.hpp"
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+class TaskConversation {
+ public:
+  enum class Heard { mount_namespace, variable, ready };
+
+  // What a frame of this task means; corrupt when no plugin of ours sends it now. `descriptors` is how many
+  // file descriptors came with it.
+  Result<Heard> hear(const void* bytes, std::size_t size, std::size_t descriptors);
+
+  // What it has said about itself; complete once it is ready.
+  const TaskFacts& facts() const { return facts_; }
+
+ private:
+  Status hear_variable(const void* bytes, std::size_t size);
+
+  bool has_namespace_ = false, ready_ = false;
+  TaskFacts facts_;
+};
+
+}  // namespace cib
