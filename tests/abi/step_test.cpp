@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "adapters/linux/process.hpp"
@@ -160,10 +161,23 @@ TEST_F(StepProcesses, AWrongPlugstackArgumentIsNamed) {
   EXPECT_EQ(outcome.hook_failures.size(), 4U);
 }
 
-struct Death {
-  Victim victim;
-  Point when;
-};
+// Slurm numbers a task's visible GPUs from 0 where it confines them, and tells the node's numbers beside.
+TEST_F(StepProcesses, TheAgentIsToldTheNodesNumbersOfTheGpus) {
+  plan_.args[0] = "agent=" CIB_ECHO_AGENT;
+  plan_.tasks = 1;
+  const auto told = [&](std::map<std::string, std::string> environment) {
+    plan_.environment = std::move(environment);
+    const std::string output = run_step(plan_).output;
+    const auto begin = output.find("gpus=");
+    return begin == std::string::npos ? output : output.substr(begin, output.find('\n') - begin);
+  };
+  EXPECT_EQ(told({{"CUDA_VISIBLE_DEVICES", "0,1"}, {"SLURM_STEP_GPUS", "2,5"}}), "gpus=2,5 nics=");
+  EXPECT_EQ(told({{"ROCR_VISIBLE_DEVICES", "0"}, {"SLURM_STEP_GPUS", "3"}, {"SLURM_STEP_NICS", "mlx5_1"}}),
+            "gpus=3 nics=mlx5_1");
+  EXPECT_EQ(told({{"CUDA_VISIBLE_DEVICES", "1"}, {"SLURM_STEP_GPUS", "0,1"}}), "gpus=1 nics=");
+  EXPECT_EQ(told({{"CUDA_VISIBLE_DEVICES", "4"}}), "gpus=4 nics=");
+  EXPECT_EQ(told({{"SLURM_STEP_GPUS", "0,1"}}), "gpus= nics=") << "a step's GPUs are not this task's";
+}
 
 class EveryDeath : public StepProcesses, public testing::WithParamInterface<std::tuple<Point, unsigned>> {};
 

@@ -87,6 +87,7 @@ class Stepd {
     slurm = {};
     slurm.step = plan_.step;
     slurm.tasks = plan_.tasks;
+    slurm.environment = plan_.environment;
     void* plugin = ::dlopen(plan_.plugin.c_str(), RTLD_LAZY | RTLD_LOCAL);
     if (plugin == nullptr) {
       std::fprintf(stderr, "dlopen: %s\n", ::dlerror());

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,7 +33,8 @@ struct StepPlan {
   std::optional<std::string> option;
   unsigned tasks = 4;
   std::uint32_t step = 0;
-  unsigned listings = 1;  // lines of plugstack.conf that name it
+  unsigned listings = 1;                           // lines of plugstack.conf that name it
+  std::map<std::string, std::string> environment;  // of the tasks, when task_init is called
   Victim victim = Victim::nobody;
   Point when = Point::step_prepared;
   unsigned victim_task = 0;

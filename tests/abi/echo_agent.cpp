@@ -1,0 +1,39 @@
+// In the agent's place: sends each task on without InfiniBand, with what it said of its devices as the
+// reason.
+#include "adapters/linux/seqpacket.hpp"
+
+namespace {
+
+using namespace cib;
+
+constexpr int lifeline = 3, patience_ms = 10'000;
+
+// Until the task is ready; what came before that is the other tests' business.
+void answer(int channel) {
+  for (;;) {
+    const auto frame = receive_frame(channel, patience_ms);
+    if (!frame || frame->size == 0) return;
+    const auto ready = wire::read_frame<wire::Ready>(frame->bytes.data(), frame->size);
+    if (!ready) continue;
+    wire::Decline decline;
+    decline.text.set_cut("gpus=" + ready->gpus.get() + " nics=" + ready->nics.get());
+    (void)send_frame(channel, decline, patience_ms);
+    return;
+  }
+}
+
+}  // namespace
+
+int main() {
+  (void)receive_frame(lifeline, patience_ms);  // start
+  const auto channels = receive_frame(lifeline, patience_ms);
+  if (!channels) return 1;
+  for (const UniqueFd& channel : channels->fds) answer(channel.get());
+  while (true) {
+    const auto frame = receive_frame(lifeline, patience_ms);
+    if (!frame || frame->size == 0) return 0;
+    const auto kind = wire::kind_of(frame->bytes.data(), frame->size);
+    if (kind && (*kind == wire::Kind::task_exited || *kind == wire::Kind::finish))
+      (void)send_frame(lifeline, wire::End{}, patience_ms);
+  }
+}
