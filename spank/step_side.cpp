@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <span>
 #include <string_view>
 
@@ -116,6 +117,7 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
   start.stepd_pid = ::getpid();
+  start.began_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
   const auto command = command_of(spank);
   start.daemon_step = runs_one_of(command, mpi_daemons) ? 1 : 0;
   start.user_namespaces = runs_one_of(command, engines) && !joins_containers(command) ? 1 : 0;

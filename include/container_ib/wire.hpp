@@ -78,6 +78,7 @@ struct Start {
   std::int32_t stepd_pid = 0;
   std::uint32_t user_namespaces = 0;  // 1: each task will start a container with a user namespace of its own
   std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
+  std::int64_t began_ns = 0;          // CLOCK_MONOTONIC when slurmstepd set about starting the agent
   Text<256> node;
   Text<1024> option;
   Text<1024> config;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 
 #include "adapters/linux/process.hpp"
@@ -65,6 +66,7 @@ Status Agent::begin() {
   facts.nodes = std::max(start.nodes, 1U);
   facts.user_namespaces = start.user_namespaces != 0;
   facts.daemon_step = start.daemon_step != 0;
+  facts.began = Phases::Clock::time_point(std::chrono::nanoseconds(start.began_ns));
   facts.node_name = start.node.get();
   facts.option = start.option.get();
   facts.config_path = start.config.get();
@@ -121,6 +123,7 @@ void Agent::drain_lifeline() {
     } else if (*kind == wire::Kind::finish) {
       notice_deaths();
       say_to_stepd(step_->finish());
+      log_debug(step_->timing());
       over_ = true;
     }
   }

@@ -7,5 +7,6 @@ namespace cib {
 
 void log_error(const std::string& line);
 void log_info(const std::string& line);
+void log_debug(const std::string& line);
 
 }  // namespace cib

@@ -10,10 +10,17 @@
 namespace cib {
 
 Step::Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state)
-    : facts_(std::move(facts)), node_(node), tasks_(tasks), state_(state), task_(facts_.local_tasks) {}
+    : facts_(std::move(facts)),
+      node_(node),
+      tasks_(tasks),
+      state_(state),
+      task_(facts_.local_tasks),
+      phases_(facts_.began) {}
 
 void Step::prepare() {
+  phases_.end("start");
   if (auto status = read_site_and_node(); !status) fail(std::move(status).error());
+  phases_.end("inventory");
 }
 
 // The option was checked in srun, but its text may be forged on the way here (spank_process_env_options reads
@@ -76,16 +83,20 @@ void Step::decide_when_complete() {
 // The main path: place -> open the journal -> attach -> publish.
 void Step::decide() {
   decided_ = true;
+  phases_.end("tasks");  // Slurm forks, binds and releases them
   if (!failure_) {
     auto status = place_tasks();
+    phases_.end("placement");
     if (status.ok()) status = open_journal();
     for (unsigned id = 0; status.ok() && id < task_.size(); ++id)
       if (task_[id].progress == Progress::ready) status = attach(id, task_[id]);
     if (!status.ok()) fail(std::move(status).error());
   }
   if (failure_) take_back();
+  phases_.end("attach");
   for (unsigned id = 0; id < task_.size(); ++id)
     if (task_[id].progress == Progress::ready) answer(id, task_[id]);
+  phases_.end("answer");
 }
 
 Status Step::place_tasks() {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/phases.hpp"
 #include "container_ib/config.hpp"
 #include "container_ib/placement.hpp"
 #include "container_ib/ports/node.hpp"
@@ -28,6 +29,7 @@ struct StepFacts {
   std::string config_path;
   std::map<std::string, std::string>
       owner;  // fields of the journal's first record: who must be dead before reaping
+  Phases::Clock::time_point began = Phases::Clock::now();  // when slurmstepd started to start the agent
 };
 
 // What a task says about itself in task_init. Hostile: it comes from the user's process.
@@ -54,6 +56,9 @@ class Step {
   std::vector<std::string> finish();
   // slurmstepd died: what is left of the step is an orphan of a dead step. Lines for the administrator.
   std::vector<std::string> abandoned();
+
+  // How long each part of attaching took, once the tasks are answered; for the administrator.
+  std::string timing() const { return "step " + step_name(facts_.job, facts_.step) + ": " + phases_.line(); }
 
   bool awaits_deadline() const { return first_ready_ && !decided_; }
   unsigned rendezvous_timeout_s() const { return site_.rendezvous_timeout_s; }
@@ -104,6 +109,7 @@ class Step {
   bool shared_ = false;
   bool first_ready_ = false, decided_ = false, reported_ = false, journal_open_ = false;
   std::uint32_t seq_ = 0;
+  Phases phases_;
 };
 
 }  // namespace cib
