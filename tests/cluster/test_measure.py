@@ -1,0 +1,23 @@
+"""The measurements of tests/bench/cluster still run; what they say of a machine that does other things is no test."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench" / "cluster"))
+
+import measurements  # noqa: E402  (the path above comes first)
+from cluster import must, sh  # noqa: E402
+
+
+def test_the_cost_of_a_launch_is_measured_phase_by_phase():
+    plugin = must(sh("host", "cat /etc/slurm/plugstack.conf.d/container-ib.conf")).out
+    report = measurements.launch(1)
+    starts = ("launch: ", "none / without ", "verbs / without ", *(f"agent: {phase} " for phase in ("start", "inventory", "tasks", "placement", "attach", "answer")))
+    assert len(report) == len(starts), report
+    for line, start in zip(report, starts):
+        assert line.lstrip().startswith(start), report
+    assert must(sh("host", "cat /etc/slurm/plugstack.conf.d/container-ib.conf")).out == plugin, "the plugin's line is back"
+
+
+def test_mpi_in_a_container_is_measured_against_the_bare_node():
+    assert len(measurements.data(1)) == 3
