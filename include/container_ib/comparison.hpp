@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,6 @@ enum class Rule {
 inline constexpr std::array all_rules = {Rule::nearest, Rule::round_robin, Rule::greedy};
 std::string_view rule_name(Rule rule);
 
-// The tasks of `ours` (both in ascending id) placed by another rule: as many ports each, from the same
-// eligible ones.
-std::vector<TaskPlacement> place_by(Rule rule, const Inventory& node, const std::vector<LocalTask>& tasks,
-                                    const PlacementOptions& options, const Assignment& ours);
-
 struct ConnectorLoad {
   std::string physical_port;
   unsigned tasks = 0;
@@ -40,10 +36,27 @@ struct Score {
   double overload = 0;       // the fullest connector's fill; 1 is the best possible
   double distance = 0;       // mean of all tasks and their ports, SLIT x 100; 1000 is local
   double other_package = 0;  // how many of the tasks' ports are there, 0 to 1
-  unsigned connectors_used = 0, connectors = 0;
+  unsigned connectors_used = 0;
+  std::vector<ConnectorLoad> loads;  // as of connector_loads()
 };
 
-Score score(const Inventory& node, const std::vector<LocalTask>& tasks,
-            const std::vector<PortVerdict>& verdicts, const std::vector<TaskPlacement>& placed);
+// One assignment's question, for other answers to it.
+class Comparison {
+ public:
+  // `tasks` are those of `ours`, both in ascending id; all but `options` must outlive this.
+  Comparison(const Inventory& node, const std::vector<LocalTask>& tasks, const PlacementOptions& options,
+             const Assignment& ours);
+  ~Comparison();
+  Comparison(const Comparison&) = delete;
+  Comparison& operator=(const Comparison&) = delete;
+
+  // Placed by another rule: as many ports each as `ours` gives, from the same eligible ones.
+  std::vector<TaskPlacement> place_by(Rule rule) const;
+  Score score(const std::vector<TaskPlacement>& placed) const;
+
+ private:
+  struct Question;
+  std::unique_ptr<const Question> question_;
+};
 
 }  // namespace cib

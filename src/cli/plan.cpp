@@ -43,9 +43,8 @@ Result<Plan> make_plan(const PlanOptions& options) {
 
 PlanModel model_of(const Plan& plan, bool compare) {
   const Inventory& node = plan.question.inventory;
-  PlanModel model = make_model(node, plan.tasks, plan.assignment);
-  if (compare) add_comparison(model, node, plan.tasks, plan.question.placement, plan.assignment);
-  return model;
+  return compare ? make_compared_model(node, plan.tasks, plan.question.placement, plan.assignment)
+                 : make_model(node, plan.tasks, plan.assignment);
 }
 
 void print_text(const PlanModel& model) {

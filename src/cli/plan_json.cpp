@@ -53,14 +53,17 @@ nlohmann::ordered_json plan_json(const Plan& plan) {
 
 nlohmann::ordered_json comparison_json(const PlanModel& model) {
   auto rules = nlohmann::ordered_json::array();
-  for (const auto& rule : model.rules)
+  for (const auto& rule : model.rules) {
+    std::vector<unsigned> tasks;  // per connector
+    for (const auto& load : rule.score.loads) tasks.push_back(load.tasks);
     rules.push_back({{"rule", rule.name},
                      {"overload", rule.score.overload},
                      {"distance", rule.score.distance},
                      {"other_package", rule.score.other_package},
                      {"connectors_used", rule.score.connectors_used},
-                     {"connectors", rule.score.connectors},
-                     {"tasks", rule.tasks}});
+                     {"connectors", rule.score.loads.size()},
+                     {"tasks", tasks}});
+  }
   return rules;
 }
 

@@ -32,8 +32,9 @@ class Builder {
       if (verdict.eligible) ports_.push_back(verdict.port);
   }
 
-  PlanModel build() && {
-    add_ports();
+  // `loads` are those of the assignment.
+  PlanModel build(const std::vector<ConnectorLoad>& loads) && {
+    add_ports(loads);
     add_gpus();
     add_tasks();
     add_packages();
@@ -43,10 +44,9 @@ class Builder {
   }
 
  private:
-  void add_ports() {
+  void add_ports(const std::vector<ConnectorLoad>& loads) {
     std::map<std::string, ConnectorLoad> connectors;
-    for (const auto& load : connector_loads(node_, assignment_.verdicts, assignment_.tasks))
-      connectors[load.physical_port] = load;
+    for (const auto& load : loads) connectors[load.physical_port] = load;
     for (const auto& verdict : assignment_.verdicts) {
       const cib::Port& port = node_.ports[verdict.port];
       if (!verdict.eligible) {
@@ -174,26 +174,22 @@ class Builder {
   PlanModel model_;
 };
 
-PlanModel::Rule judged(const std::string& name, const Inventory& node, const std::vector<LocalTask>& tasks,
-                       const std::vector<PortVerdict>& verdicts, const std::vector<TaskPlacement>& placed) {
-  PlanModel::Rule rule{name, score(node, tasks, verdicts, placed), {}};
-  for (const auto& load : connector_loads(node, verdicts, placed)) rule.tasks.push_back(load.tasks);
-  return rule;
-}
-
 }  // namespace
 
 PlanModel make_model(const Inventory& node, const std::vector<LocalTask>& tasks,
                      const Assignment& assignment) {
-  return Builder(node, tasks, assignment).build();
+  return Builder(node, tasks, assignment).build(connector_loads(node, assignment.verdicts, assignment.tasks));
 }
 
-void add_comparison(PlanModel& model, const Inventory& node, const std::vector<LocalTask>& tasks,
-                    const PlacementOptions& options, const Assignment& assignment) {
-  model.rules.push_back(judged("container-ib", node, tasks, assignment.verdicts, assignment.tasks));
+PlanModel make_compared_model(const Inventory& node, const std::vector<LocalTask>& tasks,
+                              const PlacementOptions& options, const Assignment& assignment) {
+  const Comparison comparison(node, tasks, options, assignment);
+  Score ours = comparison.score(assignment.tasks);
+  PlanModel model = Builder(node, tasks, assignment).build(ours.loads);
+  model.rules.push_back({"container-ib", std::move(ours)});
   for (const auto rule : all_rules)
-    model.rules.push_back(judged(std::string(rule_name(rule)), node, tasks, assignment.verdicts,
-                                 place_by(rule, node, tasks, options, assignment)));
+    model.rules.push_back({std::string(rule_name(rule)), comparison.score(comparison.place_by(rule))});
+  return model;
 }
 
 }  // namespace cib::cli

@@ -45,7 +45,6 @@ struct PlanModel {
   struct Rule {
     std::string name;
     Score score;
-    std::vector<unsigned> tasks;  // per connector
   };
 
   std::string summary;  // "2 packages, 8 NUMA nodes, ..."
@@ -61,8 +60,8 @@ struct PlanModel {
 PlanModel make_model(const Inventory& node, const std::vector<LocalTask>& tasks,
                      const Assignment& assignment);
 
-// Adds what other rules would have done.
-void add_comparison(PlanModel& model, const Inventory& node, const std::vector<LocalTask>& tasks,
-                    const PlacementOptions& options, const Assignment& assignment);
+// The same, with what other rules would have done.
+PlanModel make_compared_model(const Inventory& node, const std::vector<LocalTask>& tasks,
+                              const PlacementOptions& options, const Assignment& assignment);
 
 }  // namespace cib::cli

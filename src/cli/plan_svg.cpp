@@ -73,7 +73,7 @@ Part draw_comparison(const PlanModel& model, double y) {
     };
     bar(margin + name_width, rule.score.overload / overload,
         fmt::format("{:.2f}, {} of {} used", rule.score.overload, rule.score.connectors_used,
-                    rule.score.connectors));
+                    rule.score.loads.size()));
     bar(margin + name_width + column, rule.score.distance / distance,
         fmt::format("{:.2f}, {:.0f}% other package", rule.score.distance / 1000,
                     100 * rule.score.other_package));

@@ -184,15 +184,15 @@ std::string plan_text(const PlanModel& model, unsigned width) {
 std::string comparison_text(const PlanModel& model) {
   constexpr std::size_t max_connectors = 16;  // beyond that the row of numbers says nothing at a glance
   std::vector<Row> rows = {{"RULE", "OVERLOAD", "DISTANCE", "OTHER PACKAGE", "CONNECTORS"}};
-  const bool with_loads = !model.rules.empty() && model.rules.front().tasks.size() <= max_connectors;
+  const bool with_loads = !model.rules.empty() && model.rules.front().score.loads.size() <= max_connectors;
   if (with_loads) rows.front().emplace_back("TASKS ON EACH");
   for (const auto& rule : model.rules) {
     const Score& score = rule.score;
     rows.push_back({rule.name, fmt::format("{:.2f}", score.overload),
                     fmt::format("{:.2f}", score.distance / 1000), percent(score.other_package),
-                    fmt::format("{} of {}", score.connectors_used, score.connectors)});
+                    fmt::format("{} of {}", score.connectors_used, score.loads.size())});
     std::vector<std::string> loads;
-    for (const unsigned tasks : rule.tasks) loads.push_back(std::to_string(tasks));
+    for (const auto& load : score.loads) loads.push_back(std::to_string(load.tasks));
     if (with_loads) rows.back().push_back(join(loads, " "));
   }
   return format_table(rows) +

@@ -94,60 +94,7 @@ Choice choice_of(Rule rule) {
   return choose_greedily;
 }
 
-}  // namespace
-
-std::string_view rule_name(Rule rule) {
-  switch (rule) {
-    case Rule::nearest:
-      return "nearest (UCX)";
-    case Rule::round_robin:
-      return "round robin";
-    case Rule::greedy:
-      break;
-  }
-  return "greedy";
-}
-
-std::vector<TaskPlacement> place_by(Rule rule, const Inventory& node, const std::vector<LocalTask>& tasks,
-                                    const PlacementOptions& options, const Assignment& ours) {
-  const Eligible eligible(node, ours.verdicts);
-  const Distances distances(node, eligible.ports);
-  const auto classes = task_classes(distances, tasks, options.use_gpus);
-  std::vector<std::size_t> class_of(tasks.size());
-  for (std::size_t k = 0; k < classes.size(); ++k)
-    for (const std::size_t task : classes[k].tasks) class_of[task] = k;
-  std::vector<std::vector<PortDistance>> distance;
-  std::vector<Indexes> allowed(classes.size());
-  for (std::size_t k = 0; k < classes.size(); ++k) {
-    distance.push_back(distances.to_ports(classes[k].location, classes[k].gpus));
-    for (std::size_t port = 0; port < eligible.ports.size(); ++port)
-      if (classes[k].allows(eligible.ports[port])) allowed[k].push_back(port);
-  }
-
-  std::vector<double> load(eligible.connectors.size());
-  std::vector<TaskPlacement> placed;
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    const std::size_t k = class_of[i];
-    const auto chosen =
-        choice_of(rule)(eligible, allowed[k], distance[k], load, i, ours.tasks[i].ports.size());
-    TaskPlacement placement;
-    placement.task = tasks[i].id;
-    for (const std::size_t port : chosen) {
-      load[eligible.connector_of[port]] += 1;
-      placement.ports.push_back(eligible.origin[port]);
-    }
-    if (!chosen.empty()) {
-      placement.distance = distance[k][chosen.front()].cpu;
-      placement.locality = nearness_text(distances.locality(classes[k].location.weights, chosen.front()));
-    }
-    placed.push_back(std::move(placement));
-  }
-  return placed;
-}
-
-std::vector<ConnectorLoad> connector_loads(const Inventory& node, const std::vector<PortVerdict>& verdicts,
-                                           const std::vector<TaskPlacement>& tasks) {
-  const Eligible eligible(node, verdicts);
+std::vector<ConnectorLoad> loads_of(const Eligible& eligible, const std::vector<TaskPlacement>& tasks) {
   std::vector<ConnectorLoad> loads(eligible.connectors.size());
   std::size_t units = 0;
   for (const auto& task : tasks)
@@ -163,26 +110,100 @@ std::vector<ConnectorLoad> connector_loads(const Inventory& node, const std::vec
   return loads;
 }
 
-Score score(const Inventory& node, const std::vector<LocalTask>& tasks,
-            const std::vector<PortVerdict>& verdicts, const std::vector<TaskPlacement>& placed) {
+}  // namespace
+
+std::string_view rule_name(Rule rule) {
+  switch (rule) {
+    case Rule::nearest:
+      return "nearest (UCX)";
+    case Rule::round_robin:
+      return "round robin";
+    case Rule::greedy:
+      break;
+  }
+  return "greedy";
+}
+
+std::vector<ConnectorLoad> connector_loads(const Inventory& node, const std::vector<PortVerdict>& verdicts,
+                                           const std::vector<TaskPlacement>& tasks) {
+  return loads_of(Eligible(node, verdicts), tasks);
+}
+
+// What is the same for every rule and every score of one assignment.
+struct Comparison::Question {
+  const std::vector<LocalTask>& tasks;
+  const Assignment& ours;
+  Eligible eligible;
+  Distances distances;
+  std::vector<TaskClass> classes;
+  Indexes class_of;                                 // per task
+  std::vector<std::vector<PortDistance>> distance;  // per class
+  std::vector<Indexes> allowed;                     // per class
+
+  Question(const Inventory& node, const std::vector<LocalTask>& those, const PlacementOptions& options,
+           const Assignment& assignment)
+      : tasks(those),
+        ours(assignment),
+        eligible(node, assignment.verdicts),
+        distances(node, eligible.ports),
+        classes(task_classes(distances, tasks, options.use_gpus)),
+        class_of(tasks.size()),
+        allowed(classes.size()) {
+    for (std::size_t k = 0; k < classes.size(); ++k) {
+      for (const std::size_t task : classes[k].tasks) class_of[task] = k;
+      distance.push_back(distances.to_ports(classes[k].location, classes[k].gpus));
+      for (std::size_t port = 0; port < eligible.ports.size(); ++port)
+        if (classes[k].allows(eligible.ports[port])) allowed[k].push_back(port);
+    }
+  }
+};
+
+Comparison::Comparison(const Inventory& node, const std::vector<LocalTask>& tasks,
+                       const PlacementOptions& options, const Assignment& ours)
+    : question_(std::make_unique<const Question>(node, tasks, options, ours)) {}
+Comparison::~Comparison() = default;
+
+std::vector<TaskPlacement> Comparison::place_by(Rule rule) const {
+  const Question& q = *question_;
+  std::vector<double> load(q.eligible.connectors.size());
+  std::vector<TaskPlacement> placed;
+  for (std::size_t i = 0; i < q.tasks.size(); ++i) {
+    const std::size_t k = q.class_of[i];
+    const auto chosen =
+        choice_of(rule)(q.eligible, q.allowed[k], q.distance[k], load, i, q.ours.tasks[i].ports.size());
+    TaskPlacement placement;
+    placement.task = q.tasks[i].id;
+    for (const std::size_t port : chosen) {
+      load[q.eligible.connector_of[port]] += 1;
+      placement.ports.push_back(q.eligible.origin[port]);
+    }
+    if (!chosen.empty()) {
+      placement.distance = q.distance[k][chosen.front()].cpu;
+      placement.locality = nearness_text(q.distances.locality(q.classes[k].location.weights, chosen.front()));
+    }
+    placed.push_back(std::move(placement));
+  }
+  return placed;
+}
+
+Score Comparison::score(const std::vector<TaskPlacement>& placed) const {
+  const Question& q = *question_;
   Score score;
-  for (const auto& load : connector_loads(node, verdicts, placed)) {
+  score.loads = loads_of(q.eligible, placed);
+  for (const auto& load : score.loads) {
     score.overload = std::max(score.overload, load.fill);
-    ++score.connectors;
     if (load.tasks != 0) ++score.connectors_used;
   }
-  const Eligible eligible(node, verdicts);
-  const Distances distances(node, eligible.ports);
   double sum = 0;
   std::size_t pairs = 0, far = 0;
   for (std::size_t i = 0; i < placed.size(); ++i) {
-    const auto location = distances.locate(tasks[i].mask);
-    const auto distance = distances.to_ports(location, {});
+    const auto location = q.distances.locate(q.tasks[i].mask);
+    const auto distance = q.distances.to_ports(location, {});
     for (const std::size_t port : placed[i].ports) {
-      const std::size_t index = eligible.by_origin.at(port);
+      const std::size_t index = q.eligible.by_origin.at(port);
       sum += distance[index].cpu;
       ++pairs;
-      if (distances.locality(location.weights, index) == Nearness::other_package) ++far;
+      if (q.distances.locality(location.weights, index) == Nearness::other_package) ++far;
     }
   }
   if (pairs == 0) return score;

@@ -217,7 +217,8 @@ TEST_P(EveryDescription, GivesOnlyInfiniBandThatIsUpAndSharesItFairly) {
           }
         }
         if (any && distribution != "pack") {
-          ASSERT_LE(score(*node, tasks, assignment.verdicts, assignment.tasks).overload, 1.25) << what;
+          ASSERT_LE(Comparison(*node, tasks, options, assignment).score(assignment.tasks).overload, 1.25)
+              << what;
         }
       }
     }

@@ -22,7 +22,7 @@ Inventory lopsided() {
 std::string placed_by(Rule rule, const Inventory& node, const std::vector<LocalTask>& tasks,
                       const PlacementOptions& options = test::one_rail()) {
   Assignment assignment = place(node, tasks, options);
-  assignment.tasks = place_by(rule, node, tasks, options, assignment);
+  assignment.tasks = Comparison(node, tasks, options, assignment).place_by(rule);
   return test::ports_text(node, assignment);
 }
 
@@ -60,18 +60,19 @@ TEST(Score, ComparesLoadWithTheFairestPossible) {
   const auto node = lopsided();
   const auto tasks = tasks_on({0, 1, 2, 3, 8, 9});  // six tasks for three equal ports: two each is fair
   const auto ours = place(node, tasks, test::one_rail());
-  const Score best = score(node, tasks, ours.verdicts, ours.tasks);
+  const Comparison comparison(node, tasks, test::one_rail(), ours);
+  const Score best = comparison.score(ours.tasks);
   EXPECT_DOUBLE_EQ(best.overload, 1);
   EXPECT_DOUBLE_EQ(best.distance, 1000);
   EXPECT_EQ(best.connectors_used, 3U);
-  const auto piled = place_by(Rule::nearest, node, tasks, test::one_rail(), ours);
-  const Score worse = score(node, tasks, ours.verdicts, piled);
+  const Score worse = comparison.score(comparison.place_by(Rule::nearest));
   EXPECT_DOUBLE_EQ(worse.overload, 2) << "four on one port";
   EXPECT_EQ(worse.connectors_used, 2U);
-  EXPECT_EQ(worse.connectors, 3U);
-  const auto turns = place_by(Rule::round_robin, node, tasks_on({0, 0, 0}), test::one_rail(),
-                              place(node, tasks_on({0, 0, 0}), test::one_rail()));
-  EXPECT_NEAR(score(node, tasks_on({0, 0, 0}), ours.verdicts, turns).other_package, 1.0 / 3, 1e-9);
+  EXPECT_EQ(worse.loads.size(), 3U);
+  const auto three = tasks_on({0, 0, 0});
+  const auto near = place(node, three, test::one_rail());
+  const Comparison of_three(node, three, test::one_rail(), near);
+  EXPECT_NEAR(of_three.score(of_three.place_by(Rule::round_robin)).other_package, 1.0 / 3, 1e-9);
 }
 
 TEST(Score, CountsConnectorsAndTheirSpeed) {
@@ -92,10 +93,11 @@ TEST(Score, CountsConnectorsAndTheirSpeed) {
 
 TEST(Score, OfNothingIsNothing) {
   const Inventory node = test::numa_node(1);
-  const auto ours = place(node, tasks_on({0}), {});
-  EXPECT_EQ(score(node, tasks_on({0}), ours.verdicts, ours.tasks).overload, 0);
-  for (const Rule rule : all_rules)
-    EXPECT_TRUE(place_by(rule, node, tasks_on({0}), {}, ours)[0].ports.empty());
+  const auto tasks = tasks_on({0});
+  const auto ours = place(node, tasks, {});
+  const Comparison comparison(node, tasks, {}, ours);
+  EXPECT_EQ(comparison.score(ours.tasks).overload, 0);
+  for (const Rule rule : all_rules) EXPECT_TRUE(comparison.place_by(rule)[0].ports.empty());
 }
 
 TEST(Nearness, IsThatOfNvidiaSmiTopo) {

@@ -27,9 +27,7 @@ struct Shown {
 
   PlanModel model(const PlacementOptions& options = test::one_rail()) const {
     const Assignment assignment = place(node, tasks, options);
-    PlanModel model = make_model(node, tasks, assignment);
-    add_comparison(model, node, tasks, options, assignment);
-    return model;
+    return make_compared_model(node, tasks, options, assignment);
   }
 };
 
