@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -67,12 +68,26 @@ const std::vector<Group>& needed() {
   return groups;
 }
 
-// Syslog; network counters and links.
-constexpr int socket_families[] = {AF_UNIX, AF_NETLINK};
+// A call that is allowed with some first arguments only.
+struct Limited {
+  std::string_view reason;
+  int call;
+  scmp_arg_cmp first;
+};
 
-// fork() is a clone() without any of these. clone3() is refused, since a filter cannot look into its flags.
 constexpr scmp_datum_t new_namespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+const std::vector<Limited>& needed_within_limits() {
+  static const std::vector<Limited> limited = {
+      {"syslog", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX)},
+      {"links and their counters", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_NETLINK)},
+      // clone3() is refused, since a filter cannot look into its flags.
+      {"fork, but no namespace", SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)},
+      {"a child that ends with us", SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG)},
+  };
+  return limited;
+}
 
 using Filter = std::unique_ptr<void, void (*)(scmp_filter_ctx)>;
 
@@ -90,13 +105,9 @@ Status allow_only_needed_calls() {
   for (const Group& group : needed())
     for (const int call : group.calls)
       CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0), "allow a system call"));
-  for (const int family : socket_families)
-    CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                       SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family))),
-                    "allow sockets"));
-  CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                                     SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)),
-                  "allow fork"));
+  for (const Limited& limited : needed_within_limits())
+    CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, limited.call, 1, limited.first),
+                    "allow a system call within limits"));
   return check(::seccomp_load(filter.get()), "load the system call filter");
 }
 

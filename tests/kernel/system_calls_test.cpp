@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ptrace.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -72,6 +72,11 @@ TEST_F(SystemCalls, SocketsAreOnlyForSyslogAndNetlink) {
   EXPECT_EQ(open_socket(AF_PACKET), ENOSYS);
   EXPECT_EQ(open_socket(AF_UNIX), 0);
   EXPECT_EQ(confined([] { return ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0); }), 0);
+}
+
+TEST_F(SystemCalls, PrctlIsOnlyForTheDeathSignal) {
+  EXPECT_EQ(confined([] { return ::prctl(PR_SET_PDEATHSIG, SIGKILL); }), 0);
+  EXPECT_EQ(confined([] { return ::prctl(PR_SET_NAME, "other"); }), ENOSYS);
 }
 
 TEST_F(SystemCalls, AForkMakesNoNamespace) {
