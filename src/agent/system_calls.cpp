@@ -57,8 +57,9 @@ const std::vector<Group>& needed() {
      {SCMP_SYS(setns), SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(mount_setattr),
       SCMP_SYS(move_mount), SCMP_SYS(umount2), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(fchown),
       SCMP_SYS(fchownat), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(umask)}},
-    {"hwloc: it asks the processors one by one, and where memory is",
-     {SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity), SCMP_SYS(get_mempolicy), SCMP_SYS(sysinfo)}},
+    {"hwloc, in a process of its own: it asks the processors one by one, and where memory is",
+     {SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity), SCMP_SYS(get_mempolicy), SCMP_SYS(sysinfo),
+      SCMP_SYS(dup2), SCMP_SYS(dup3)}},
 #if defined(__SANITIZE_ADDRESS__)
     {"AddressSanitizer's and LeakSanitizer's own",
      {SCMP_SYS(ptrace), SCMP_SYS(sigaltstack), SCMP_SYS(prctl), SCMP_SYS(sched_yield), SCMP_SYS(getppid),
