@@ -30,7 +30,8 @@ class Input {
   }
   // Up to 63 bytes.
   std::string text() {
-    const auto size = std::min<std::size_t>(below(64), rest_.size());
+    const std::size_t wanted = below(64);  // takes a byte, so not within the next line's arguments
+    const auto size = std::min(wanted, rest_.size());
     std::string text(rest_.substr(0, size));
     rest_.remove_prefix(size);
     return text;
