@@ -14,10 +14,14 @@
 #include "adapters/linux/process.hpp"
 #include "agent/agent.hpp"
 #include "fuzz/fuzz_input.hpp"
+#include "support/own_processes.hpp"
 
 namespace {
 
 using namespace cib;
+
+// The agent kills what it takes for the rest of a step.
+[[maybe_unused]] const bool apart = test::enter_own_processes();
 
 constexpr unsigned tasks = 2;
 constexpr int most_frames = 64, patience_ms = 1000;

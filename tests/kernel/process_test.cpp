@@ -4,11 +4,15 @@
 #include <sys/resource.h>
 
 #include "adapters/linux/memlock.hpp"
+#include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "kernel/scratch.hpp"
+#include "support/own_processes.hpp"
 
 namespace cib::test {
 namespace {
+
+[[maybe_unused]] const bool apart = enter_own_processes();
 
 std::string start_of(pid_t pid) { return std::to_string(start_time(pid).value()); }
 
@@ -42,6 +46,16 @@ TEST(Survivors, AreKilledAndOthersAreNot) {
   EXPECT_THAT(kill_remains({.tasks = {task.pid()}, .cgroups = {}, .mount_namespaces = {}}, 2000),
               testing::IsEmpty());
   EXPECT_FALSE(is_alive(std::to_string(task.pid()), start_of(task.pid())));
+  EXPECT_TRUE(is_alive(std::to_string(stranger.pid()), start_of(stranger.pid())));
+}
+
+TEST(Survivors, AreNeverLookedForInTheNodesOwnMountNamespace) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be in a PID namespace of its own";
+  Child stranger([] {});
+  const auto own = namespace_of_process(::getpid(), "mnt");
+  ASSERT_TRUE(own.ok());
+  EXPECT_THAT(kill_remains({.tasks = {}, .cgroups = {}, .mount_namespaces = {*own}}, 2000),
+              testing::IsEmpty());
   EXPECT_TRUE(is_alive(std::to_string(stranger.pid()), start_of(stranger.pid())));
 }
 

@@ -15,6 +15,7 @@
 
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
 
 namespace cib {
@@ -70,7 +71,11 @@ bool kill_one(pid_t pid, const StepRemains& remains) {
 
 }  // namespace
 
-std::vector<std::string> kill_remains(const StepRemains& remains, int timeout_ms) {
+std::vector<std::string> kill_remains(StepRemains remains, int timeout_ms) {
+  // Whatever went wrong before: the namespace that we are in is the node's, and all of the node is in it.
+  const auto own = namespace_of_process(::getpid(), "mnt");
+  if (!own) remains.mount_namespaces.clear();
+  if (own) std::erase(remains.mount_namespaces, *own);
   const Deadline deadline(timeout_ms);
   for (;;) {
     std::vector<std::string> alive;

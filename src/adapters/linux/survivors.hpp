@@ -18,6 +18,6 @@ struct StepRemains {
 
 // Kills all of them, again and again until none is left or timeout_ms have passed; then removes the empty
 // cgroups. The names of those that are left ("pid 17 (sleep)").
-std::vector<std::string> kill_remains(const StepRemains& remains, int timeout_ms);
+std::vector<std::string> kill_remains(StepRemains remains, int timeout_ms);
 
 }  // namespace cib
