@@ -25,3 +25,8 @@ class Spread:
 def ratios(values, base):
     """The spread of what was measured, divided by what was measured in the same round: what slowed it slowed both."""
     return Spread.of([value / unit for value, unit in zip(values, base, strict=True)])
+
+
+def undisturbed(values, base, best=min):
+    """The same of the best runs of each, which were disturbed least, whichever rounds they were in."""
+    return best(values) / best(base)
