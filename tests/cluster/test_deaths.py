@@ -8,6 +8,7 @@ from cluster import INSTANCE, TESTBED, journals, must, run, sh, srun, wait_until
 
 import subprocess
 
+INSTANCE = "ctest ctest-trixie"
 KILLER = (pathlib.Path(__file__).parent / "killer.c").read_text(encoding="utf-8")
 PLUGINS = "/etc/slurm/plugstack.conf.d"
 REPORT = "echo task $SLURM_LOCALID $CONTAINER_IB_PORTS"

@@ -5,6 +5,8 @@ import re
 
 from cluster import HCAS, must, run, sh, srun, write
 
+INSTANCE = "ctest ctest-trixie"
+
 
 def last_job():
     return must(sh("n0", "scontrol show job -o 2>/dev/null | sed -n 's/^JobId=\\([0-9]*\\).*/\\1/p' | sort -n | tail -n 1")).out
