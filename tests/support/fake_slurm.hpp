@@ -36,6 +36,7 @@ struct StepPlan {
   Victim victim = Victim::nobody;
   Point when = Point::step_prepared;
   unsigned victim_task = 0;
+  std::optional<Point> agent_stops, agent_goes_on;  // points of slurmstepd: SIGSTOP and SIGCONT for the agent
   bool tasks_sleep = false;  // run for a minute, else end at once
 };
 
