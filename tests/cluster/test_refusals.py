@@ -123,6 +123,8 @@ def test_an_optional_line_says_what_is_wrong_and_slurm_runs_the_step():
         for option, why in (("bogus", "unknown mode 'bogus'"), ("verbs,hca=mlx4_*", "no InfiniBand port can be used")):
             done = must(srun("-w", "n0", "-n1", f"--container-ib={option}", "sh", "-c", "echo ran with $CONTAINER_IB_PORTS"))
             assert done.out == "ran with \n" and why in "\n".join(done.ours()), done
+        done = must(run("n0", "sbatch", "--wait", "--chdir=/tmp", "-o", "/dev/null", "--container-ib=bogus", "--wrap=true", user="alice"))
+        assert "unknown mode 'bogus'" in done.err, done
 
 
 def test_an_option_forged_in_the_environment_counts_as_a_given_one():
