@@ -5,7 +5,7 @@ The runner checks after every test that both nodes are clean and idle."""
 import pathlib
 import re
 
-from cluster import HCAS, Background, journals, must, run, sh, srun, wait_until, write
+from cluster import HCAS, Background, journals, must, restart, run, sh, srun, wait_until, write
 
 INSTANCE = "ctest ctest-trixie"
 KILLER = (pathlib.Path(__file__).parent / "killer.c").read_text(encoding="utf-8")
@@ -139,21 +139,13 @@ def test_both_killed_is_reaped_by_the_epilog():
     assert BackgroundStep.tasks() == []
 
 
-def restart_slurmd():
-    before = must(run("n0", "pgrep", "-x", "slurmd")).out
-    must(run("n0", "pkill", "-x", "slurmd"))
-    wait_until(lambda: run("n0", "pgrep", "-x", "slurmd").status == 1, 20, "the end of slurmd")
-    must(run("n0", "slurmd"))
-    assert must(run("n0", "pgrep", "-x", "slurmd")).out != before
-
-
 def test_slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one():
     with BackgroundStep(*SLEEPERS) as dead:
         processes = [dead.pid("container-ib-ag"), dead.pid("slurmstepd")]
         with Background("srun", "--chdir=/tmp", "-w", "n0", "-n1", "--container-ib=verbs", "tail", "-f", "/dev/null"):
             wait_until(lambda: len(journals("n0")) == 2, 60, "a second step")
             must(run("n0", "kill", "-9", *processes))
-            restart_slurmd()
+            restart("n0", "slurmd")
             wait_until(lambda: len(journals("n0")) == 1, 20, "slurmd's reaping")
             assert dead.tasks() == []
             assert run("n0", "pgrep", "-xu", "alice", "tail").status == 0, "the living step goes on"

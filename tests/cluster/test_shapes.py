@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 
-from cluster import HCAS, PINGPONG, contents, must, run, sh, srun, verbs_bytes, wait_until, write
+from cluster import HCAS, PINGPONG, contents, must, restart, run, sh, srun, verbs_bytes, wait_until, write
 
 INSTANCE = "ctest ctest-trixie"
 
@@ -118,7 +118,7 @@ def slurm_with(*lines):
 
 def restart_slurm():
     for where, daemon in (("host", "slurmctld"), ("n0", "slurmd"), ("n1", "slurmd")):
-        must(sh(where, f"pkill -x {daemon}; while pgrep -x {daemon} > /dev/null; do sleep 0.1; done; {daemon}"))
+        restart(where, daemon)
     wait_until(lambda: run("n0", "sinfo", "-hN", "-t", "idle", "-o", "%N").lines == ["n0", "n1"], 60, "idle nodes")
 
 

@@ -37,7 +37,7 @@ struct StepPlan {
   Point when = Point::step_prepared;
   unsigned victim_task = 0;
   std::optional<Point> agent_stops, agent_goes_on;  // points of slurmstepd: SIGSTOP and SIGCONT for the agent
-  bool tasks_sleep = false;  // run for a minute, else end at once
+  bool tasks_sleep = false;                         // run for a minute, else end at once
 };
 
 struct StepOutcome {

@@ -117,6 +117,11 @@ def plugstack(line):
     return contents("/etc/slurm/plugstack.conf.d/container-ib.conf", line + "\n")
 
 
+def restart(where, daemon):
+    """Ends a daemon and starts it again, as it was at first."""
+    must(sh(where, f"pkill -x {daemon}; while pgrep -x {daemon} > /dev/null; do sleep 0.1; done; {daemon}"))
+
+
 def verbs_bytes(node):
     """Bytes that the ports of a node's HCAs have sent and received (counters are 32-bit words, IBTA PortXmitData)."""
     files = [f"/sys/class/infiniband/{hca}/ports/1/counters/port_{way}_data" for hca in HCAS[node] for way in ("xmit", "rcv")]
