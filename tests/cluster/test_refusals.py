@@ -122,7 +122,7 @@ def test_an_optional_line_says_what_is_wrong_and_slurm_runs_the_step():
     with plugstack(f"optional container_ib.so config={SITE}"):
         for option, why in (("bogus", "unknown mode 'bogus'"), ("verbs,hca=mlx4_*", "no InfiniBand port can be used")):
             done = must(srun("-w", "n0", "-n1", f"--container-ib={option}", "sh", "-c", "echo ran with $CONTAINER_IB_PORTS"))
-            assert done.out == "ran with \n" and why in "\n".join(done.ours()), done
+            assert done.out == "ran with\n" and why in "\n".join(done.ours()), done
         done = must(run("n0", "sbatch", "--wait", "--chdir=/tmp", "-o", "/dev/null", "--container-ib=bogus", "--wrap=true", user="alice"))
         assert "unknown mode 'bogus'" in done.err, done
 
