@@ -66,7 +66,8 @@ Status exec_agent(const std::string& path, std::array<const char*, 5> words, int
     return error(Errc::timed_out, "start " + path + ": not done within 5 s");
   int why = 0;
   if (::read(reading.get(), &why, sizeof why) == sizeof why)
-    return error(why == ENOENT ? Errc::bad_config : Errc::kernel, "start " + path, why);
+    return error(why == ENOENT ? Errc::bad_config : Errc::kernel,
+                 "ask your administrator to repair the installation: start " + path, why);
   return {};
 }
 

@@ -129,6 +129,8 @@ Status StepSide::start(spank_t spank, const std::string& option) {
     return cib::error(Errc::bad_request, "--container-ib: longer than 1023 characters");
 
   CIB_TRY(lifeline_, start_agent(args_));
+  // The agent reads the node meanwhile, and this process must not wait for it once for each task.
+  reserve_room(lifeline_.get(), start.local_tasks * sizeof(wire::TaskStarted));
   CIB_CHECK(send_frame(lifeline_.get(), start, send_timeout_ms));
   std::vector<UniqueFd> agent_ends;
   for (std::uint32_t task = 0; task < start.local_tasks; ++task) {
@@ -165,7 +167,7 @@ void StepSide::task_started(spank_t spank) {
     CIB_TRY(const UniqueFd pidfd, open_pidfd(pid));
     CIB_TRY(message.words, read_mask(pid, message.mask));
     const int fd = pidfd.get();
-    return send_frame(lifeline_.get(), message, send_timeout_ms, std::span(&fd, 1));
+    return tell_agent(message, std::span(&fd, 1));
   };
   // Without this message the agent refuses the task in task_init, where the user sees why.
   if (auto status = tell(); !status)
@@ -179,21 +181,29 @@ void StepSide::task_exited(spank_t spank) {
   if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0) return;
   wire::TaskExited message;
   message.task = static_cast<std::uint32_t>(task);
-  if (send_frame(lifeline_.get(), message, send_timeout_ms).ok()) print_answer();
+  if (tell_agent(message).ok()) print_answer();
 }
 
 void StepSide::end() {
   if (!lifeline_) return;
-  const bool alive = send_frame(lifeline_.get(), wire::Finish{}, send_timeout_ms).ok();
-  if (alive) print_answer();
+  const auto told = tell_agent(wire::Finish{});
+  if (told.ok()) print_answer();
   lifeline_.reset();
-  if (!alive) reap_job(job_, args_);  // it was killed: what it wrote down is given back here
+  if (!told.ok()) reap_job(job_, args_);  // it was killed: what it wrote down is given back here
+}
+
+template <class M>
+Status StepSide::tell_agent(const M& message, std::span<const int> fds) {
+  auto status = send_frame(lifeline_.get(), message, silent_ ? 0 : send_timeout_ms, fds);
+  silent_ = silent_ || (!status.ok() && status.error().code == Errc::timed_out);
+  return status;
 }
 
 // Lines for the user until the agent says that this is all.
 void StepSide::print_answer() {
   for (;;) {
-    const auto frame = receive_frame(lifeline_.get(), answer_timeout_ms);
+    const auto frame = receive_frame(lifeline_.get(), silent_ ? 0 : answer_timeout_ms);
+    if (!frame) silent_ = true;
     if (!frame || frame->size == 0) return;
     const auto line = wire::read_frame<wire::Line>(frame->bytes.data(), frame->size);
     if (!line) return;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ class StepSide {
 
   Status start(spank_t spank, const std::string& option);
   Status send_channels(const std::vector<UniqueFd>& agent_ends);
+  template <class M>
+  Status tell_agent(const M& message, std::span<const int> fds = {});
   void print_answer();
 
   PlugstackArgs args_;
@@ -43,6 +46,7 @@ class StepSide {
   std::vector<UniqueFd> task_ends_;
   std::string error_;
   bool require_ = true;
+  bool silent_ = false;  // it was waited for in vain once: not again, or a wait for each task would add up
   std::uint32_t job_ = 0;
 };
 

@@ -146,6 +146,8 @@ constexpr std::array table = {
     Variable{"UCX_TLS", "ucx", node, user_namespaces_differ, nullptr, "^cma"},
     // And without CMA it would connect to tasks of the same node by the HCA, for rendezvous.
     Variable{"UCX_MAX_RNDV_RAILS", "ucx", node, user_namespaces_differ, nullptr, "0"},
+    // The protocols that are the default from 1.16 on abort without a rail (proto_multi.c, "max_lanes >= 1").
+    Variable{"UCX_PROTO_ENABLE", "ucx", node, user_namespaces_differ, nullptr, "n"},
     Variable{"UCX_POSIX_USE_PROC_LINK", "ucx", node, pid_namespaces_differ, nullptr, "n"},
 
     // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,7 @@ class StepProcesses : public testing::Test {
 
   StepOutcome run() {
     const auto outcome = run_step(plan_);
+    if (plan_.agent_stops) ::kill(outcome.agent, SIGCONT);
     EXPECT_TRUE(gone(outcome.agent)) << "the agent outlives its step";
     for (const pid_t task : outcome.tasks) EXPECT_TRUE(gone(task)) << "a task outlives its step";
     EXPECT_THAT(*stored_steps(folder_ + "/state"), IsEmpty()) << "a journal is left";
@@ -177,6 +179,24 @@ TEST_F(StepProcesses, TheAgentIsToldTheNodesNumbersOfTheGpus) {
   EXPECT_EQ(told({{"CUDA_VISIBLE_DEVICES", "1"}, {"SLURM_STEP_GPUS", "0,1"}}), "gpus=1 nics=");
   EXPECT_EQ(told({{"CUDA_VISIBLE_DEVICES", "4"}}), "gpus=4 nics=");
   EXPECT_EQ(told({{"SLURM_STEP_GPUS", "0,1"}}), "gpus= nics=") << "a step's GPUs are not this task's";
+}
+
+// While the agent reads the node it reads no messages, and slurmstepd tells it of one task after the other.
+TEST_F(StepProcesses, SlurmstepdDoesNotWaitForAnAgentThatDoesNotRead) {
+  plan_.tasks = 128;
+  plan_.agent_stops = Point::step_prepared;
+  plan_.agent_goes_on = Point::tasks_forked;
+  const auto outcome = run();
+  EXPECT_EQ(count(outcome.output, "going on without InfiniBand: "), 128U) << outcome.output;
+  EXPECT_THAT(outcome.hook_failures, IsEmpty());
+}
+
+TEST_F(StepProcesses, AnAgentThatNeverAnswersIsWaitedForOnce) {
+  plan_.tasks = 16;
+  plan_.agent_stops = Point::tasks_run;
+  const auto begin = std::chrono::steady_clock::now();
+  run();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
 }
 
 class EveryDeath : public StepProcesses, public testing::WithParamInterface<std::tuple<Point, unsigned>> {};

@@ -160,6 +160,7 @@ TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), engine);
     EXPECT_EQ(node.task(0).environment["UCX_TLS"], engine ? "^cma" : "");
     EXPECT_EQ(node.task(0).environment["UCX_MAX_RNDV_RAILS"], engine ? "0" : "");
+    EXPECT_EQ(node.task(0).environment["UCX_PROTO_ENABLE"], engine ? "n" : "");
   }
 }
 

@@ -1,5 +1,7 @@
-/* A SPANK plugin for tests: --kill-WHERE=HOOK:TASK kills local task TASK in the named hook. */
+/* A SPANK plugin for tests: --kill-WHERE=HOOK:TASK kills local task TASK in the named hook; with "agent" or "pause" for
+   TASK, task 0 kills or stops the agent there, as root in task_init_privileged. */
 #include <slurm/spank.h>
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +17,19 @@ const unsigned int plugin_version = SLURM_VERSION_NUMBER;
 const unsigned int spank_plugin_version = 1;
 
 static char hook[64];
-static int task = -1;
+static int task = -1, agent_signal;
 
 static int on_option(int val, const char *text, int remote)
 {
 	(void)val;
 	(void)remote;
-	return sscanf(text, "%63[^:]:%d", hook, &task) == 2 ? 0 : -1;
+	char who[8];
+
+	if (sscanf(text, "%63[^:]:%7s", hook, who) != 2)
+		return -1;
+	agent_signal = !strcmp(who, "agent") ? SIGKILL : !strcmp(who, "pause") ? SIGSTOP : 0;
+	task = atoi(who);
+	return 0;
 }
 
 static struct spank_option option = {
@@ -35,12 +43,37 @@ int slurm_spank_init(spank_t spank, int ac, char **av)
 	return spank_option_register(spank, &option) == ESPANK_SUCCESS ? 0 : -1;
 }
 
+static void signal_agents(int sig)
+{
+	char path[300], name[32];
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+
+	while (proc && (entry = readdir(proc))) {
+		FILE *comm;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		comm = atoi(entry->d_name) > 0 ? fopen(path, "r") : NULL;
+		if (!comm)
+			continue;
+		if (fgets(name, sizeof(name), comm) && !strcmp(name, "container-ib-ag\n"))
+			kill(atoi(entry->d_name), sig);
+		fclose(comm);
+	}
+	if (proc)
+		closedir(proc);
+}
+
 static int maybe(spank_t spank, const char *here)
 {
 	int id = -1;
 
-	if (!strcmp(hook, here) && spank_get_item(spank, S_TASK_ID, &id) == ESPANK_SUCCESS && id == task)
-		kill(getpid(), SIGKILL);
+	if (!strcmp(hook, here) && spank_get_item(spank, S_TASK_ID, &id) == ESPANK_SUCCESS && id == task) {
+		if (agent_signal)
+			signal_agents(agent_signal);
+		else
+			kill(getpid(), SIGKILL);
+	}
 	return 0;
 }
 

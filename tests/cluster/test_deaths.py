@@ -3,11 +3,11 @@
 The runner checks after every test that both nodes are clean and idle."""
 
 import pathlib
+import re
 
-from cluster import INSTANCE, TESTBED, journals, must, run, sh, srun, wait_until, write  # noqa: F401
+from cluster import HCAS, Background, journals, must, restart, run, sh, srun, wait_until, write
 
-import subprocess
-
+INSTANCE = "ctest ctest-trixie"
 KILLER = (pathlib.Path(__file__).parent / "killer.c").read_text(encoding="utf-8")
 PLUGINS = "/etc/slurm/plugstack.conf.d"
 REPORT = "echo task $SLURM_LOCALID $CONTAINER_IB_PORTS"
@@ -54,23 +54,15 @@ def test_a_task_killed_while_it_runs():
     assert done.status != 0 and len(done.lines) == 4, done
 
 
-class BackgroundStep:
+class BackgroundStep(Background):
     """Tasks that sleep on n0, and the processes around them."""
 
     def __init__(self, *args):
-        words = [str(TESTBED), "exec", "--name", INSTANCE, "--user", "alice", "-t", "120", "n0", "srun", "--chdir=/tmp", "-w", "n0", *args]
-        self.srun = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        super().__init__("srun", "--chdir=/tmp", "-w", "n0", *args)
 
     def __enter__(self):
-        wait_until(lambda: len(self.tasks()) == 2, 30, "two sleeping tasks")
+        wait_until(lambda: len(self.tasks()) == 2, 60, "two sleeping tasks")
         return self
-
-    def __exit__(self, *_):
-        must(sh("n0", "scancel -u alice; true"))
-        try:
-            self.out, self.err = self.srun.communicate(timeout=60)
-        finally:
-            self.srun.kill()
 
     @staticmethod
     def tasks():
@@ -90,6 +82,33 @@ def test_slurmstepd_killed_ends_its_orphans():
         wait_until(lambda: not step.tasks(), 10, "the end of the orphans")
         wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 10, "the end of the agent")
         assert journals("n0") == []
+
+
+def test_the_agent_killed_before_the_tasks_reach_it():
+    install_killers()
+    killed = ("-w", "n0", "-n2", "--kill-before=task_init_privileged:agent", "sh", "-c", REPORT)
+    done = srun("--container-ib=verbs", *killed)
+    assert done.status != 0 and done.out == "", done
+    assert "the agent on this node died; see its syslog and try again" in "\n".join(done.ours()), done
+    done = must(srun("--container-ib", *killed))
+    assert sorted(line.strip() for line in done.lines) == ["task 0", "task 1"], done
+    assert len([line for line in done.ours() if "going on without InfiniBand: the agent" in line]) == 2, done
+
+
+def test_the_agent_stopped_while_the_tasks_wait_for_it():
+    install_killers()
+    command = ("srun", "--chdir=/tmp", "-w", "n0", "-n2", "--container-ib=verbs", "--kill-before=task_init_privileged:pause", "sh", "-c", REPORT)
+    for signal in ("CONT", "KILL"):
+        with Background(*command) as step:
+            # Tasks that have become the user and not yet its program.
+            wait_until(lambda: len(run("n0", "pgrep", "-u", "alice", "slurmstepd").lines) == 2, 60, "two waiting tasks")
+            assert set(run("n0", "ps", "-o", "state=", "-C", "container-ib-ag").out.split()) == {"T"}
+            must(run("n0", "pkill", f"-{signal}", "container-ib-ag"))
+            done = step.end()
+        if signal == "CONT":
+            assert sorted(must(done).lines) == [f"task {task} {hca}:1" for task, hca in enumerate(HCAS["n0"])], done
+        else:
+            assert done.status != 0 and done.out == "" and "the agent on this node died" in "\n".join(done.ours()), done
 
 
 def test_the_agent_killed_leaves_the_tasks_running_and_its_journal_is_reaped():
@@ -118,3 +137,46 @@ def test_both_killed_is_reaped_by_the_epilog():
         must(run("n0", "kill", "-9", step.pid("container-ib-ag"), step.pid("slurmstepd")))
     wait_until(lambda: not journals("n0"), 30, "the epilog's reaping")
     assert BackgroundStep.tasks() == []
+
+
+def test_slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one():
+    with BackgroundStep(*SLEEPERS) as dead:
+        processes = [dead.pid("container-ib-ag"), dead.pid("slurmstepd")]
+        with Background("srun", "--chdir=/tmp", "-w", "n0", "-n1", "--container-ib=verbs", "tail", "-f", "/dev/null"):
+            wait_until(lambda: len(journals("n0")) == 2, 60, "a second step")
+            must(run("n0", "kill", "-9", *processes))
+            restart("n0", "slurmd")
+            wait_until(lambda: len(journals("n0")) == 1, 20, "slurmd's reaping")
+            assert dead.tasks() == []
+            assert run("n0", "pgrep", "-xu", "alice", "tail").status == 0, "the living step goes on"
+            listed = must(run("n0", "container-ib", "list")).out
+            assert "running" in listed and "died" not in listed, listed
+
+
+def test_a_job_that_is_requeued_gets_its_ports_again():
+    script = (
+        "#!/bin/sh\nsrun -n1 sh -c 'echo run=$SLURM_RESTART_COUNT ports=$CONTAINER_IB_PORTS; "
+        '[ "$SLURM_RESTART_COUNT" ] || sleep 300\'\n'
+    )
+    write("n0", "/home/alice/again.sh", script, "755")
+    options = ("--wait", "--requeue", "--chdir=/home/alice", "-o", "again.out", "--open-mode=append", "-w", "n0", "-n1")
+    must(run("n0", "rm", "-f", "/home/alice/again.out"))
+    with Background("sbatch", *options, "--container-ib=verbs", "again.sh") as job:
+        wait_until(lambda: run("n0", "pgrep", "-xu", "alice", "sleep").status == 0, 60, "the first run")
+        must(sh("n0", "scontrol requeue $(squeue -hu alice -o %i)"))
+        wait_until(lambda: not journals("n0"), 30, "the end of the first run")
+        must(sh("n0", "scontrol update jobid=$(squeue -hu alice -o %i) starttime=now"))  # else two minutes later
+        must(job.end())
+    lines = must(run("n0", "grep", "^run=", "/home/alice/again.out")).lines
+    ports = ",".join(f"{hca}:1" for hca in HCAS["n0"])
+    assert lines == [f"run= ports={ports}", f"run=1 ports={ports}"], lines
+
+
+def test_a_task_out_of_memory():
+    """The limit is the kernel's own, of the step's cgroup, as ConstrainRAMSpace sets it."""
+    with Background("srun", "--chdir=/tmp", "-w", "n0", "-n1", "--container-ib=verbs", "sh", "-c", "until [ -e /tmp/go ]; do sleep 0.1; done; exec tail /dev/zero") as step:
+        wait_until(lambda: journals("n0"), 60, "the step")
+        must(sh("n0", "echo 64M > $(dirname $(find /sys/fs/cgroup -path '*/step_0/user/memory.max'))/memory.max && touch /tmp/go"))
+        done = step.end()
+    must(run("n0", "rm", "/tmp/go"))
+    assert done.status != 0 and re.search("oom|out of memory|killed", done.err, re.IGNORECASE), done

@@ -3,7 +3,9 @@
 import contextlib
 import re
 
-from cluster import HCAS, must, run, sh, srun, write
+from cluster import HCAS, contents, must, plugstack, run, sh, srun
+
+INSTANCE = "ctest ctest-trixie"
 
 
 def last_job():
@@ -25,6 +27,7 @@ def test_a_bad_option_ends_before_launch_with_one_clear_line():
 
 def test_a_bad_key_ends_before_launch_with_one_clear_line():
     assert_ends_before_launch("--container-ib=verbs,rail=2", r"unknown key 'rail'")
+    assert_ends_before_launch("--container-ib=verbs,rails=1,rails=2", r"key 'rails' is given twice")
 
 
 def test_a_mode_of_another_version_ends_before_launch():
@@ -84,18 +87,8 @@ def test_an_hca_pattern_that_matches_nothing_is_named():
 SITE = "/etc/slurm/container-ib.conf"
 
 
-@contextlib.contextmanager
-def site(text):
-    original = must(run("n0", "cat", SITE)).out
-    write("n0", SITE, text)
-    try:
-        yield
-    finally:
-        write("n0", SITE, original)
-
-
 def test_a_broken_site_file_is_named_with_its_line_and_hurts_nobody_else():
-    with site("[devices]\ndrivrs = []\n"):
+    with contents(SITE, "[devices]\ndrivrs = []\n"):
         done = srun("-w", "n0", "-n1", "--container-ib=verbs", "hostname")
         assert done.status != 0 and f"{SITE}:2: " in "\n".join(done.ours()), done
         assert must(srun("-w", "n0", "-n1", "hostname")).out == "n0\n"
@@ -103,13 +96,35 @@ def test_a_broken_site_file_is_named_with_its_line_and_hurts_nobody_else():
     assert run("n0", "container-ib", "check-config", SITE).status == 0
 
 
-def test_a_site_file_that_others_can_write_is_refused():
-    must(run("n0", "chmod", "o+w", SITE))
-    try:
-        done = srun("-w", "n0", "-n1", "--container-ib=verbs", "hostname")
-    finally:
-        must(run("n0", "chmod", "o-w", SITE))
-    assert done.status != 0 and "can be written by others" in "\n".join(done.ours()), done
+def test_what_root_reads_and_others_can_write_is_refused_by_name():
+    for path in (SITE, "/etc/slurm", "/run/container-ib"):
+        must(run("n0", "chmod", "o+w", path))
+        try:
+            done = srun("-w", "n0", "-n1", "--container-ib=verbs", "hostname")
+        finally:
+            must(run("n0", "chmod", "o-w", path))
+        assert done.status != 0 and done.out == "", done
+        assert re.search(rf"{path} .*can be written by others", "\n".join(done.ours())), done
+
+
+def test_a_missing_agent_is_named_and_hurts_nobody_else():
+    with plugstack(f"required container_ib.so config={SITE} agent=/nowhere/agent"):
+        done = srun("-w", "n0", "-n2", "--container-ib=verbs", "hostname")
+        assert done.status != 0 and done.out == "", done
+        assert "ask your administrator to repair the installation: start /nowhere/agent: No such file" in "\n".join(done.ours())
+        done = must(srun("-w", "n0", "-n1", "--container-ib", "hostname"))
+        assert done.out == "n0\n" and "going on without InfiniBand: " in "\n".join(done.ours()), done
+        done = must(srun("-w", "n0", "-n1", "hostname"))
+        assert done.out == "n0\n" and done.err == "", done
+
+
+def test_an_optional_line_says_what_is_wrong_and_slurm_runs_the_step():
+    with plugstack(f"optional container_ib.so config={SITE}"):
+        for option, why in (("bogus", "unknown mode 'bogus'"), ("verbs,hca=mlx4_*", "no InfiniBand port can be used")):
+            done = must(srun("-w", "n0", "-n1", f"--container-ib={option}", "sh", "-c", "echo ran with $CONTAINER_IB_PORTS"))
+            assert done.out == "ran with\n" and why in "\n".join(done.ours()), done
+        done = must(run("n0", "sbatch", "--wait", "--chdir=/tmp", "-o", "/dev/null", "--container-ib=bogus", "--wrap=true", user="alice"))
+        assert "unknown mode 'bogus'" in done.err, done
 
 
 def test_an_option_forged_in_the_environment_counts_as_a_given_one():
@@ -118,3 +133,6 @@ def test_an_option_forged_in_the_environment_counts_as_a_given_one():
     assert done.status != 0 and done.out == "" and "unknown mode 'bogus'" in "\n".join(done.ours()), done
     done = run("n0", "env", f"{forged}=verbs", "srun", "-w", "n0", "-n1", "printenv", "CONTAINER_IB_PORTS", user="alice")
     assert done.out == ",".join(f"{hca}:1" for hca in HCAS["n0"]) + "\n", done
+    # No shell can export this one, and Slurm looks only for the name above.
+    done = must(run("n0", "env", "_SLURM_SPANK_OPTION_container_ib_container-ib=verbs", "srun", "-w", "n0", "-n1", "env", user="alice"))
+    assert "CONTAINER_IB_PORTS" not in done.out, done

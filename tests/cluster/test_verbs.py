@@ -5,6 +5,8 @@ import re
 
 from cluster import CPUS, HCAS, IMAGE, NODES, PINGPONG, must, run, sh, srun, verbs_bytes, write
 
+INSTANCE = "ctest ctest-trixie"
+
 # One line a task: node, local id, CPUs, ports, what /dev/infiniband shows, memlock limits.
 ABOUT_ME = (
     "echo $SLURMD_NODENAME $SLURM_LOCALID cpus=$(taskset -cp $$ | sed 's/.*: //') ports=$CONTAINER_IB_PORTS "

@@ -54,6 +54,12 @@ TEST_F(Seqpacket, AFrameLargerThanOursIsCorruptAndItsDescriptorsAreClosed) {
   EXPECT_EQ(still_free, next_free) << "a descriptor was kept";
 }
 
+TEST_F(Seqpacket, RoomThatWasReservedHoldsEveryTaskOfTheLargestStep) {
+  reserve_room(here(), wire::max_local_tasks * sizeof(wire::TaskStarted));
+  for (unsigned task = 0; task < wire::max_local_tasks; ++task)
+    ASSERT_TRUE(send_frame(here(), wire::TaskStarted{}, 0).ok()) << task;
+}
+
 TEST(UniqueFd, ClosesOnceAndMoves) {
   int raw = -1;
   {

@@ -65,6 +65,12 @@ TEST_F(StateDirectory, OfOthersIsRefused) {
   EXPECT_FALSE(stored_steps(state()).ok());
 }
 
+TEST_F(StateDirectory, InAPlaceThatOthersCanWriteIsRefusedByName) {
+  ASSERT_EQ(::chmod(folder_.c_str(), 0777), 0);
+  EXPECT_THAT(StateDir(state()).create("17.0").error().what, testing::HasSubstr(folder_ + " can be written"));
+  EXPECT_FALSE(stored_steps(state()).ok());
+}
+
 TEST_F(StateDirectory, IsNeverReachedThroughALink) {
   std::filesystem::create_directory(folder_ + "/elsewhere");
   std::filesystem::create_directory_symlink(folder_ + "/elsewhere", state());

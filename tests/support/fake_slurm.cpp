@@ -135,6 +135,8 @@ class Stepd {
   }
 
   void reach(Point point, unsigned task) {
+    if (plan_.agent_stops == point) ::kill(board_->agent, SIGSTOP);
+    if (plan_.agent_goes_on == point) ::kill(board_->agent, SIGCONT);
     if (plan_.victim == Victim::nobody || plan_.when != point) return;
     if (point <= Point::task_runs && task != plan_.victim_task) return;
     if (plan_.victim == Victim::task) ::kill(board_->task[plan_.victim_task], SIGKILL);

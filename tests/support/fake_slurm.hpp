@@ -38,7 +38,8 @@ struct StepPlan {
   Victim victim = Victim::nobody;
   Point when = Point::step_prepared;
   unsigned victim_task = 0;
-  bool tasks_sleep = false;  // run for a minute, else end at once
+  std::optional<Point> agent_stops, agent_goes_on;  // points of slurmstepd: SIGSTOP and SIGCONT for the agent
+  bool tasks_sleep = false;                         // run for a minute, else end at once
 };
 
 struct StepOutcome {

@@ -32,6 +32,14 @@ Result<std::pair<UniqueFd, UniqueFd>> make_channel() {
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
+// The kernel doubles what it is given (sock_setsockopt), and charges a frame with the power of two that it is
+// allocated in and its bookkeeping (skb->truesize): less than four times its size in all.
+void reserve_room(int socket, std::size_t bytes) {
+  const int size = static_cast<int>(2 * bytes);
+  if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
+    (void)::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<const int> fds, int timeout_ms) {
   if (fds.size() > max_fds) return error(Errc::bug, "too many descriptors for one frame");
   iovec data{.iov_base = const_cast<void*>(bytes), .iov_len = size};

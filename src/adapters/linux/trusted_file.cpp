@@ -20,7 +20,9 @@ bool only_ours(const struct stat& status) {
   return (status.st_uid == 0 || status.st_uid == ::geteuid()) && !open_to_others;
 }
 
-Status check_directories(const std::string& path) {
+}  // namespace
+
+Status check_directories_to(const std::string& path) {
   for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
     struct stat status {};
@@ -32,11 +34,9 @@ Status check_directories(const std::string& path) {
   return {};
 }
 
-}  // namespace
-
 Result<std::string> read_trusted_file(const std::string& path) {
   if (!path.starts_with('/')) return error(Errc::bad_config, "'" + path + "' is not an absolute path");
-  CIB_CHECK(check_directories(path));
+  CIB_CHECK(check_directories_to(path));
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return error(errno == ENOENT ? Errc::not_found : Errc::kernel, "open " + path, errno);
   struct stat status {};

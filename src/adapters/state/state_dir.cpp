@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "adapters/linux/trusted_file.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -35,6 +36,7 @@ Error open_error(const std::string& what) {
 }
 
 Result<UniqueFd> open_state(const std::string& path, bool make) {
+  CIB_CHECK(check_directories_to(path));
   if (make && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return error(Errc::kernel, "mkdir " + path, errno);
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -1,5 +1,6 @@
 """The testbed as a test sees it: commands on its nodes, and what must not be left behind on them."""
 
+import contextlib
 import dataclasses
 import pathlib
 import subprocess
@@ -66,6 +67,29 @@ def srun(*args, user="alice", timeout=90):
     return run("n0", "srun", "--chdir=/tmp", *args, user=user, timeout=timeout)
 
 
+class Background:
+    """A user's command on n0 that runs while the test does something else; its jobs end with the block."""
+
+    def __init__(self, *command):
+        words = [str(TESTBED), "exec", "--name", INSTANCE, "--user", "alice", "-t", "150", "n0", *command]
+        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def end(self):
+        """The result, once it has ended by itself."""
+        out, err = self._process.communicate(timeout=60)
+        return Result(self._process.returncode, out, err)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        must(sh("n0", "scancel -u alice; true"))
+        try:
+            self._process.communicate(timeout=60)
+        finally:
+            self._process.kill()
+
+
 def must(result, status=0):
     """The result, if it ended as expected."""
     if result.status != status:
@@ -75,6 +99,27 @@ def must(result, status=0):
 
 def write(node, path, text, mode="644"):
     must(run(node, "sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"', "-", path, mode, stdin=text))
+
+
+@contextlib.contextmanager
+def contents(path, text):
+    """Other contents of a file of the nodes, which share it, for the time of a test."""
+    original = must(run("n0", "cat", path)).out
+    write("n0", path, text)
+    try:
+        yield
+    finally:
+        write("n0", path, original)
+
+
+def plugstack(line):
+    """Another line for the plugin, which Slurm reads at each launch."""
+    return contents("/etc/slurm/plugstack.conf.d/container-ib.conf", line + "\n")
+
+
+def restart(where, daemon):
+    """Ends a daemon and starts it again, as it was at first."""
+    must(sh(where, f"pkill -x {daemon}; while pgrep -x {daemon} > /dev/null; do sleep 0.1; done; {daemon}"))
 
 
 def verbs_bytes(node):
@@ -106,6 +151,11 @@ def leftovers(node):
             "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
             "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
             "find /sys/fs/cgroup -type d -name 'job_*' | sed 's/^/cgroup /'; "
+            # of a process, or kept by a descriptor or a mount
+            "find /proc/[0-9]*/ns/mnt /proc/[0-9]*/ns/net /proc/[0-9]*/fd -lname '*:\\[*' -printf '%l\\n' 2>/dev/null | "
+            'grep -E "^(mnt|net):" | grep -vxF -e "$(readlink /proc/1/ns/mnt)" -e "$(readlink /proc/1/ns/net)" | '
+            "sort -u | sed 's/^/namespace /'; "
+            "grep -h ' - nsfs ' /proc/1/mountinfo | grep -v ' /run/netns/' | sed 's/^/namespace kept by mount /'; "
             # What the agent's table of system calls lacks shows here and perhaps nowhere else.
             "dmesg | sed -n 's/.*type=1326.*container-ib-ag.*syscall=\\([0-9]*\\).*/refused system call \\1/p' | sort -u",
         )
