@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include <chrono>
+#include <thread>
+
 #include "adapters/linux/memlock.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "kernel/scratch.hpp"
+#include "support/temp_tree.hpp"
 
 namespace cib::test {
 namespace {
@@ -43,6 +47,20 @@ TEST(Survivors, AreKilledAndOthersAreNot) {
               testing::IsEmpty());
   EXPECT_FALSE(is_alive(std::to_string(task.pid()), start_of(task.pid())));
   EXPECT_TRUE(is_alive(std::to_string(stranger.pid()), start_of(stranger.pid())));
+}
+
+TEST(Survivors, ACgroupThatIsStillHeldIsRemovedOnceItIsNot) {
+  const TempTree tree;
+  tree.file("job_1/step_0/slurm/process", "");  // rmdir fails as long as it is there
+  std::thread leaves([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::filesystem::remove(tree.path("job_1/step_0/slurm/process"));
+  });
+  EXPECT_THAT(
+      kill_remains({.tasks = {}, .cgroups = {tree.path("job_1/step_0")}, .mount_namespaces = {}}, 5000),
+      testing::IsEmpty());
+  leaves.join();
+  EXPECT_FALSE(std::filesystem::exists(tree.path("job_1")));
 }
 
 TEST(Survivors, NobodyIsNoError) { EXPECT_THAT(kill_remains({}, 100), testing::IsEmpty()); }
