@@ -206,7 +206,7 @@ Status Agent::on_task_frame(unsigned task, Frame& frame) {
   if (kind == wire::Kind::ready) {
     CIB_TRY(const auto message, read<wire::Ready>(frame));
     drain_lifeline();
-    CIB_CHECK(tasks_->check_mount_namespace(task));
+    CIB_CHECK(tasks_->settle_mount_namespace(task));
     facts_[task].gpus = message.gpus.get();
     facts_[task].nics = message.nics.get();
     step_->task_ready(task, facts_[task]);
