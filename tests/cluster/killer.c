@@ -1,4 +1,7 @@
-/* A SPANK plugin for tests: --kill-WHERE=HOOK:TASK kills local task TASK in the named hook. */
+/*
+ * A SPANK plugin for tests: --kill-WHERE=HOOK:TASK kills local task TASK in the named hook, --kill-WHERE=HOOK:TASK:CODE
+ * returns CODE from it. Hooks of no task (init_post_opt, user_init) only return.
+ */
 #include <slurm/spank.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,17 +18,17 @@ const unsigned int plugin_version = SLURM_VERSION_NUMBER;
 const unsigned int spank_plugin_version = 1;
 
 static char hook[64];
-static int task = -1;
+static int task = -1, code;
 
 static int on_option(int val, const char *text, int remote)
 {
 	(void)val;
 	(void)remote;
-	return sscanf(text, "%63[^:]:%d", hook, &task) == 2 ? 0 : -1;
+	return sscanf(text, "%63[^:]:%d:%d", hook, &task, &code) >= 2 ? 0 : -1;
 }
 
 static struct spank_option option = {
-	"kill-" TEXT(WHERE), "HOOK:TASK", "kill a task (test)", 1, 0, on_option
+	"kill-" TEXT(WHERE), "HOOK:TASK[:CODE]", "kill a task (test)", 1, 0, on_option
 };
 
 int slurm_spank_init(spank_t spank, int ac, char **av)
@@ -39,9 +42,34 @@ static int maybe(spank_t spank, const char *here)
 {
 	int id = -1;
 
-	if (!strcmp(hook, here) && spank_get_item(spank, S_TASK_ID, &id) == ESPANK_SUCCESS && id == task)
+	if (strcmp(hook, here) || spank_context() != S_CTX_REMOTE)
+		return 0;
+	if (spank_get_item(spank, S_TASK_ID, &id) == ESPANK_SUCCESS && id != task)
+		return 0;
+	if (code == 0 && id == task)
 		kill(getpid(), SIGKILL);
-	return 0;
+	return code;
+}
+
+int slurm_spank_init_post_opt(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "init_post_opt");
+}
+
+int slurm_spank_user_init(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "user_init");
+}
+
+int slurm_spank_task_post_fork(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "task_post_fork");
 }
 
 int slurm_spank_task_init_privileged(spank_t spank, int ac, char **av)
