@@ -168,9 +168,9 @@ void Agent::drain_channel(unsigned task) {
     if (channel < 0) return;
     auto frame = receive_frame(channel, 0);
     if (!frame && frame.error().code == Errc::timed_out) return;
-    if (!frame || frame->size == 0) {  // it has exec'ed, or died: the pidfd tells which
+    if (!frame || frame->size == 0) {  // it has exec'ed, or died
       tasks_->close_channel(task);
-      if (!frame) step_->task_misbehaved(task, frame.error());
+      frame ? step_->task_left(task) : step_->task_misbehaved(task, frame.error());
       return;
     }
     if (auto status = on_task_frame(task, *frame); !status) {
