@@ -155,7 +155,7 @@ def _up(arguments):
     )
     layout = Layout(model.load(arguments.model), options)
     if options.systemd and layout.sharing > 1:
-        raise Failure("--systemd: a guest has one; use --guests 2 or a model with slurm_nodes = 1")
+        raise Failure("--systemd: a guest with two Slurm nodes cannot have one for each; use --guests 2 or a model with slurm_nodes = 1")
     return boot.up(instance, image.provide(arguments.suite), layout, arguments.conf, not arguments.no_plugin)
 
 
