@@ -5,7 +5,7 @@ from cluster import HCAS, must, run, sh, srun, wait_until
 from test_deaths import SLEEPERS, BackgroundStep, test_slurmstepd_killed_ends_its_orphans
 from test_verbs import uverbs_of
 
-INSTANCE = "ctest-systemd ctest-systemd-trixie"
+INSTANCE = "ctest-systemd"
 
 
 def cgroup_of(pid):
