@@ -2,7 +2,6 @@
 constrained, an own slurmd on each node that reads /etc/slurm."""
 
 import contextlib
-import re
 
 from cluster import HCAS, NODES, must, run, sh, srun, write
 from slurm import configured, files, text_of
@@ -67,7 +66,8 @@ def test_cgroup_v1():
     with configured({}, {"cgroup.conf": V1_CONF}, around=controllers_of_v1()):
         in_v1 = "grep -cE ':(freezer|devices):.*/job_[0-9]+/step_0' /proc/self/cgroup"
         assert must(srun("-w", "n0", "--container-ib=verbs", "sh", "-c", in_v1)).out == "2\n"
-        main_job_holds()
+        test_each_task_has_the_hca_of_its_numa_node_and_no_other()
+        test_slurmstepd_killed_ends_its_orphans()
         test_the_agent_killed_leaves_the_tasks_running_and_its_journal_is_reaped()
         # of a killed slurmstepd empty ones may stay
         held = must(sh("n0", f"find {V1} -path '*/job_*/cgroup.procs' -exec cat {{}} +")).lines
@@ -93,7 +93,8 @@ def test_a_node_that_gets_its_configuration_from_slurmctld():
         around=no_configuration_of_slurm("n1"),
         slurmd={"n1": ("--conf-server", "host:6817")},
     ):
-        main_job_holds()
+        test_each_task_has_the_hca_of_its_numa_node_and_no_other()
+        test_mpi_between_nodes_is_native_in_the_container()
         on_itself = ("srun", "--chdir=/tmp", "-w", "n1", "--container-ib=verbs", "printenv", "CONTAINER_IB_MODE")
         assert must(run("n1", *on_itself, user="alice")).out == "verbs\n"
 
