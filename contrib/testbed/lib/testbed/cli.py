@@ -80,7 +80,7 @@ def _parser():
     sub.add_argument("--vfs", type=int, metavar="N", help=vfs)
     guids = "what VFs have for GUIDs: zero is what real ones begin with, and keeps them down (default: %(default)s)"
     sub.add_argument("--vf-guids", choices=("auto", "zero"), default="auto", help=guids)
-    systemd = "boot by systemd, with udev and slurmd.service; for guests of one Slurm node"
+    systemd = "boot by systemd, with udev and slurmd.service; for a model of one Slurm node"
     sub.add_argument("--systemd", action="store_true", help=systemd)
     sub.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
     again = "only boot a guest again that 'down --guest' took away; goes with --name and nothing else"
@@ -154,8 +154,8 @@ def _up(arguments):
         arguments.guests, arguments.rdma, arguments.vfs, arguments.vf_guids, arguments.systemd, arguments.append
     )
     layout = Layout(model.load(arguments.model), options)
-    if options.systemd and layout.sharing > 1:
-        raise Failure("--systemd: a guest with two Slurm nodes cannot have one for each; use --guests 2 or a model with slurm_nodes = 1")
+    if options.systemd and len(layout.nodes) > 1:
+        raise Failure("--systemd: only for one Slurm node; use a model with slurm_nodes = 1")
     return boot.up(instance, image.provide(arguments.suite), layout, arguments.conf, not arguments.no_plugin)
 
 
