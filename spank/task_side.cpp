@@ -60,8 +60,14 @@ bool get_variable(spank_t spank, const std::string& name, std::string& value) {
   return true;
 }
 
-Status report_ready(spank_t spank) {
+// Slurm's PMIx plugin sets these between task_init_privileged and task_init. The others are the user's own
+// only in the former: a plugin that makes containers (pyxis) puts the image's into the latter, over the
+// user's.
+bool set_by_slurm(std::string_view name) { return name.starts_with("PMIX_"); }
+
+Status report_variables(spank_t spank, bool of_slurm) {
   for (const std::string_view known : environment_inputs()) {
+    if (set_by_slurm(known) != of_slurm) continue;
     const std::string name(known);
     std::string value;
     if (!get_variable(spank, name, value)) continue;
@@ -70,6 +76,11 @@ Status report_ready(spank_t spank) {
     message.value.set_cut(value);
     CIB_CHECK(send_frame(channel.get(), message, send_timeout_ms));
   }
+  return {};
+}
+
+Status report_ready(spank_t spank) {
+  CIB_CHECK(report_variables(spank, true));
   wire::Ready ready;
   std::string value, granted;
   if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) ||
@@ -131,7 +142,9 @@ int enter_task(spank_t spank, StepSide& step) {
   (void)spank_get_item(spank, S_TASK_ID, &task);
   channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
   if (!step.error().empty()) return 0;  // told in task_init
-  if (auto status = make_mount_namespace(); !status) {
+  auto status = make_mount_namespace();
+  if (status.ok()) status = report_variables(spank, false);
+  if (!status.ok()) {
     channel.reset();
     return give_up(step, explain(status.error()));
   }

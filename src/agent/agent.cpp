@@ -183,8 +183,9 @@ void Agent::drain_channel(unsigned task) {
     if (channel < 0) return;
     auto frame = receive_frame(channel, 0);
     if (!frame && frame.error().code == Errc::timed_out) return;
-    if (frame && frame->size == 0) {  // it has exec'ed, or died: the pidfd tells which
+    if (frame && frame->size == 0) {  // it has exec'ed, or died
       tasks_->close_channel(task);
+      step_->task_left(task);
       return;
     }
     const Status status = frame ? on_task_frame(task, *frame) : Status(std::move(frame).error());
@@ -209,7 +210,7 @@ Status Agent::on_task_frame(unsigned task, Frame& frame) {
     step_->task_has_namespace(task);
     return {};
   }
-  CIB_CHECK(tasks_->check_mount_namespace(task));
+  CIB_CHECK(tasks_->settle_mount_namespace(task));
   step_->task_ready(task, conversation.facts());
   return {};
 }

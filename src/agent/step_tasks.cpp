@@ -1,8 +1,12 @@
 #include "agent/step_tasks.hpp"
 
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "adapters/linux/cgroup.hpp"
@@ -19,6 +23,19 @@ namespace {
 
 constexpr int answer_timeout_ms = 1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
+
+// A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
+// job; what a task joins without privileges belongs to a user namespace of its user's.
+Status check_owned_by_user(int mount_namespace) {
+  const UniqueFd owner(::ioctl(mount_namespace, NS_GET_USERNS));
+  if (!owner) return error(Errc::kernel, "find the owner of the container's mount namespace", errno);
+  CIB_TRY(const auto theirs, namespace_of_descriptor(owner.get(), "user"));
+  CIB_TRY(const auto host, namespace_of_process(::getpid(), "user"));
+  if (theirs == host)
+    return error(Errc::denied,
+                 "it is neither in the mount namespace that it offered nor in a user's container");
+  return {};
+}
 
 template <class M>
 void answer(int channel, const std::string& text) {
@@ -54,28 +71,51 @@ Status StepTasks::offer_mount_namespace(unsigned task, UniqueFd ns) {
   return {};
 }
 
-Status StepTasks::check_mount_namespace(unsigned task) const {
-  const Handles& t = tasks_[task];
+Status StepTasks::settle_mount_namespace(unsigned task) {
+  Handles& t = tasks_[task];
   if (!t.mount_namespace.valid()) return error(Errc::denied, "ready without a mount namespace");
   if (!t.pidfd.valid()) return error(Errc::denied, "ready before slurmstepd told of it");
-  CIB_TRY(const auto actual, namespace_of_process(t.pid, "mnt"));
-  if (!alive(task)) return error(Errc::unavailable, "it has ended");  // so what we read was of that process
-  if (actual != t.namespace_inode)
-    return error(Errc::denied, "it is not in the mount namespace that it offered");
+  const std::string path = "/proc/" + std::to_string(t.pid) + "/ns/mnt";
+  UniqueFd actual(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!actual) return error(errno == ENOENT ? Errc::unavailable : Errc::kernel, "open " + path, errno);
+  CIB_TRY(const auto inode, namespace_of_descriptor(actual.get(), "mnt"));
+  if (!alive(task)) return error(Errc::unavailable, "it has ended");  // so what we opened was of that process
+  if (inode != t.namespace_inode) {
+    CIB_CHECK(check_owned_by_user(actual.get()));
+    t.mount_namespace = std::move(actual);
+    t.container = inode;
+    return {};
+  }
   for (const Handles& other : tasks_)
     if (&other != &t && other.namespace_inode == t.namespace_inode)
       return error(Errc::denied, "its mount namespace is another task's");
   return {};
 }
 
+// The task that the devices were mounted for in the container that this one is in too.
+const StepTasks::Handles* StepTasks::sharer_with_devices(unsigned task) const {
+  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const Handles& other) {
+    return tasks_[task].container != 0 && other.container == tasks_[task].container && other.mounted != 0;
+  });
+  return found == tasks_.end() ? nullptr : &*found;
+}
+
 Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
   if (!alive(task)) return error(Errc::unavailable, "the task has ended");
   CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
+  std::vector<std::string> names;
+  for (const DeviceNode& node : nodes) names.push_back(node.name);
+  if (const Handles* other = sharer_with_devices(task)) {
+    if (other->nodes == names) return {};
+    return error(Errc::bad_request,
+                 "the node's tasks share a container, which has one /dev/infiniband for all; add scope=node");
+  }
   CIB_TRY(const UniqueFd mount, make_device_mount(nodes));
   struct stat made {};
   if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
   CIB_CHECK(mount_over_infiniband(tasks_[task].mount_namespace.get(), mount));
   tasks_[task].mounted = made.st_dev;
+  tasks_[task].nodes = std::move(names);
   // A device that was registered anew meanwhile may have lost its minor to another one (ida, uverbs_main.c).
   const auto again = find_device_nodes(ports, umad);
   bool same = again.ok() && again->size() == nodes.size();

@@ -28,8 +28,10 @@ class StepTasks final : public Tasks {
 
   // Takes a namespace that the task offers; refused when it is not a mount namespace, or the host's.
   Status offer_mount_namespace(unsigned task, UniqueFd ns);
-  // Whether it is the one that the living process of this task is in, and no other task's.
-  Status check_mount_namespace(unsigned task) const;
+  // Settles which mount namespace the task is attached in: the one it offered, which must be no other task's,
+  // or that of a container, which a plugin before ours (pyxis) has put it into since and which tasks may
+  // share.
+  Status settle_mount_namespace(unsigned task);
 
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
@@ -44,10 +46,14 @@ class StepTasks final : public Tasks {
   struct Handles {
     UniqueFd channel, pidfd, mount_namespace;
     pid_t pid = -1;
-    std::uint64_t namespace_inode = 0;
-    dev_t mounted = 0;  // st_dev of our file system over its /dev/infiniband; 0: none
+    std::uint64_t namespace_inode = 0;  // of the offered one
+    std::uint64_t container = 0;        // inode of the container's mount namespace; 0: none
+    dev_t mounted = 0;                  // st_dev of our file system over its /dev/infiniband; 0: none
+    std::vector<std::string> nodes;     // what is in it
     std::string cgroup;
   };
+
+  const Handles* sharer_with_devices(unsigned task) const;
 
   bool alive(unsigned task) const;
 

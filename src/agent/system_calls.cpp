@@ -1,5 +1,6 @@
 #include "agent/system_calls.hpp"
 
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
@@ -86,6 +87,7 @@ const std::vector<Limited>& needed_within_limits() {
       // clone3() is refused, since a filter cannot look into its flags.
       {"fork, but no namespace", SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)},
       {"a child that ends with us", SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG)},
+      {"whose a container's namespace is", SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, NS_GET_USERNS)},
   };
   return limited;
 }

@@ -60,6 +60,12 @@ void Step::task_died(unsigned task) {
   decide_when_complete();
 }
 
+// Before it was ready: another plugin's failure may keep Slurm from calling ours, and the task runs on
+// without us (spank.c: do_call_stack of 22.05 to 24.11 after a positive number). Nobody shall wait for it.
+void Step::task_left(unsigned task) {
+  if (task_[task].progress == Progress::forked) task_died(task);
+}
+
 void Step::task_misbehaved(unsigned task, const Error& error) {
   if (task_[task].progress == Progress::dead) return;
   tasks_.refuse(task, error.message());

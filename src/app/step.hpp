@@ -47,6 +47,7 @@ class Step {
   void task_has_namespace(unsigned task);
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
+  void task_left(unsigned task);                            // it will not send anything more
   void task_misbehaved(unsigned task, const Error& error);  // a message that no plugin of ours sends
   void deadline_passed();
 

@@ -56,6 +56,21 @@ TEST(Step, ATaskThatDiesDoesNotKeepTheOthersWaiting) {
   }
 }
 
+TEST(Step, ATaskThatGoesOnWithoutAskingDoesNotKeepTheOthersWaiting) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node);
+  fork_tasks(step);
+  for (unsigned id = 1; id < four_tasks; ++id) step.task_ready(id, {});
+  step.task_left(0);
+  EXPECT_FALSE(node.task(0).answer);
+  for (unsigned id = 1; id < four_tasks; ++id) {
+    EXPECT_EQ(node.task(id).answer, "granted");
+    step.task_left(id);  // as every task does when it execs
+    EXPECT_THAT(node.task(id).devices, SizeIs(1));
+  }
+  EXPECT_THAT(step.report(), IsEmpty()) << "three of them run";
+}
+
 TEST(Step, GoesOnAtTheDeadlineAndAnswersTheLateTaskWhenItComes) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node);

@@ -1,5 +1,8 @@
-/* A SPANK plugin for tests: --kill-WHERE=HOOK:TASK kills local task TASK in the named hook; with "agent" or "pause" for
-   TASK, task 0 kills or stops the agent there, as root in task_init_privileged. */
+/*
+ * A SPANK plugin for tests: --kill-WHERE=HOOK:TASK kills local task TASK in the named hook, --kill-WHERE=HOOK:TASK:CODE
+ * returns CODE from it. Hooks of no task (init_post_opt, user_init) only return. With "agent" or "pause" for TASK, task 0
+ * kills or stops the agent there, as root in task_init_privileged.
+ */
 #include <slurm/spank.h>
 #include <dirent.h>
 #include <signal.h>
@@ -17,7 +20,7 @@ const unsigned int plugin_version = SLURM_VERSION_NUMBER;
 const unsigned int spank_plugin_version = 1;
 
 static char hook[64];
-static int task = -1, agent_signal;
+static int task = -1, code, agent_signal;
 
 static int on_option(int val, const char *text, int remote)
 {
@@ -25,7 +28,7 @@ static int on_option(int val, const char *text, int remote)
 	(void)remote;
 	char who[8];
 
-	if (sscanf(text, "%63[^:]:%7s", hook, who) != 2)
+	if (sscanf(text, "%63[^:]:%7[^:]:%d", hook, who, &code) < 2)
 		return -1;
 	agent_signal = !strcmp(who, "agent") ? SIGKILL : !strcmp(who, "pause") ? SIGSTOP : 0;
 	task = atoi(who);
@@ -33,7 +36,7 @@ static int on_option(int val, const char *text, int remote)
 }
 
 static struct spank_option option = {
-	"kill-" TEXT(WHERE), "HOOK:TASK", "kill a task (test)", 1, 0, on_option
+	"kill-" TEXT(WHERE), "HOOK:TASK[:CODE]", "kill a task (test)", 1, 0, on_option
 };
 
 int slurm_spank_init(spank_t spank, int ac, char **av)
@@ -68,13 +71,36 @@ static int maybe(spank_t spank, const char *here)
 {
 	int id = -1;
 
-	if (!strcmp(hook, here) && spank_get_item(spank, S_TASK_ID, &id) == ESPANK_SUCCESS && id == task) {
-		if (agent_signal)
-			signal_agents(agent_signal);
-		else
-			kill(getpid(), SIGKILL);
-	}
-	return 0;
+	if (strcmp(hook, here) || spank_context() != S_CTX_REMOTE)
+		return 0;
+	if (spank_get_item(spank, S_TASK_ID, &id) == ESPANK_SUCCESS && id != task)
+		return 0;
+	if (agent_signal && id == task)
+		signal_agents(agent_signal);
+	else if (code == 0 && id == task)
+		kill(getpid(), SIGKILL);
+	return code;
+}
+
+int slurm_spank_init_post_opt(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "init_post_opt");
+}
+
+int slurm_spank_user_init(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "user_init");
+}
+
+int slurm_spank_task_post_fork(spank_t spank, int ac, char **av)
+{
+	(void)ac;
+	(void)av;
+	return maybe(spank, "task_post_fork");
 }
 
 int slurm_spank_task_init_privileged(spank_t spank, int ac, char **av)

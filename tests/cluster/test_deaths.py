@@ -70,7 +70,8 @@ class BackgroundStep(Background):
 
     @staticmethod
     def pid(name):
-        return must(sh("n0", f"pgrep {name} | head -n 1" if name != "slurmstepd" else "pgrep -f '^slurmstepd: \\[' | head -n 1")).out.strip()
+        words = name if name != "slurmstepd" else "-f '^slurmstepd: .[0-9]*[.]0.'"  # not that of the job's extern step
+        return must(sh("n0", f"pgrep {words} | head -n 1")).out.strip()
 
 
 SLEEPERS = ("-n2", "--container-ib=verbs", "sh", "-c", "sleep 300; true")

@@ -116,14 +116,14 @@ TEST_F(AgentOnTrial, TheNamespaceOfADeadTaskIsDenied) {
   }
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
   ASSERT_TRUE(say(0, wire::Ready{}).ok());
-  EXPECT_EQ(agent_->answer(0), "refused: it is not in the mount namespace that it offered");
+  EXPECT_EQ(agent_->answer(0), "refused: it is neither in the mount namespace that it offered nor in a user's container");
 }
 
 TEST_F(AgentOnTrial, TheNamespaceOfAnotherTaskIsDenied) {
   const UniqueFd ns = task_[1].namespace_fd();
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
   ASSERT_TRUE(say(0, wire::Ready{}).ok());
-  EXPECT_EQ(agent_->answer(0), "refused: it is not in the mount namespace that it offered");
+  EXPECT_EQ(agent_->answer(0), "refused: it is neither in the mount namespace that it offered nor in a user's container");
 }
 
 TEST_F(AgentOnTrial, ASecondNamespaceEndsTheConversation) {

@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include <chrono>
+#include <thread>
+
 #include "adapters/linux/memlock.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "kernel/scratch.hpp"
 #include "support/own_processes.hpp"
+#include "support/temp_tree.hpp"
 
 namespace cib::test {
 namespace {
@@ -57,6 +61,20 @@ TEST(Survivors, AreNeverLookedForInTheNodesOwnMountNamespace) {
   EXPECT_THAT(kill_remains({.tasks = {}, .cgroups = {}, .mount_namespaces = {*own}}, 2000),
               testing::IsEmpty());
   EXPECT_TRUE(is_alive(std::to_string(stranger.pid()), start_of(stranger.pid())));
+}
+
+TEST(Survivors, ACgroupThatIsStillHeldIsRemovedOnceItIsNot) {
+  const TempTree tree;
+  tree.file("job_1/step_0/slurm/process", "");  // rmdir fails as long as it is there
+  std::thread leaves([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::filesystem::remove(tree.path("job_1/step_0/slurm/process"));
+  });
+  EXPECT_THAT(
+      kill_remains({.tasks = {}, .cgroups = {tree.path("job_1/step_0")}, .mount_namespaces = {}}, 5000),
+      testing::IsEmpty());
+  leaves.join();
+  EXPECT_FALSE(std::filesystem::exists(tree.path("job_1")));
 }
 
 TEST(Survivors, NobodyIsNoError) { EXPECT_THAT(kill_remains({}, 100), testing::IsEmpty()); }

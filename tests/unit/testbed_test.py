@@ -125,6 +125,12 @@ class OurModels(unittest.TestCase):
                 ends = f"local.path=../{cable}.{guest},remote.type=unix,remote.path=../{cable}.{1 - guest}"
                 self.assertIn(ends, command(layout, guest))
 
+    def test_systemd_is_started_only_when_asked_for(self):
+        for systemd in (False, True):
+            line = command(Layout(model.load("flat"), Options(systemd=systemd, append="quiet=2")))
+            self.assertEqual("systemd.unit=testbed.target" in line, systemd)
+            self.assertIn("testbed.guest=0 quiet=2", line)
+
     def test_a_port_is_told_how_it_differs(self):
         told = Layout(model.load("decoys"), Options(vfs=1)).files()["usr/lib/testbed/layout-0"]
         self.assertIn("PORT_WORDS=([mlx5_0/1]=state=down [mlx5_2/1]=state=init [mlx5_3/1]=speed=1)\n", told)

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -130,11 +131,12 @@ std::string step_cgroup_of(pid_t pid) {
   return {};
 }
 
-void remove_step_cgroup(const std::string& cgroup) {
+bool remove_step_cgroup(const std::string& cgroup) {
   const auto step = cgroup.rfind("/step_");
-  if (step == std::string::npos || cgroup.find("/job_") == std::string::npos) return;
+  if (step == std::string::npos || cgroup.find("/job_") == std::string::npos) return true;
   remove_below(cgroup, deepest);
   (void)::rmdir(cgroup.substr(0, step).c_str());
+  return ::access(cgroup.c_str(), F_OK) != 0;
 }
 
 std::vector<pid_t> processes_in(const std::string& cgroup) {

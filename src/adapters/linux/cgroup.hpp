@@ -19,8 +19,9 @@ Status leave_step_cgroup();
 std::string step_cgroup_of(pid_t pid);
 
 // Removes the empty cgroup of a dead step, what is below it, and the job's above it if that is empty too:
-// slurmstepd, which does it otherwise, is gone. Leaves alone what still holds a process.
-void remove_step_cgroup(const std::string& cgroup);
+// slurmstepd, which does it otherwise, is gone. Leaves alone what still holds a process. Whether the step's
+// is gone.
+bool remove_step_cgroup(const std::string& cgroup);
 
 // Every process in the cgroup and below it. Empty when there is no such cgroup.
 std::vector<pid_t> processes_in(const std::string& cgroup);

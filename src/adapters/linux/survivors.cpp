@@ -84,8 +84,11 @@ std::vector<std::string> kill_remains(StepRemains remains, int timeout_ms) {
       if (kill_one(pid, remains)) alive.push_back(name);
     }
     if (alive.empty()) {
-      for (const std::string& cgroup : remains.cgroups) remove_step_cgroup(cgroup);
-      return alive;
+      // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
+      // listed there or holds its files (cgroup_exit in do_exit).
+      const auto held = std::count_if(remains.cgroups.begin(), remains.cgroups.end(),
+                                      [](const std::string& cgroup) { return !remove_step_cgroup(cgroup); });
+      if (held == 0 || deadline.passed()) return alive;
     }
     if (deadline.passed()) return alive;
     const timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};

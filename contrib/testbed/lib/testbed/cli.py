@@ -80,6 +80,8 @@ def _parser():
     sub.add_argument("--vfs", type=int, metavar="N", help=vfs)
     guids = "what VFs have for GUIDs: zero is what real ones begin with, and keeps them down (default: %(default)s)"
     sub.add_argument("--vf-guids", choices=("auto", "zero"), default="auto", help=guids)
+    systemd = "boot by systemd, with udev and slurmd.service; for a model of one Slurm node"
+    sub.add_argument("--systemd", action="store_true", help=systemd)
     sub.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
     again = "only boot a guest again that 'down --guest' took away; goes with --name and nothing else"
     sub.add_argument("--guest", type=int, choices=(0, 1), help=again)
@@ -148,8 +150,12 @@ def _up(arguments):
         return boot.come_back(instance, arguments.guest)
     if arguments.vfs is not None and not 0 <= arguments.vfs <= model.MAX_VFS:
         raise Failure(f"--vfs {arguments.vfs}: use 0 to {model.MAX_VFS}")
-    options = Options(arguments.guests, arguments.rdma, arguments.vfs, arguments.vf_guids, arguments.append)
+    options = Options(
+        arguments.guests, arguments.rdma, arguments.vfs, arguments.vf_guids, arguments.systemd, arguments.append
+    )
     layout = Layout(model.load(arguments.model), options)
+    if options.systemd and len(layout.nodes) > 1:
+        raise Failure("--systemd: only for one Slurm node; use a model with slurm_nodes = 1")
     return boot.up(instance, image.provide(arguments.suite), layout, arguments.conf, not arguments.no_plugin)
 
 

@@ -3,6 +3,7 @@
     root/usr/lib/testbed   the guest's scripts and programs, the kernel module and its checks
     root/etc               hosts, and Slurm's configuration: ours with what the layout adds, then the files of --conf
     root/...               the staged plugin
+    root/etc/systemd       what systemd starts, if there is one
     image/usr/lib/testbed  the same MPI programs for the container image
 """
 
@@ -23,7 +24,8 @@ def compose(image, folder, layout, conf, plugin):
     stage = project.stage(image)
     if stage:
         _stage(stage, folder / "root", image.root)
-    _copy(GUEST, home, ignore=shutil.ignore_patterns("etc", "programs", "init"))
+    _copy(GUEST, home, ignore=shutil.ignore_patterns("etc", "programs", "systemd", "init"))
+    _copy(GUEST / "systemd", folder / "root" / "etc" / "systemd" / "system")
     _copy(image.programs, home, ignore=shutil.ignore_patterns("log"))
     _copy(image.vhca, home, ignore=shutil.ignore_patterns("log"))
     _copy(VHCA / "checks", home / "checks")

@@ -26,6 +26,7 @@ class Options:
     rdma: str = "shared"
     vfs: int | None = None  # None: as the model has it
     vf_guids: str = "auto"
+    systemd: bool = False  # it is the guests' first process
     append: str = ""  # to the kernel's command line
 
 

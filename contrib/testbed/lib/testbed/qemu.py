@@ -17,6 +17,10 @@ _BUSES = 8
 # program takes a fifth of the time.
 _KERNEL = "quiet panic=-1 mitigations=off tsc=reliable norandmaps"
 
+# Nothing but testbed.target, no questions at a first boot, the kernel's names of interfaces, and no driver that udev finds
+# for what is to be an HCA.
+_SYSTEMD = "systemd.unit=testbed.target systemd.firstboot=off net.ifnames=0 modprobe.blacklist=nvme"
+
 # Between guests go packets of 64 KiB: under emulation each costs much the same, whatever its size.
 _WIRE_MTU = 65000
 
@@ -26,7 +30,10 @@ def command(image, accelerator, layer, layout, guest):
     model, guests = layout.model, layout.options.guests
     argv = machine(accelerator, model)
     argv += ["-kernel", image.kernel, "-initrd", image.initramfs]
-    argv += ["-append", f"console=ttyS0 {_KERNEL} testbed.guest={guest} {layout.options.append}".rstrip()]
+    words = ["console=ttyS0", _KERNEL, f"testbed.guest={guest}", layout.options.append]
+    if layout.options.systemd:
+        words.append(_SYSTEMD)
+    argv += ["-append", " ".join(words).rstrip()]
     argv += ["-serial", "file:console", "-serial", "file:events", "-qmp", "unix:qmp,server=on,wait=off"]
     for tag, folder in (("tree", image.root), ("layer", layer), ("image", image.container / "root")):
         path = str(folder).replace(",", ",,")
