@@ -85,8 +85,7 @@ void Connection::read_from(Side source, std::span<std::byte> scratch) {
   if (size < 0) {
     over_ = over_ || !is_for_later(errno);
   } else if (size == 0) {
-    flows_[source].ended = true;
-    pass_end_of(source);
+    end_flow(source);
   } else {
     const auto bytes = std::span<const std::byte>(scratch).first(static_cast<std::size_t>(size));
     flows_[source].pending.keep(bytes.subspan(send_to(other(source), bytes)));
@@ -96,7 +95,6 @@ void Connection::read_from(Side source, std::span<std::byte> scratch) {
 void Connection::write_pending_to(Side sink) {
   Flow& flow = flows_[other(sink)];
   flow.pending.drop(send_to(sink, flow.pending.bytes()));
-  pass_end_of(other(sink));
 }
 
 std::size_t Connection::send_to(Side sink, std::span<const std::byte> bytes) {
@@ -106,11 +104,10 @@ std::size_t Connection::send_to(Side sink, std::span<const std::byte> bytes) {
   return 0;
 }
 
-void Connection::pass_end_of(Side source) {
-  Flow& flow = flows_[source];
-  if (!flow.ended || flow.passed || !flow.pending.empty()) return;
-  flow.passed = true;
-  if (::shutdown(fd(other(source)), SHUT_WR) != 0 || flows_[other(source)].passed) over_ = true;
+// Nothing is pending here: its source is read only when nothing is.
+void Connection::end_flow(Side source) {
+  flows_[source].ended = true;
+  if (::shutdown(fd(other(source)), SHUT_WR) != 0 || flows_[other(source)].ended) over_ = true;
 }
 
 }  // namespace cib

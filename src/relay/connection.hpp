@@ -35,16 +35,15 @@ class Connection {
   // Bytes from one side to the other.
   struct Flow {
     Pending pending;
-    bool ended = false;   // its source has no more
-    bool passed = false;  // and its sink was told so
+    bool ended = false;  // its source has no more, and its sink was told so
   };
 
   bool has_connected() const;
   void read_from(Side source, std::span<std::byte> scratch);
   void write_pending_to(Side sink);
+  void end_flow(Side source);
   // How many of the bytes the sink took; fails the connection when it takes none any more.
   std::size_t send_to(Side sink, std::span<const std::byte> bytes);
-  void pass_end_of(Side source);
 
   std::array<UniqueFd, 2> fds_;
   std::array<Flow, 2> flows_;  // by source
