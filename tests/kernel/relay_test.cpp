@@ -1,10 +1,8 @@
 // The relay's real process between two real network namespaces: this test's own, where servers are, and that
 // of a "task".
 #include <gmock/gmock.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <poll.h>
-#include <sys/prctl.h>
 
 #include <chrono>
 #include <fstream>
@@ -417,14 +415,9 @@ TEST_F(Relaying, NeverConnectsToItself) {
   // With one port to choose from, a connection to that port on which nobody listens gets it as its own.
   set_sysctl("ip_local_port_range", "40000 40000");
   const SocketAddress address(v4(40000));
-  {
-    const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    ASSERT_EQ(::connect(socket.get(), address.get(), address.size()), 0) << "then this test tests nothing";
-    const int on = 1;
-    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    UniqueFd gone(::dup(socket.get()));
-    reset_connection(gone);
-  }
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::connect(socket.get(), address.get(), address.size()), 0) << "then this test tests nothing";
+  reset_connection(socket);  // and so leaves the port free
   relay_to(v4(40000));
   const UniqueFd here = client(v4(40000));
   ASSERT_TRUE(here.valid());

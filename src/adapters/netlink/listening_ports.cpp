@@ -95,7 +95,9 @@ Status find_listeners(nl_sock* socket, int family, Search& search) {
   search.deadline = Deadline(timeout_ms);
   int rc = nl_send_simple(socket, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request);
   if (rc >= 0) rc = nl_recvmsgs_default(socket);
-  if (rc < 0) return error(Errc::kernel, std::string("list listening sockets: ") + nl_geterror(rc));
+  if (rc < 0)
+    return error(Errc::kernel, std::string("list listening sockets (needs the kernel module tcp_diag): ") +
+                                   nl_geterror(rc));
   return {};
 }
 
