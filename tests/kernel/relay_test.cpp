@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <linux/tcp.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <fstream>
@@ -16,6 +17,7 @@
 #include "agent/relay_process.hpp"
 #include "kernel/sockets.hpp"
 #include "relay/pending.hpp"
+#include "support/temp_tree.hpp"
 
 namespace cib::test {
 namespace {
@@ -119,6 +121,22 @@ void set_sysctl(const std::string& name, const std::string& value) {
   std::ofstream file("/proc/sys/net/ipv4/" + name);
   file << value << std::flush;
   ASSERT_TRUE(file.good()) << name;
+}
+
+// Of how many descriptors it may have from now on. Done as its user, which may where root without
+// CAP_SYS_RESOURCE may not.
+bool limit_descriptors(pid_t relay, std::size_t count) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    rlimit limit{};
+    if (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0) ::_exit(1);
+    if (::prlimit(relay, RLIMIT_NOFILE, nullptr, &limit) != 0) ::_exit(1);
+    limit.rlim_cur = count;
+    ::_exit(::prlimit(relay, RLIMIT_NOFILE, &limit, nullptr) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return status == 0;
 }
 
 struct Relaying : testing::Test {
@@ -362,6 +380,42 @@ TEST_F(Relaying, BeyondTheCapAClientWaitsForAnotherToEnd) {
   ASSERT_TRUE(served.valid()) << "not accepted after one has ended";
   EXPECT_TRUE(say(extra, "x"));
   EXPECT_EQ(hear(served, 1), "x");
+}
+
+TEST_F(OnePair, WithoutADescriptorForOneMoreAClientWaits) {
+  ASSERT_TRUE(limit_descriptors(relay_.pid, descriptors(relay_.pid)));
+  const UniqueFd extra = client(v4(40000));
+  ASSERT_TRUE(extra.valid());
+  EXPECT_FALSE(accept_from(server_, moment_ms).valid());
+  EXPECT_LT(idle_cpu(), nearly_nothing) << "it asks again and again";
+  EXPECT_TRUE(say(task_end_, "x"));
+  EXPECT_EQ(hear(server_end_, 1), "x") << "the others go on";
+  ASSERT_TRUE(limit_descriptors(relay_.pid, 1024));
+  EXPECT_TRUE(accept_from(server_).valid()) << "nobody asks again";
+}
+
+TEST_F(Relaying, StartedWithFewDescriptorsItServesFewerAtOnce) {
+  end_relay(std::move(relay_));
+  const TempTree tree;
+  const std::string script = tree.path("limited");
+  tree.file("limited", "#!/bin/sh\nulimit -n 40\nexec " CIB_AGENT " relay\n");
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  auto relay = start_relay(open_pidfd(stepd_->pid()).value().get(), script);
+  ASSERT_TRUE(relay.ok()) << relay.error().message();
+  relay_ = std::move(*relay);
+  const UniqueFd server = listener(v4(40000));
+  relay_to(v4(40000));
+  std::vector<UniqueFd> here, there;
+  do {
+    here.push_back(client(v4(40000)));
+    there.push_back(accept_from(server, moment_ms));
+  } while (there.back().valid() && there.size() < cap);
+  there.pop_back();
+  EXPECT_EQ(there.size(), 11U) << "of 40: 16 of its own, 2 of the task, 2 a connection";
+  EXPECT_LT(idle_cpu(), nearly_nothing);
+  here[3].reset();
+  there[3].reset();
+  EXPECT_TRUE(accept_from(server).valid()) << "not accepted after one has ended";
 }
 
 TEST_F(Relaying, HalfClosedConnectionsCostNothing) {

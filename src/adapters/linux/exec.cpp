@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 namespace cib {
@@ -16,7 +17,7 @@ constexpr int out_of_the_way = 16;
 
 void exec_clean(const char* path, char* const* argv, std::span<const int> inherited, int report) {
   // Out of the way of the fixed numbers first, since any may already be one of them.
-  int high[max_inherited];
+  std::array<int, max_inherited> high{};
   for (std::size_t i = 0; i < inherited.size(); ++i) high[i] = ::fcntl(inherited[i], F_DUPFD, out_of_the_way);
   const int high_report = ::fcntl(report, F_DUPFD, out_of_the_way);
   const int null = ::open("/dev/null", O_RDWR);
