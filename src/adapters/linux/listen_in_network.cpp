@@ -12,8 +12,8 @@ namespace cib {
 namespace {
 
 constexpr int timeout_ms = 2'000;
-constexpr int backlog =
-    64;  // a task's processes that start at once; beyond it a client tries again by itself
+// Processes of a task that start at once; a client beyond it tries again by itself.
+constexpr int backlog = 64;
 
 struct Work {
   const TcpEndpoint& endpoint;
