@@ -2,14 +2,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
+#include "adapters/linux/exec.hpp"
 #include "adapters/linux/seqpacket.hpp"
 
 namespace cib {
@@ -19,31 +20,8 @@ namespace {
 constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
 
-// What the new process gets, at fixed numbers.
-constexpr int inherited_fd = 3;  // lifeline, or a pipe whose end of file says that the process has ended
-constexpr int report_fd = 4;     // close-on-exec: errno of a failed exec, else end of file
-constexpr int first_unused_fd = 5;
-
-// Between fork and exec of a multi-threaded process: system calls only.
-[[noreturn]] void become_agent(const char* path, char* const* argv, int inherited, int report) {
-  // Out of the way of the fixed numbers first, since either may already be one of them.
-  const int high_inherited = ::fcntl(inherited, F_DUPFD, 16), high_report = ::fcntl(report, F_DUPFD, 16);
-  const int null = ::open("/dev/null", O_RDWR);
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) (void)::dup2(null, fd);
-  (void)::dup2(high_inherited, inherited_fd);
-  (void)::dup3(high_report, report_fd, O_CLOEXEC);
-  (void)::close_range(first_unused_fd, ~0U, 0);
-  sigset_t none;
-  ::sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-  char* const empty_environment[] = {nullptr};
-  ::execve(path, argv, empty_environment);
-  const int why = errno;
-  (void)!::write(report_fd, &why, sizeof why);
-  ::_exit(127);
-}
-
-// Forks twice, so that the agent is init's child and slurmstepd never has to wait for it.
+// Forks twice, so that the agent is init's child and slurmstepd never has to wait for it. `inherited` is the
+// lifeline, or a pipe whose end of file says that the process has ended.
 Status exec_agent(const std::string& path, std::array<const char*, 5> words, int inherited) {
   std::array<int, 2> report{};
   if (::pipe2(report.data(), O_CLOEXEC) != 0) return error(Errc::kernel, "pipe", errno);
@@ -54,7 +32,8 @@ Status exec_agent(const std::string& path, std::array<const char*, 5> words, int
     (void)::setsid();
     const pid_t agent = ::fork();
     if (agent == 0)
-      become_agent(path.c_str(), const_cast<char* const*>(words.data()), inherited, writing.get());
+      exec_clean(path.c_str(), const_cast<char* const*>(words.data()), std::span(&inherited, 1),
+                 writing.get());
     ::_exit(agent < 0 ? 1 : 0);
   }
   writing.reset();

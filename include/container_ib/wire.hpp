@@ -1,9 +1,9 @@
 // The messages between slurmstepd, its tasks and the agent.
 //
 // One SOCK_SEQPACKET socketpair is the lifeline of the step (slurmstepd <-> agent); one more per local task
-// is that task's channel, and which channel a message comes from says which task it is. Every message is one
-// frame of one fixed layout; the receiver takes nothing from a frame whose header or size is not exactly as
-// expected.
+// is that task's channel, and which channel a message comes from says which task it is; the control socket of
+// the relay is between it and the agent. Every message is one frame of one fixed layout; the receiver takes
+// nothing from a frame whose header or size is not exactly as expected.
 #pragma once
 
 #include <array>
@@ -36,6 +36,10 @@ enum class Kind : std::uint16_t {
   grant,    // ends the answer: go on, attached
   decline,  // ends the answer: go on without us; text is one line for the user
   refuse,   // ends the answer: the task must not run; text is one line for the user
+  // relay -> agent, on its control socket
+  serving,  // once, when it is confined; else refuse, and it ends
+  // agent -> relay; end ends it
+  listener,  // + file descriptors: listening socket, pidfd of its task
   // agent -> slurmstepd and agent -> task
   line,  // one line for the user
   end,
@@ -153,6 +157,19 @@ struct Message {
 using Decline = Message<Kind::decline>;
 using Refuse = Message<Kind::refuse>;
 using Line = Message<Kind::line>;
+
+struct Serving {
+  static constexpr Kind kind = Kind::serving;
+  Header header{.kind = kind};
+};
+
+struct Listener {
+  static constexpr Kind kind = Kind::listener;
+  Header header{.kind = kind};
+  std::uint32_t family = 0;                // 4 or 6
+  std::uint32_t port = 0;                  // host byte order
+  std::array<std::uint8_t, 16> address{};  // as TcpEndpoint has it
+};
 
 struct End {
   static constexpr Kind kind = Kind::end;

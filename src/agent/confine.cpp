@@ -21,10 +21,11 @@ namespace {
 
 // What for: entering mount namespaces and mounting (SYS_ADMIN, SYS_CHROOT for setns), device nodes (MKNOD,
 // CHOWN, FOWNER), raising limits (SYS_RESOURCE), ending survivors (KILL), reading /proc/PID/ns of other
-// users' processes (SYS_PTRACE), and files of the state directory whatever their owner (DAC_OVERRIDE).
-constexpr cap_value_t needed[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_MKNOD,
-                                  CAP_CHOWN,     CAP_FOWNER,     CAP_SYS_RESOURCE,
-                                  CAP_KILL,      CAP_SYS_PTRACE, CAP_DAC_OVERRIDE};
+// users' processes (SYS_PTRACE), files of the state directory whatever their owner (DAC_OVERRIDE), and the
+// relay, which becomes nobody (SETUID, SETGID).
+constexpr cap_value_t needed[] = {CAP_SYS_ADMIN,    CAP_SYS_CHROOT,   CAP_MKNOD, CAP_CHOWN,
+                                  CAP_FOWNER,       CAP_SYS_RESOURCE, CAP_KILL,  CAP_SYS_PTRACE,
+                                  CAP_DAC_OVERRIDE, CAP_SETUID,       CAP_SETGID};
 
 using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
 

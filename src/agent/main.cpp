@@ -1,7 +1,9 @@
 // container-ib-agent: the root process that serves one step on one node, or reaps what dead ones left.
 //
 //   container-ib-agent step                     lifeline on descriptor 3; started by the plugin, not by hand
-//   container-ib-agent reap STATE_DIR [JOB]     gives back what steps without a living owner left behind
+//   container-ib-agent relay                    control socket on 3, slurmstepd's pidfd on 4; started by the
+//   agent container-ib-agent reap STATE_DIR [JOB]     gives back what steps without a living owner left
+//   behind
 
 #include <cstring>
 
@@ -9,10 +11,12 @@
 #include "agent/confine.hpp"
 #include "agent/log.hpp"
 #include "agent/reap.hpp"
+#include "relay/serve.hpp"
 
 namespace {
 
 constexpr int lifeline_fd = 3;
+constexpr int control_fd = 3, stepd_fd = 4;  // of the relay
 
 int run_step() {
   if (auto status = cib::confine(lifeline_fd); !status) {
@@ -27,10 +31,19 @@ int run_step() {
   return 0;
 }
 
+int run_relay() {
+  if (auto status = cib::serve_relay(cib::UniqueFd(control_fd), cib::UniqueFd(stepd_fd)); !status) {
+    cib::log_error("relay: " + status.error().message());
+    return 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
   if (argc == 2 && std::strcmp(argv[1], "step") == 0) return run_step();
+  if (argc == 2 && std::strcmp(argv[1], "relay") == 0) return run_relay();
   if ((argc == 3 || argc == 4) && std::strcmp(argv[1], "reap") == 0)
     return cib::reap_command(argv[2], argc == 4 ? argv[3] : "");
   return 2;

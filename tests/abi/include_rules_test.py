@@ -14,6 +14,7 @@ RULES = [
     ("src/app", SYSTEM_CALLS + "|" + FOREIGN + "|core/.*|adapters/.*|agent/.*|spank/.*"),
     ("src/adapters", r"slurm/.*|core/.*|app/.*|agent/.*|spank/.*"),
     ("spank", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|toml\+\+/.*|nlohmann/.*|app/.*|core/.*|agent/.*"),
+    ("src/relay", FOREIGN + "|core/.*|app/.*|agent/.*|spank/.*"),
     ("src/agent", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
     ("src/cli", r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|spank/.*"),
 ]

@@ -12,12 +12,14 @@
 
 namespace cib {
 
-Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, const std::string& doing,
-                          int timeout_ms) {
+namespace {
+
+Status in_namespace(int ns, int kind, int (*work)(void*), void* arg, const std::string& doing,
+                    int timeout_ms) {
   const pid_t child = ::fork();
   if (child < 0) return error(Errc::kernel, doing + ": fork", errno);
   if (child == 0) {
-    if (::setns(mount_namespace, CLONE_NEWNS) != 0) ::_exit(errno);
+    if (::setns(ns, kind) != 0) ::_exit(errno);
     ::_exit(work(arg));  // errno values fit an exit status (the largest is 133)
   }
   const auto pidfd = open_pidfd(child);
@@ -32,6 +34,18 @@ Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, co
   if (!WIFEXITED(status)) return error(Errc::kernel, doing + ": the helper was killed");
   if (const int code = WEXITSTATUS(status); code != 0) return error(Errc::kernel, doing, code);
   return {};
+}
+
+}  // namespace
+
+Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, const std::string& doing,
+                          int timeout_ms) {
+  return in_namespace(mount_namespace, CLONE_NEWNS, work, arg, doing, timeout_ms);
+}
+
+Status in_network_namespace(int network_namespace, int (*work)(void*), void* arg, const std::string& doing,
+                            int timeout_ms) {
+  return in_namespace(network_namespace, CLONE_NEWNET, work, arg, doing, timeout_ms);
 }
 
 }  // namespace cib

@@ -1,4 +1,4 @@
-// Runs a few system calls inside another mount namespace, in a throw-away child: whatever happens there, this
+// Runs a few system calls inside another namespace, in a throw-away child: whatever happens there, this
 // process never leaves its own namespaces.
 #pragma once
 
@@ -13,5 +13,9 @@ namespace cib {
 // timeout_ms.
 Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, const std::string& doing,
                           int timeout_ms);
+
+// The same in a network namespace.
+Status in_network_namespace(int network_namespace, int (*work)(void*), void* arg, const std::string& doing,
+                            int timeout_ms);
 
 }  // namespace cib
