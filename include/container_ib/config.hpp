@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "container_ib/request.hpp"
+#include "container_ib/vf.hpp"
 
 namespace cib {
 
@@ -24,6 +25,19 @@ struct KeyRule {
   std::string value;
 };
 
+// What mode vf sets on a VF while a step has it. What is empty is left as it is.
+struct VfPolicy {
+  VfSettings settings;
+  bool generate_guids = false;  // a VF without GUIDs gets some of its own; else it is not used
+};
+
+// Where the addresses of the tasks' own interfaces come from; without a prefix they have none.
+struct AddressPolicy {
+  std::string pool;                // "10.40.0.0/16"
+  std::vector<std::string> nodes;  // Slurm host lists: "n[0-511]"; a node's place decides what is its own
+  unsigned per_node = 64;
+};
+
 struct SiteConfig {
   std::vector<std::string> drivers = {"mlx5_core", "mlx4_core"};  // whose devices count
   double min_rate_fraction = 0.5;                                 // of the node's best eligible rate
@@ -35,7 +49,11 @@ struct SiteConfig {
   bool allow_umad = false;                                        // whether a user may say umad=yes
   std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
   std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
-  std::optional<std::uint64_t> memlock_bytes;                     // cap of the raise; empty: unlimited
+  VfPolicy vf;
+  AddressPolicy addresses;
+  bool ipoib_connected = false;                // connected mode instead of datagram
+  unsigned carrier_timeout_s = 10;             // for a new interface to be running
+  std::optional<std::uint64_t> memlock_bytes;  // cap of the raise; empty: unlimited
   bool raise_memlock = true;
   unsigned rendezvous_timeout_s = 30;  // for all tasks of a node to report
   std::string topology_xml;            // administrator's override (VMs); empty: discover

@@ -1,0 +1,89 @@
+#include "container_ib/address_pool.hpp"
+
+#include <algorithm>
+
+#include "container_ib/text.hpp"
+#include "host_list.hpp"
+
+namespace cib {
+
+namespace {
+
+struct Prefix {
+  std::uint32_t address = 0;
+  unsigned length = 0;
+  // Without the first address, which names the network, and the last, which is everybody's.
+  std::uint64_t usable() const { return (std::uint64_t{1} << (32 - length)) - 2; }
+};
+
+std::optional<Prefix> parse_prefix(std::string_view text) {
+  const auto parts = split(text, '/');
+  if (parts.size() != 2) return {};
+  Prefix prefix{.address = 0, .length = whole_number<unsigned>(parts[1]).value_or(0)};
+  const auto octets = split(parts[0], '.');
+  if (prefix.length < 1 || prefix.length > 30 || octets.size() != 4) return {};
+  for (const auto octet : octets) {
+    const auto value = whole_number<std::uint8_t>(octet);
+    if (!value) return {};
+    prefix.address = prefix.address << 8 | *value;
+  }
+  const std::uint32_t host_part = ~std::uint32_t{0} >> prefix.length;
+  if ((prefix.address & host_part) != 0) return {};
+  return prefix;
+}
+
+Error wrong(const std::string& what) { return error(Errc::bad_config, "addresses." + what); }
+
+}  // namespace
+
+Status check_addresses(const AddressPolicy& policy) {
+  if (policy.pool.empty()) return {};
+  const auto prefix = parse_prefix(policy.pool);
+  if (!prefix) return wrong("pool: '" + printable(policy.pool) + "' is no IPv4 prefix such as 10.40.0.0/16");
+  if (policy.nodes.empty()) return wrong("nodes: needed for a pool, all nodes of the cluster in one order");
+  std::uint64_t nodes = 0;
+  for (const std::string& list : policy.nodes) {
+    const auto hosts = HostList::parse(list);
+    if (!hosts) return wrong("nodes: '" + printable(list) + "' is no host list such as n[001-512]");
+    nodes += hosts->size();
+  }
+  if (nodes * policy.per_node > prefix->usable())
+    return wrong("pool: " + policy.pool + " has " + std::to_string(prefix->usable()) + " addresses, and " +
+                 std::to_string(nodes) + " nodes with " + std::to_string(policy.per_node) + " each need " +
+                 std::to_string(nodes * policy.per_node));
+  return {};
+}
+
+Result<AddressPool> AddressPool::of_node(const AddressPolicy& policy, const std::string& node_name) {
+  CIB_CHECK(check_addresses(policy));
+  const auto place = place_in_host_lists(policy.nodes, node_name);
+  if (!place) return wrong("nodes: node " + node_name + " is not in it, so it has no addresses");
+  AddressPool pool;
+  const auto prefix = parse_prefix(policy.pool);
+  pool.first_ = prefix->address + 1 + static_cast<std::uint32_t>(*place * policy.per_node);
+  pool.size_ = policy.per_node;
+  pool.prefix_length_ = prefix->length;
+  return pool;
+}
+
+std::string AddressPool::address(unsigned slot) const {
+  const std::uint32_t address = first_ + slot;
+  std::string text;
+  for (int shift = 24; shift >= 0; shift -= 8)
+    text += std::to_string(address >> shift & 0xff) + (shift > 0 ? "." : "/");
+  return text + std::to_string(prefix_length_);
+}
+
+std::optional<std::uint64_t> place_in_host_lists(const std::vector<std::string>& lists,
+                                                 std::string_view name) {
+  std::uint64_t before = 0;
+  for (const std::string& list : lists) {
+    const auto hosts = HostList::parse(list);
+    if (!hosts) return {};
+    if (const auto place = hosts->place_of(name)) return before + *place;
+    before += hosts->size();
+  }
+  return {};
+}
+
+}  // namespace cib

@@ -1,0 +1,94 @@
+// Actions go through a journal as text and come back as they were.
+#include "container_ib/action.hpp"
+
+#include <gtest/gtest.h>
+
+#include "container_ib/journal.hpp"
+#include "container_ib/vf_guid.hpp"
+
+namespace cib {
+namespace {
+
+Action through_a_journal(const Action& action) {
+  const auto records = decode_journal(encode_record({1, Mark::intent, action.verb, action.fields}));
+  EXPECT_TRUE(records.ok());
+  return {records->front().verb, records->front().fields};
+}
+
+VfIdentity a_vf() {
+  return {
+      .pci = PciAddress{0, 0x21, 0, 3}, .physfn = PciAddress{0, 0x21, 0, 0}, .index = 2, .owner = "17.0@99"};
+}
+
+TEST(Action, KeepsTheVf) {
+  const auto vf = vf_identity(through_a_journal(make_vf_names(a_vf(), "ib3", "mlx5_4")));
+  ASSERT_TRUE(vf.ok());
+  EXPECT_EQ(vf->pci, a_vf().pci);
+  EXPECT_EQ(vf->physfn, a_vf().physfn);
+  EXPECT_EQ(vf->index, 2U);
+  EXPECT_EQ(vf->owner, "17.0@99");
+}
+
+TEST(Action, KeepsEverySettingOfAVfAndWhichWereNotGiven) {
+  VfSettings all;
+  all.link_state = VfLinkState::down;
+  all.node_guid = 0xffffffffffffffff;
+  all.port_guid = 0;
+  all.vlan = 4094;
+  all.qos = 7;
+  all.min_tx_mbps = 1;
+  all.max_tx_mbps = 400'000;
+  all.spoof_check = false;
+  all.trust = true;
+  VfSettings some;
+  some.trust = false;
+  const Action action = through_a_journal(make_vf_settings(a_vf(), all, some));
+  EXPECT_EQ(vf_settings(action.fields, "new_").value(), all);
+  EXPECT_EQ(vf_settings(action.fields, "old_").value(), some);
+}
+
+TEST(Action, KeepsTheIpoibChild) {
+  IpoibPlan plan;
+  plan.parent = PciAddress{0, 0x18, 0, 1};
+  plan.port = 2;
+  plan.netns = "/run/container-ib/17.0/netns-3";
+  plan.name = "ib0";
+  plan.owner = "container-ib:17.0@99:netns-3:ib0";
+  plan.temporary = temporary_link_name(plan.owner);
+  plan.pkey = 0x8005;
+  plan.connected = true;
+  const auto kept = ipoib_plan(through_a_journal(make_ipoib_child(plan)));
+  ASSERT_TRUE(kept.ok());
+  EXPECT_EQ(kept->parent, plan.parent);
+  EXPECT_EQ(kept->port, 2U);
+  EXPECT_EQ(kept->netns, plan.netns);
+  EXPECT_EQ(kept->owner, plan.owner);
+  EXPECT_EQ(kept->temporary, plan.temporary);
+  EXPECT_EQ(kept->pkey, 0x8005);
+  EXPECT_TRUE(kept->connected);
+}
+
+TEST(Action, ThatLacksItsFieldsIsRefused) {
+  EXPECT_FALSE(vf_identity({"vf_link", {{"pci", "nonsense"}}}).ok());
+  EXPECT_EQ(vf_identity({"vf_link", {{"pci", "0000:21:00.1"}, {"physfn", "0000:21:00.0"}}}).error().code,
+            Errc::corrupt);
+  EXPECT_EQ(vf_settings({{"old_trust", "maybe"}}, "old_").error().code, Errc::corrupt);
+}
+
+TEST(TemporaryLinkName, FitsTheKernelsLimitAndTellsOwnersApart) {
+  EXPECT_EQ(temporary_link_name("a").size(), 15U);
+  EXPECT_EQ(temporary_link_name("a"), temporary_link_name("a"));
+  EXPECT_NE(temporary_link_name("a"), temporary_link_name("b"));
+}
+
+TEST(GeneratedVfGuid, IsLocalAndTellsVfsPortsAndPfsApart) {
+  const auto guid = generated_vf_guid(0x506b4b03003ceee8, 3, VfGuid::port);
+  EXPECT_EQ(guid, generated_vf_guid(0x506b4b03003ceee8, 3, VfGuid::port));
+  EXPECT_NE(guid, generated_vf_guid(0x506b4b03003ceee8, 3, VfGuid::node));
+  EXPECT_NE(guid, generated_vf_guid(0x506b4b03003ceee8, 2, VfGuid::port));
+  EXPECT_NE(guid, generated_vf_guid(0x506b4b03003ceee9, 3, VfGuid::port));
+  EXPECT_EQ(guid >> 56 & 3, 2U) << "locally administered, not a group";
+}
+
+}  // namespace
+}  // namespace cib

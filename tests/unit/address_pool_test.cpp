@@ -1,0 +1,74 @@
+#include "container_ib/address_pool.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace cib {
+namespace {
+
+using testing::HasSubstr;
+
+std::optional<std::uint64_t> place(const std::vector<std::string>& lists, std::string_view name) {
+  return place_in_host_lists(lists, name);
+}
+
+TEST(HostLists, TellTheirNamesPlaces) {
+  const std::vector<std::string> lists = {"login,n[001-003,010]", "gpu[8-12]-ib"};
+  EXPECT_EQ(place(lists, "login"), 0U);
+  EXPECT_EQ(place(lists, "n001"), 1U);
+  EXPECT_EQ(place(lists, "n010"), 4U);
+  EXPECT_EQ(place(lists, "gpu8-ib"), 5U);
+  EXPECT_EQ(place(lists, "gpu12-ib"), 9U);
+}
+
+TEST(HostLists, KnowNoOtherNames) {
+  const std::vector<std::string> lists = {"n[001-003]", "m[8-12]"};
+  for (const char* name : {"n1", "n0001", "n004", "n", "", "m08", "m13", "m8x", "xm8", "n-1", "n+1"})
+    EXPECT_FALSE(place(lists, name)) << name;
+}
+
+TEST(HostLists, ThatCannotBeReadHaveNone) {
+  for (const char* list : {"", "n[1-2", "n1-2]", "n[]", "n[2-1]", "n[1-2][3-4]", "n[a-b]", "a,,b", "n[1-2-3]",
+                           "n[1-99999999999]", "a b"})
+    EXPECT_FALSE(place({list, "x"}, "x")) << list;
+}
+
+// The whole point: no two interfaces of a cluster ever have the same address, and nobody asks anybody.
+TEST(AddressPool, TenThousandNodesShareNoAddress) {
+  const AddressPolicy policy{.pool = "10.32.0.0/12", .nodes = {"n[00001-10000]"}, .per_node = 64};
+  std::set<std::string> addresses;
+  for (unsigned node = 1; node <= 10'000; ++node) {
+    std::string name = std::to_string(node);
+    name = "n" + std::string(5 - name.size(), '0') + name;
+    const auto pool = AddressPool::of_node(policy, name);
+    ASSERT_TRUE(pool.ok()) << pool.error().message();
+    ASSERT_EQ(pool->size(), 64U);
+    for (unsigned slot = 0; slot < pool->size(); ++slot) addresses.insert(pool->address(slot));
+  }
+  EXPECT_EQ(addresses.size(), 640'000U);
+  EXPECT_TRUE(addresses.contains("10.32.0.1/12")) << "the first is not the network's own";
+  EXPECT_FALSE(addresses.contains("10.47.255.255/12")) << "nor the last everybody's";
+}
+
+TEST(AddressPool, UsesAllOfASmallOne) {
+  const AddressPolicy policy{.pool = "192.168.7.0/30", .nodes = {"a,b"}, .per_node = 1};
+  EXPECT_EQ(AddressPool::of_node(policy, "a")->address(0), "192.168.7.1/30");
+  EXPECT_EQ(AddressPool::of_node(policy, "b")->address(0), "192.168.7.2/30");
+}
+
+TEST(AddressPool, SaysWhatIsWrongWithThePolicy) {
+  const auto why = [](const AddressPolicy& policy, const std::string& node) {
+    const auto pool = AddressPool::of_node(policy, node);
+    return pool.ok() ? "ok" : pool.error().what;
+  };
+  EXPECT_THAT(why({.pool = "10.0.0.0/33", .nodes = {"a"}}, "a"), HasSubstr("no IPv4 prefix"));
+  EXPECT_THAT(why({.pool = "10.0.0/8", .nodes = {"a"}}, "a"), HasSubstr("no IPv4 prefix"));
+  EXPECT_THAT(why({.pool = "10.0.0.300/8", .nodes = {"a"}}, "a"), HasSubstr("no IPv4 prefix"));
+  EXPECT_THAT(why({.pool = "10.0.0.0/24", .nodes = {"a,b,c,d"}}, "a"), HasSubstr("254 addresses"));
+  EXPECT_THAT(why({.pool = "10.0.0.0/8", .nodes = {"a"}}, "b"), HasSubstr("node b is not in it"));
+}
+
+}  // namespace
+}  // namespace cib
