@@ -1,6 +1,8 @@
 // Which port serves which task: a pure function of the node, all local tasks and the options.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,10 @@ struct PlacementOptions {
   std::vector<std::string> site_hca = {"*"};  // the site's globs for this node
   std::vector<std::string> drivers;           // allowed drivers; empty: all
   double min_rate_fraction = 0.5;
+  // Mode vf: how many VFs each PF has to give. A port stands for its PF's VFs then, and at most so many tasks
+  // get it; with shared_vfs one is enough for all of them.
+  std::optional<std::map<PciAddress, unsigned>> free_vfs;
+  bool shared_vfs = false;
 };
 
 // From the settings of a step and the site's rules for the node of that name.

@@ -76,8 +76,15 @@ std::string link_reason(const Port& port, const PlacementOptions& options) {
   return "LID " + std::to_string(port.lid) + " is not one that a subnet manager gives";
 }
 
-constexpr std::array tests_of_one_port = {name_reason, driver_reason, site_reason,
-                                          user_reason, state_reason,  link_reason};
+std::string vf_reason(const Port& port, const PlacementOptions& options) {
+  if (!options.free_vfs) return {};
+  if (port.physfn) return "a VF; mode vf gives out VFs by their PF";
+  const auto free = port.pci ? options.free_vfs->find(*port.pci) : options.free_vfs->end();
+  return free != options.free_vfs->end() && free->second > 0 ? "" : "no free VF";
+}
+
+constexpr std::array tests_of_one_port = {name_reason,  driver_reason, site_reason, user_reason,
+                                          state_reason, link_reason,   vf_reason};
 
 // ---- ports against each other
 // ------------------------------------------------------------------------------

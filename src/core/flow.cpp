@@ -58,7 +58,8 @@ class Solver {
   // Of the unit that would make the connector's load `load`.
   std::int64_t unit_cost(std::size_t c, unsigned load) const {
     const auto& connector = net_.connectors[c];
-    return connector.step * (2 * std::int64_t{load} - 1) + (load > connector.limit ? net_.penalty : 0);
+    return connector.step * (2 * std::int64_t{load} - 1) + (load > connector.limit ? net_.penalty : 0) +
+           (load > connector.capacity ? Network::over_capacity : 0);
   }
   // From each connector to the sink, at its present load.
   void find_exit_costs() {
@@ -230,6 +231,8 @@ double flow_cost(const Network& network, const Flow& flow) {
     }
     cost += static_cast<double>(network.connectors[c].step) * load * load;
     cost += static_cast<double>(network.penalty) * std::max(0.0, load - network.connectors[c].limit);
+    cost +=
+        static_cast<double>(Network::over_capacity) * std::max(0.0, load - network.connectors[c].capacity);
     slot_load[network.connectors[c].slot] += load;
   }
   for (std::size_t s = 0; s < slot_load.size(); ++s)

@@ -9,7 +9,8 @@ namespace cib {
 
 // Classes of like tasks send units to connectors, these to slots, these to the sink. The q-th unit through a
 // connector or slot costs (2q-1) times its step, so that the sum over all units grows with the square of the
-// load; beyond a connector's `limit` each also costs `penalty`.
+// load; beyond a connector's `limit` each also costs `penalty`, and beyond its `capacity` more than anything
+// else may: so many units are only sent there when there is no room at all.
 struct Network {
   static constexpr std::int64_t forbidden = std::numeric_limits<std::int64_t>::max();
 
@@ -22,7 +23,9 @@ struct Network {
     std::size_t slot = 0;
     std::int64_t step = 0;
     unsigned limit = std::numeric_limits<unsigned>::max();
+    unsigned capacity = std::numeric_limits<unsigned>::max();
   };
+  static constexpr std::int64_t over_capacity = std::int64_t{1} << 57;
 
   std::vector<Class> classes;
   std::vector<Connector> connectors;

@@ -69,6 +69,9 @@ class Placer {
     Network network = connector_network(
         ports_, connectors,
         {.place = options_.place, .units = placed_tasks_ * rails, .limit_load = spread_ && !by_gpu});
+    if (options_.free_vfs && !options_.shared_vfs)
+      for (std::size_t c = 0; c < connectors.size(); ++c)
+        network.connectors[c].capacity = vfs_of(connectors[c]);
     for (std::size_t k = 0; k < classes_.size(); ++k)
       network.classes.push_back(class_arcs(k, connectors, rails));
     const Flow flow = min_cost_flow(network);
@@ -97,6 +100,12 @@ class Placer {
   }
 
  private:
+  unsigned vfs_of(const Indexes& connector) const {
+    unsigned sum = 0;
+    for (const std::size_t port : connector) sum += options_.free_vfs->at(*ports_[port].pci);
+    return sum;
+  }
+
   // The distance of the connector's nearest port that class k may use.
   std::optional<unsigned> nearest(std::size_t k, const Indexes& connector) const {
     std::optional<unsigned> weight;

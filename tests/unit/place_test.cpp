@@ -364,5 +364,63 @@ TEST(Place, TenThousandPortsEndSoonAndStayWithinBounds) {
   for (const auto& placed_task : assignment.tasks) EXPECT_EQ(placed_task.ports.size(), 2U);
 }
 
+// ---- mode vf: a PF has so many VFs and no more
+
+PlacementOptions vfs(unsigned of_the_first, unsigned of_the_second) {
+  PlacementOptions options = one_rail();
+  options.free_vfs = {{PciAddress::parse("0000:18:00.0").value(), of_the_first},
+                      {PciAddress::parse("0000:86:00.0").value(), of_the_second}};
+  return options;
+}
+
+TEST(PlaceVfs, TasksGoToTheFarPfWhenTheNearOneHasNoMore) {
+  const auto node = two_sockets();
+  auto options = vfs(8, 8);
+  options.place = Place::nearest;
+  EXPECT_EQ(placed(node, tasks_on({0, 1, 2}), options), "mlx5_0:1 mlx5_0:1 mlx5_0:1");
+  options.free_vfs = vfs(1, 8).free_vfs;
+  const auto few = place(node, tasks_on({0, 1, 2}), options);
+  const auto on_first = std::count_if(few.tasks.begin(), few.tasks.end(), [&](const TaskPlacement& t) {
+    return node.ports[t.ports[0]].device == "mlx5_0";
+  });
+  EXPECT_EQ(on_first, 1) << ports_text(node, few);
+}
+
+TEST(PlaceVfs, TheNumberHoldsForEveryWayToPlace) {
+  for (const Place how : {Place::balanced, Place::nearest, Place::spread}) {
+    auto options = vfs(2, 2);
+    options.place = how;
+    const auto node = two_sockets();
+    const auto assignment = place(node, tasks_on({0, 1, 2, 3}), options);
+    const auto on_first =
+        std::count_if(assignment.tasks.begin(), assignment.tasks.end(),
+                      [&](const TaskPlacement& t) { return node.ports[t.ports[0]].device == "mlx5_0"; });
+    EXPECT_EQ(on_first, 2) << ports_text(node, assignment);
+  }
+}
+
+TEST(PlaceVfs, APfWithoutAnyIsNoChoice) {
+  const auto node = two_sockets();
+  const auto assignment = place(node, tasks_on({0}), vfs(0, 1));
+  EXPECT_EQ(ports_text(node, assignment), "mlx5_1:1");
+  EXPECT_EQ(why_not(node, assignment, "mlx5_0:1"), "no free VF");
+}
+
+TEST(PlaceVfs, OneIsEnoughForTasksThatShareIt) {
+  auto options = vfs(1, 1);
+  options.shared_vfs = true;
+  EXPECT_EQ(placed(two_sockets(), tasks_on({0, 1, 4, 5}), options), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
+}
+
+TEST(PlaceVfs, VfsAreGivenOutByTheirPf) {
+  auto node = two_sockets();
+  Port vf = port("mlx5_2", "0000:18:00.1", {0});
+  vf.physfn = PciAddress::parse("0000:18:00.0").value();
+  node.ports.push_back(vf);
+  const auto assignment = place(node, tasks_on({0}), vfs(1, 0));
+  EXPECT_EQ(ports_text(node, assignment), "mlx5_0:1");
+  EXPECT_THAT(why_not(node, assignment, "mlx5_2:1"), HasSubstr("by their PF"));
+}
+
 }  // namespace
 }  // namespace cib
