@@ -29,6 +29,11 @@ struct Record {
 std::string encode_record(const Record& record);                        // with the newline
 Result<std::vector<Record>> decode_journal(std::string_view contents);  // in file order
 
+// What the step uses, "mlx5_0:1,mlx5_1:1", and its mode: of the record "ports", which is written when
+// everything is attached. Empty before.
+std::string ports_of(const std::vector<Record>& records);
+std::string mode_of(const std::vector<Record>& records);
+
 // "17.0", "17.batch", "17.extern", "17.interactive": a step's name, as Slurm prints it (slurm.h:
 // SLURM_*_STEP).
 std::string step_name(std::uint32_t job, std::uint32_t step);

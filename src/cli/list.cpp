@@ -55,9 +55,9 @@ Attachment describe(Remains& remains, const std::string& boot, const JournaledSt
   row.state = state_text(remains, state_of(remains, boot, step), step);
   if (!step.records || step.records->empty()) return row;
   const Record& open = step.records->front();
-  row.mode = open.field("mode");
+  row.mode = mode_of(*step.records);
   row.uid = open.field("uid");
-  row.ports = open.field("ports");
+  row.ports = ports_of(*step.records);
   row.since = time_text(open.field("since"));
   unsigned tasks = 0;
   for (const Record& record : *step.records) tasks += record.verb == "task" ? 1U : 0U;

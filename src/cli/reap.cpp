@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "adapters/attach/live_kernel.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "command.hpp"
 #include "ports_view.hpp"
@@ -20,7 +21,8 @@ struct ReapOptions {
 
 int run(const ReapOptions& options) {
   LiveRemains remains(options.state);
-  const auto reaped = reap(remains, options.job);
+  LiveKernel kernel(options.state);
+  const auto reaped = reap(remains, kernel, options.job);
   if (!reaped) {
     fmt::print(stderr, "container-ib reap: {}\n", reaped.error().message());
     return usage;

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "adapters/netlink/rdma_devices.hpp"
 #include "adapters/verbs/verbs_devices.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
@@ -19,10 +20,30 @@ struct TopoOptions {
   bool json = false;
 };
 
+// What decides which modes a node can do.
+struct Abilities {
+  bool port = false, vf = false;
+  bool exclusive = false;  // RDMA devices belong to one network namespace; of a described node nobody knows
+};
+
 // Why the node cannot do the mode; empty when it can.
-std::string why_not(Mode mode, bool has_port) {
+std::string why_not(Mode mode, const Abilities& node) {
   if (!check_mode(mode)) return "not in this version";
-  return has_port ? "" : "no eligible port";
+  if (!node.port) return "no eligible port";
+  if (mode == Mode::vf && !node.vf) return "no VFs; see sriov_numvfs of the HCAs";
+  if (mode == Mode::ipoib && node.exclusive)
+    return "the RDMA subsystem is in exclusive mode; see 'rdma system' and ib_core's netns_mode";
+  return "";
+}
+
+Abilities abilities_of(const NodeQuestion& question, bool has_port, bool live) {
+  Abilities node{.port = has_port};
+  for (const Port& port : question.inventory.ports) node.vf = node.vf || port.physfn.has_value();
+  if (live) {
+    const auto exclusive = rdma_is_exclusive();
+    node.exclusive = exclusive && *exclusive;
+  }
+  return node;
 }
 
 using DeviceReasons = std::map<std::string, std::string>;
@@ -44,13 +65,13 @@ DeviceReasons verbs_of(const NodeQuestion& question) {
   return reasons;
 }
 
-void print_json(const NodeQuestion& question, const Assignment& assignment, bool has_port,
+void print_json(const NodeQuestion& question, const Assignment& assignment, const Abilities& abilities,
                 const DeviceReasons& verbs) {
   auto modes = nlohmann::ordered_json::object();
   for (const auto name : mode_names()) {
     const Mode mode = mode_from_name(name).value_or(Mode::none);
     if (mode == Mode::auto_ || mode == Mode::none) continue;
-    const std::string reason = why_not(mode, has_port);
+    const std::string reason = why_not(mode, abilities);
     modes[std::string(name)] = {{"possible", reason.empty()}, {"why_not", reason}};
   }
   auto numa = nlohmann::ordered_json::array();
@@ -98,7 +119,7 @@ void print_tables(const Inventory& node) {
   if (rows.size() > 1) fmt::print("{}\n", format_table(rows));
 }
 
-void print_text(const NodeQuestion& question, const Assignment& assignment, bool has_port,
+void print_text(const NodeQuestion& question, const Assignment& assignment, const Abilities& abilities,
                 const DeviceReasons& verbs) {
   const auto& node = question.inventory;
   fmt::print("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(), node.numa_nodes.size(),
@@ -116,7 +137,7 @@ void print_text(const NodeQuestion& question, const Assignment& assignment, bool
   for (const auto name : mode_names()) {
     const Mode mode = mode_from_name(name).value_or(Mode::none);
     if (mode == Mode::auto_ || mode == Mode::none) continue;
-    const std::string reason = why_not(mode, has_port);
+    const std::string reason = why_not(mode, abilities);
     rows.push_back({std::string(name), reason.empty() ? "yes" : "no: " + reason});
   }
   fmt::print("{}", format_table(rows));
@@ -130,11 +151,12 @@ int run(const TopoOptions& options) {
   }
   const Assignment assignment = place(question->inventory, {}, question->placement);
   const bool has_port = !eligible_ports(question->inventory, assignment).empty();
+  const Abilities abilities = abilities_of(*question, has_port, options.node.live());
   const DeviceReasons verbs = options.node.live() ? verbs_of(*question) : DeviceReasons{};
   if (options.json)
-    print_json(*question, assignment, has_port, verbs);
+    print_json(*question, assignment, abilities, verbs);
   else
-    print_text(*question, assignment, has_port, verbs);
+    print_text(*question, assignment, abilities, verbs);
   return has_port ? fine : finding;
 }
 

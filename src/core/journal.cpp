@@ -125,6 +125,19 @@ Result<std::vector<Record>> decode_journal(std::string_view contents) {
   return records;
 }
 
+namespace {
+
+std::string ports_field(const std::vector<Record>& records, const std::string& key) {
+  for (const Record& record : records)
+    if (record.verb == "ports") return record.field(key);
+  return {};
+}
+
+}  // namespace
+
+std::string ports_of(const std::vector<Record>& records) { return ports_field(records, "ports"); }
+std::string mode_of(const std::vector<Record>& records) { return ports_field(records, "mode"); }
+
 std::string step_name(std::uint32_t job, std::uint32_t step) {
   const auto name = [&]() -> std::string {
     switch (step) {

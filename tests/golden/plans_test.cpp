@@ -76,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"decoys-roce",
              "plan --topology decoys.xml --sysfs decoys.sysfs --tasks 2 --option auto,roce=yes,hca=mlx5_0"},
         Case{"nothing-eligible", "plan --topology decoys.xml --tasks 2 --option auto,hca=mlx5_1 --json"},
-        Case{"mode-of-another-version", "plan --topology two-sockets.xml --tasks 1 --option vf,rails=2"},
+        Case{"mode-of-another-version", "plan --topology two-sockets.xml --tasks 1 --option ovs,rails=2"},
         Case{"site-rules", "plan --topology two-sockets.xml --tasks 1 --config site.conf --node n1"},
         Case{"site-refuses", "plan --topology two-sockets.xml --tasks 1 --config site.conf --option vf"},
         Case{"bad-option", "plan --topology two-sockets.xml --tasks 1 --option verbs,rail=2"},

@@ -13,7 +13,7 @@ int in_new_network(const char* script, bool (*holds)(const NetworkCounters&)) {
   if (pid == 0) {
     if (::unshare(CLONE_NEWNET) != 0) ::_exit(77);
     if (std::system(script) != 0) ::_exit(2);
-    const auto counters = network_counters({});
+    const auto counters = network_counters(std::nullopt);
     ::_exit(counters.ok() && holds(*counters) ? 0 : 1);
   }
   int status = 0;

@@ -19,6 +19,9 @@ class StateDirectory : public Scratch {
   static Record open(const std::string& ports) {
     return {.seq = 1, .mark = Mark::done, .verb = "open", .fields = {{"ports", ports}}};
   }
+  static Record uses(const std::string& ports) {
+    return {.seq = 2, .mark = Mark::done, .verb = "ports", .fields = {{"ports", ports}}};
+  }
 };
 
 TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
@@ -47,13 +50,13 @@ TEST_F(StateDirectory, ReplacesWhatADeadAgentOfTheSameStepLeft) {
 
 TEST_F(StateDirectory, TellsBothStepsThatAPortIsShared) {
   StateDir first(state()), second(state()), other(state());
-  ASSERT_TRUE(first.create("17.0").ok() && first.append(open("mlx5_0:1,mlx5_1:1")).ok());
+  ASSERT_TRUE(first.create("17.0").ok() && first.append(uses("mlx5_0:1,mlx5_1:1")).ok());
   EXPECT_FALSE(first.share({"mlx5_0:1", "mlx5_1:1"}));
   EXPECT_FALSE(first.shared());
-  ASSERT_TRUE(second.create("18.0").ok() && second.append(open("mlx5_1:1")).ok());
+  ASSERT_TRUE(second.create("18.0").ok() && second.append(uses("mlx5_1:1")).ok());
   EXPECT_TRUE(second.share({"mlx5_1:1"}));
   EXPECT_TRUE(first.shared());
-  ASSERT_TRUE(other.create("19.0").ok() && other.append(open("mlx5_10:1")).ok());
+  ASSERT_TRUE(other.create("19.0").ok() && other.append(uses("mlx5_10:1")).ok());
   EXPECT_FALSE(other.share({"mlx5_10:1"})) << "mlx5_1 is not mlx5_10";
   EXPECT_TRUE(first.remove().ok()) << "with the mark in it";
 }

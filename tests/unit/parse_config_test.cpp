@@ -42,8 +42,24 @@ allow = [0x8001, "0x7fff"]
 [memlock]
 raise = false
 cap = "64M"
+[vf]
+guids = "generate"
+link_state = "up"
+vlan = 12
+qos = 3
+min_tx_mbps = 0
+max_tx_mbps = 40000
+spoof_check = true
+trust = false
+[ipoib]
+mode = "connected"
+[addresses]
+pool = "10.40.0.0/16"
+nodes = ["n[0-511]", "login"]
+per_node = 100
 [timeouts]
 rendezvous_s = 5
+carrier_s = 7
 [topology]
 xml = "/etc/slurm/node.xml"
 [state]
@@ -58,6 +74,19 @@ hca = ["a", "b*"]
   EXPECT_THAT(site.drivers, ElementsAre("mlx5_core", "vhca"));
   EXPECT_EQ(site.min_rate_fraction, 1.0);
   EXPECT_THAT(site.modes, ElementsAre(Mode::verbs, Mode::vf));
+  EXPECT_TRUE(site.vf.generate_guids);
+  EXPECT_EQ(site.vf.settings.link_state, VfLinkState::up);
+  EXPECT_EQ(site.vf.settings.vlan, 12U);
+  EXPECT_EQ(site.vf.settings.qos, 3U);
+  EXPECT_EQ(site.vf.settings.min_tx_mbps, 0U);
+  EXPECT_EQ(site.vf.settings.max_tx_mbps, 40'000U);
+  EXPECT_EQ(site.vf.settings.spoof_check, true);
+  EXPECT_EQ(site.vf.settings.trust, false);
+  EXPECT_TRUE(site.ipoib_connected);
+  EXPECT_EQ(site.addresses.pool, "10.40.0.0/16");
+  EXPECT_THAT(site.addresses.nodes, ElementsAre("n[0-511]", "login"));
+  EXPECT_EQ(site.addresses.per_node, 100U);
+  EXPECT_EQ(site.carrier_timeout_s, 7U);
   EXPECT_THAT(site.auto_modes, ElementsAre(Mode::vf, Mode::verbs));
   std::vector<std::string> defaults;
   for (const auto& rule : site.defaults) defaults.push_back(rule.key + "=" + rule.value);
@@ -84,8 +113,18 @@ hca = ["a", "b*"]
 TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
   const std::pair<const char*, const char*> cases[] = {
       {"x = 1",
-       "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, memlock, timeouts, topology, "
-       "state, defaults, force, nodes"},
+       "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, memlock, "
+       "timeouts, topology, state, defaults, force, nodes"},
+      {"[vf]\nguids = true", "conf:2: vf.guids: true, allowed: \"keep\" and \"generate\""},
+      {"[vf]\nvlan = 4095", "conf:2: vf.vlan: 4095, allowed: 0 to 4094"},
+      {"[vf]\ntrust = 1", "conf:2: vf.trust: 1, allowed: true and false"},
+      {"[vf]\nmax_tx_mbps = -1", "conf:2: vf.max_tx_mbps: -1, allowed: a rate"},
+      {"[ipoib]\nmode = \"fast\"", "conf:2: ipoib.mode: \"fast\""},
+      {"[addresses]\npool = \"10.40.0.1/16\"", "conf: addresses.pool: '10.40.0.1/16' is no IPv4 prefix"},
+      {"[addresses]\npool = \"10.40.0.0/16\"", "conf: addresses.nodes: needed for a pool"},
+      {"[addresses]\npool = \"10.40.0.0/24\"\nnodes = \"n[1-9]\"",
+       "has 254 addresses, and 9 nodes with 64 each need 576"},
+      {"[addresses]\npool = \"10.40.0.0/16\"\nnodes = \"n[9-1]\"", "'n[9-1]' is no host list"},
       {"\n[device]\n", "conf:2: device: unknown section"},
       {"devices = 3", "conf:1: devices: 3, allowed: a section with drivers, min_rate_fraction"},
       {"[devices]\n\ndriver = []",

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "container_ib/action.hpp"
 #include "container_ib/config.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
@@ -18,12 +19,38 @@ struct NodeCounters {
   std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // sum over the ports' IPoIB devices; part of verbs_*
 };
 
+// A port that a task uses, and where it is: empty for the node's own network namespace.
+struct PlacedPort {
+  Port port;
+  NetnsFile netns = {};
+};
+
+// A VF that nobody has: its devices are on the node, and no step has claimed it.
+struct FreeVf {
+  VfIdentity identity;  // without an owner
+  std::string netdev, rdma;
+  VfSettings settings;
+};
+
 class Node {
  public:
   virtual ~Node() = default;
   virtual Result<SiteConfig> site_config(const std::string& path) = 0;
   virtual Result<Inventory> inventory(const SiteConfig& site) = 0;
-  virtual Result<NodeCounters> counters(const std::vector<Port>& ports) = 0;
+  // With ports in namespaces of their own the network devices of those are summed, and the node's are not.
+  virtual Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) = 0;
+
+  // Whether an RDMA device belongs to one network namespace, instead of to all of them.
+  virtual Result<bool> rdma_is_exclusive() = 0;
+  virtual Result<std::vector<FreeVf>> free_vfs(const Port& pf) = 0;
+  // What is set in the port's table, in its order.
+  virtual Result<std::vector<std::uint16_t>> pkeys(const Port& port) = 0;
+  // Names that steps have claimed.
+  virtual Result<std::vector<std::string>> claims() = 0;
+  // The name of the function's RDMA device where it is now.
+  virtual Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) = 0;
+  // Waits until the interface in that namespace has a carrier; timed_out when it has none by then.
+  virtual Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) = 0;
 };
 
 }  // namespace cib

@@ -15,6 +15,8 @@ class StateStore {
   virtual ~StateStore() = default;
   // Makes the step's directory and its empty journal; a directory left by a dead owner is replaced.
   virtual Status create(const std::string& step) = 0;
+  // Where files of the step may be kept until remove(): "/run/container-ib/17.0". Valid after create().
+  virtual std::string directory() const = 0;
   // Returns when the record would survive the death of this process.
   virtual Status append(const Record& record) = 0;
   // Removes the journal and its directory. Success when there is none.

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "container_ib/action.hpp"
+#include "container_ib/endpoint.hpp"
 #include "container_ib/environment.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
@@ -17,6 +19,16 @@ namespace cib {
 class Tasks {
  public:
   virtual ~Tasks() = default;
+
+  // Answers the task's offer of its mount namespace, before code of the user has run: it enters that network
+  // namespace and sees its devices in /sys; empty: it stays in the node's.
+  virtual Status give_network(unsigned task, const NetnsFile& netns) = 0;
+
+  // Makes slurmstepd's endpoint reachable at the same address and port in that network namespace, until the
+  // task ends. Denied when slurmstepd does not listen there. Nothing to do where it was made before.
+  virtual Status relay(unsigned task, const NetnsFile& netns, const TcpEndpoint& endpoint) = 0;
+  // No namespace is held by the relay any more.
+  virtual void end_relay() = 0;
 
   // Puts a file system over /dev/infiniband in the task's mount namespace that has the uverbs node of each
   // port's device, rdma_cm, with `umad` the umad node of each port, and nothing else.

@@ -23,7 +23,7 @@ bool carries_bytes_of_its_own(rtnl_link* link) {
 
 }  // namespace
 
-Result<NetworkCounters> network_counters(const std::vector<std::string>& ipoib) {
+Result<NetworkCounters> network_counters(const std::optional<std::vector<std::string>>& ipoib) {
   const std::unique_ptr<nl_sock, void (*)(nl_sock*)> socket(nl_socket_alloc(), nl_socket_free);
   if (!socket) return error(Errc::kernel, "netlink socket", ENOMEM);
   if (const int rc = nl_connect(socket.get(), NETLINK_ROUTE); rc < 0)
@@ -43,7 +43,8 @@ Result<NetworkCounters> network_counters(const std::vector<std::string>& ipoib) 
     const std::uint64_t sent = rtnl_link_get_stat(link, RTNL_LINK_TX_BYTES);
     const std::uint64_t received = rtnl_link_get_stat(link, RTNL_LINK_RX_BYTES);
     if (rtnl_link_get_arptype(link) == ARPHRD_INFINIBAND) {
-      if (std::find(ipoib.begin(), ipoib.end(), rtnl_link_get_name(link)) == ipoib.end()) continue;
+      if (ipoib && std::find(ipoib->begin(), ipoib->end(), rtnl_link_get_name(link)) == ipoib->end())
+        continue;
       sum.ipoib_sent += sent;
       sum.ipoib_received += received;
     } else if (carries_bytes_of_its_own(link)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,10 +13,10 @@ struct NetworkCounters {
   // Devices that carry bytes of their own: everything but lo, IPoIB (its bytes are the HCA's) and devices
   // that only pass on to a lower one (bond, bridge, vlan, ...), which would count twice.
   std::uint64_t sent = 0, received = 0;
-  std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // of the named IPoIB devices
+  std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // of the IPoIB devices that were asked for
 };
 
-// Sums over this network namespace.
-Result<NetworkCounters> network_counters(const std::vector<std::string>& ipoib);
+// Sums over the caller's network namespace. `ipoib` names the IPoIB devices to count; empty: all there are.
+Result<NetworkCounters> network_counters(const std::optional<std::vector<std::string>>& ipoib);
 
 }  // namespace cib

@@ -105,8 +105,7 @@ Status remove_from(const UniqueFd& state, const std::string& step) {
 }
 
 bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
-  if (records.empty()) return false;
-  const std::string field = records.front().field("ports");
+  const std::string field = ports_of(records);
   const auto theirs = split(field, ',');
   return std::any_of(ports.begin(), ports.end(), [&](const std::string& port) {
     return std::find(theirs.begin(), theirs.end(), port) != theirs.end();

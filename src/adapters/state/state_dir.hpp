@@ -20,6 +20,7 @@ class StateDir final : public StateStore {
   explicit StateDir(std::string path) : path_(std::move(path)) {}
 
   Status create(const std::string& step) override;
+  std::string directory() const override { return path_ + '/' + step_; }
   Status append(const Record& record) override;
   Status remove() override;
   bool share(const std::vector<std::string>& ports) override;

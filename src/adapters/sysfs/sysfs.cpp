@@ -189,4 +189,12 @@ Status merge_sysfs(const std::string& root, const SysfsOptions& options, Invento
   return {};
 }
 
+Result<std::vector<std::uint16_t>> read_pkeys(const std::string& root, const std::string& device,
+                                              unsigned port) {
+  const std::string path = root + "/class/infiniband/" + device + "/ports/" + std::to_string(port);
+  const auto directory = Directory::open(path);
+  if (!directory) return error(Errc::not_found, path + " does not exist");
+  return read_pkeys(*directory);
+}
+
 }  // namespace cib

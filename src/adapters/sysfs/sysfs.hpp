@@ -1,7 +1,9 @@
 // What sysfs says about the RDMA devices of a node, merged over what hwloc found.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "container_ib/model.hpp"
 
@@ -15,5 +17,10 @@ struct SysfsOptions {
 // `root` has class/infiniband, or its sys/ does. A tree without one is a node without RDMA devices when it is
 // this machine's, and else an error.
 Status merge_sysfs(const std::string& root, const SysfsOptions& options, Inventory& inventory);
+
+// What is set in the P_Key table of a port of the sysfs mounted at `root`, in its order; not_found when there
+// is no such port.
+Result<std::vector<std::uint16_t>> read_pkeys(const std::string& root, const std::string& device,
+                                              unsigned port);
 
 }  // namespace cib

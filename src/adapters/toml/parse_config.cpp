@@ -2,6 +2,7 @@
 #include <array>
 #include <exception>
 
+#include "container_ib/address_pool.hpp"
 #include "container_ib/config.hpp"
 #include "container_ib/text.hpp"
 #include "values.hpp"
@@ -34,6 +35,68 @@ bool read_topology(const toml::node& node, SiteConfig& site) {
   return node.value_exact<std::string>() == "" || read_absolute_path(node, site.topology_xml);
 }
 
+template <auto Member>
+bool into_vf(const toml::node& node, SiteConfig& site) {
+  using Value = typename std::remove_reference_t<decltype(site.vf.settings.*Member)>::value_type;
+  if constexpr (std::is_same_v<Value, bool>) {
+    bool value = false;
+    if (!read_bool(node, value)) return false;
+    site.vf.settings.*Member = value;
+  } else {
+    unsigned value = 0;
+    if (!read_number(node, value)) return false;
+    site.vf.settings.*Member = value;
+  }
+  return true;
+}
+
+bool read_vlan(const toml::node& node, SiteConfig& site) {
+  return into_vf<&VfSettings::vlan>(node, site) && *site.vf.settings.vlan <= 4094;
+}
+
+bool read_qos(const toml::node& node, SiteConfig& site) {
+  return into_vf<&VfSettings::qos>(node, site) && *site.vf.settings.qos <= 7;
+}
+
+bool read_guids(const toml::node& node, SiteConfig& site) {
+  std::string text;
+  if (!read_text(node, text) || (text != "keep" && text != "generate")) return false;
+  site.vf.generate_guids = text == "generate";
+  return true;
+}
+
+bool read_link_state(const toml::node& node, SiteConfig& site) {
+  std::string text;
+  if (!read_text(node, text)) return false;
+  if (text == "follow") site.vf.settings.link_state = VfLinkState::follow;
+  if (text == "up") site.vf.settings.link_state = VfLinkState::up;
+  if (text == "down") site.vf.settings.link_state = VfLinkState::down;
+  return site.vf.settings.link_state.has_value();
+}
+
+bool read_ipoib_mode(const toml::node& node, SiteConfig& site) {
+  std::string text;
+  if (!read_text(node, text) || (text != "datagram" && text != "connected")) return false;
+  site.ipoib_connected = text == "connected";
+  return true;
+}
+
+bool read_pool(const toml::node& node, SiteConfig& site) {
+  return node.value_exact<std::string>() == "" || read_text(node, site.addresses.pool);
+}
+
+bool read_address_nodes(const toml::node& node, SiteConfig& site) {
+  const auto* array = node.as_array();
+  return (array != nullptr && array->empty()) || read_texts(node, site.addresses.nodes);
+}
+
+bool read_per_node(const toml::node& node, SiteConfig& site) {
+  unsigned value = 0;
+  if (!read_number(node, value) || value < 1 || value > 4096) return false;
+  site.addresses.per_node = value;
+  return true;
+}
+
 constexpr std::string_view modes_allowed = "a list of verbs, vf, ipoib, macvlan, overlay, ovs";
 
 constexpr std::array key_table = {
@@ -45,10 +108,23 @@ constexpr std::array key_table = {
     ConfigKey{"users", "forbid", "a list of keys of --container-ib", read_forbid},
     ConfigKey{"users", "allow_umad", "true and false", into<&SiteConfig::allow_umad, read_bool>},
     ConfigKey{"pkeys", "allow", "a list of P_Keys such as 0x8001", into<&SiteConfig::pkeys, read_pkeys>},
+    ConfigKey{"vf", "guids", "\"keep\" and \"generate\"", read_guids},
+    ConfigKey{"vf", "link_state", "\"follow\", \"up\" and \"down\"", read_link_state},
+    ConfigKey{"vf", "vlan", "0 to 4094", read_vlan},
+    ConfigKey{"vf", "qos", "0 to 7", read_qos},
+    ConfigKey{"vf", "min_tx_mbps", "a rate in Mb/s", into_vf<&VfSettings::min_tx_mbps>},
+    ConfigKey{"vf", "max_tx_mbps", "a rate in Mb/s", into_vf<&VfSettings::max_tx_mbps>},
+    ConfigKey{"vf", "spoof_check", "true and false", into_vf<&VfSettings::spoof_check>},
+    ConfigKey{"vf", "trust", "true and false", into_vf<&VfSettings::trust>},
+    ConfigKey{"ipoib", "mode", "\"datagram\" and \"connected\"", read_ipoib_mode},
+    ConfigKey{"addresses", "pool", "an IPv4 prefix, or \"\"", read_pool},
+    ConfigKey{"addresses", "nodes", "a list of Slurm host lists", read_address_nodes},
+    ConfigKey{"addresses", "per_node", "1 to 4096", read_per_node},
     ConfigKey{"memlock", "raise", "true and false", into<&SiteConfig::raise_memlock, read_bool>},
     ConfigKey{"memlock", "cap", "\"unlimited\" and a number of bytes, which may end in k, M or G",
               into<&SiteConfig::memlock_bytes, read_bytes>},
     ConfigKey{"timeouts", "rendezvous_s", "1 to 3600", into<&SiteConfig::rendezvous_timeout_s, read_seconds>},
+    ConfigKey{"timeouts", "carrier_s", "1 to 3600", into<&SiteConfig::carrier_timeout_s, read_seconds>},
     ConfigKey{"topology", "xml", "an absolute path, or \"\"", read_topology},
     ConfigKey{"state", "dir", "an absolute path", into<&SiteConfig::state_dir, read_absolute_path>},
 };
@@ -74,6 +150,7 @@ class Parser {
       if (std::find(site_.modes.begin(), site_.modes.end(), mode) == site_.modes.end())
         return at(parsed.at_path("modes").node()->source(),
                   "modes.auto: " + std::string(mode_name(mode)) + ", allowed: the modes in modes.allow");
+    if (auto status = check_addresses(site_.addresses); !status) return std::move(status).error().in(file_);
     return site_;
   }
 

@@ -43,6 +43,13 @@ bool read_fraction(const toml::node& node, double& value) {
   return true;
 }
 
+bool read_number(const toml::node& node, unsigned& value) {
+  const auto read = node.value_exact<std::int64_t>();
+  if (!read || *read < 0 || *read > INT32_MAX) return false;
+  value = static_cast<unsigned>(*read);
+  return true;
+}
+
 bool read_seconds(const toml::node& node, unsigned& value) {
   const auto read = node.value_exact<std::int64_t>();
   if (!read || *read < 1 || *read > max_seconds) return false;

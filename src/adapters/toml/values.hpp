@@ -24,6 +24,7 @@ namespace cib {
 
 bool read_bool(const toml::node& node, bool& value);
 bool read_fraction(const toml::node& node, double& value);
+bool read_number(const toml::node& node, unsigned& value);
 bool read_seconds(const toml::node& node, unsigned& value);
 bool read_text(const toml::node& node, std::string& value);
 bool read_absolute_path(const toml::node& node, std::string& value);

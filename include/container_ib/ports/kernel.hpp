@@ -1,0 +1,21 @@
+// The kernel objects of an attachment: network namespaces, links, RDMA devices, VF settings, claims.
+#pragma once
+
+#include "container_ib/action.hpp"
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // Carries the action out. On an error some of it may have been done.
+  virtual Status apply(const Action& action) = 0;
+  // Undoes it, from the action alone: whoever reaps is another process than who applied. Success when there
+  // is nothing to undo, since it never happened, happened in part, or was undone before. An error when what
+  // it took cannot be proven to be back.
+  virtual Status revert(const Action& action) = 0;
+};
+
+}  // namespace cib

@@ -1,0 +1,21 @@
+// The actions on this machine.
+#pragma once
+
+#include "adapters/state/claims.hpp"
+#include "container_ib/ports/kernel.hpp"
+
+namespace cib {
+
+class LiveKernel final : public Kernel {
+ public:
+  explicit LiveKernel(std::string state_dir) : state_dir_(state_dir), claims_(std::move(state_dir)) {}
+
+  Status apply(const Action& action) override;
+  Status revert(const Action& action) override;
+
+ private:
+  std::string state_dir_;
+  Claims claims_;
+};
+
+}  // namespace cib

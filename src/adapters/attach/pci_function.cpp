@@ -1,0 +1,81 @@
+#include "adapters/attach/pci_function.hpp"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "adapters/linux/deadline.hpp"
+#include "adapters/linux/unique_fd.hpp"
+#include "adapters/sysfs/small_files.hpp"
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+std::string folder_of(const std::string& sysfs, const PciAddress& pci) {
+  return sysfs + "/bus/pci/devices/" + pci.text();
+}
+
+std::vector<std::string> names_in(const std::string& path) {
+  const auto directory = Directory::open(path);
+  return directory ? directory->names() : std::vector<std::string>();
+}
+
+Status write_attribute(const std::string& path, const std::string& text) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return error(Errc::kernel, "write '" + text + "' to " + path, errno);
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> netdevs_of(const std::string& sysfs, const PciAddress& pci) {
+  return names_in(folder_of(sysfs, pci) + "/net");
+}
+
+std::vector<std::string> rdma_devices_of(const std::string& sysfs, const PciAddress& pci) {
+  return names_in(folder_of(sysfs, pci) + "/infiniband");
+}
+
+Status await_vf_at_home(const PciAddress& pci, int timeout_ms) {
+  const Deadline deadline(timeout_ms);
+  for (;;) {
+    if (!netdevs_of(node_sysfs, pci).empty() && !rdma_devices_of(node_sysfs, pci).empty()) return {};
+    if (deadline.passed())
+      return error(Errc::timed_out, "VF " + pci.text() +
+                                        " has no interface and RDMA device on the node after " +
+                                        std::to_string(timeout_ms) + " ms");
+    const timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
+    (void)::nanosleep(&pause, nullptr);
+  }
+}
+
+Result<int> ipoib_index(const PciAddress& pci, unsigned port) {
+  for (const std::string& name : netdevs_of(node_sysfs, pci)) {
+    const auto folder = Directory::open(folder_of(node_sysfs, pci) + "/net/" + name);
+    if (!folder) continue;
+    const auto type = folder->line("type"), number = folder->line("dev_port"),
+               index = folder->line("ifindex");
+    constexpr std::string_view infiniband = "32";  // ARPHRD_INFINIBAND
+    if (type != infiniband || number != std::to_string(port - 1) || !index) continue;
+    if (const auto value = whole_number<int>(*index)) return *value;
+  }
+  return error(Errc::not_found, "port " + std::to_string(port) + " of " + pci.text() +
+                                    " has no IPoIB interface on the node; is ib_ipoib loaded?");
+}
+
+Status bind_driver_again(const PciAddress& pci) {
+  const auto folder = Directory::open(folder_of(node_sysfs, pci));
+  const auto driver = folder ? folder->link_name("driver") : std::nullopt;
+  if (!driver) return error(Errc::not_found, pci.text() + " has no driver");
+  const std::string path = std::string(node_sysfs) + "/bus/pci/drivers/" + *driver;
+  CIB_CHECK(write_attribute(path + "/unbind", pci.text()));
+  return write_attribute(path + "/bind", pci.text());
+}
+
+}  // namespace cib

@@ -1,0 +1,155 @@
+#include "adapters/attach/vf_actions.hpp"
+
+#include <algorithm>
+
+#include "adapters/attach/pci_function.hpp"
+#include "adapters/linux/network_namespace.hpp"
+#include "adapters/netlink/links.hpp"
+#include "adapters/netlink/rdma_devices.hpp"
+
+namespace cib {
+
+namespace {
+
+// A driver has made a device anew, or the kernel has brought one back from a namespace that is being
+// destroyed, well within this time.
+constexpr int home_timeout_ms = 5'000;
+
+std::string path_of(const UniqueFd& sysfs) { return "/proc/self/fd/" + std::to_string(sysfs.get()); }
+
+// The RDMA device of the function among those of the caller's namespace, of which `sysfs` is the sysfs.
+Result<RdmaDevice> rdma_device(const std::string& sysfs, const PciAddress& pci) {
+  const auto names = rdma_devices_of(sysfs, pci);
+  CIB_TRY(const auto devices, rdma_devices());
+  for (const RdmaDevice& device : devices)
+    if (std::find(names.begin(), names.end(), device.name) != names.end()) return device;
+  return error(Errc::not_found, "no RDMA device of " + pci.text());
+}
+
+// The one network device of the function in the caller's namespace. Not by name, which udev may change
+// between two calls.
+Result<Link> link_of(Links& links, const PciAddress& pci) {
+  CIB_TRY(const auto all, links.list());
+  for (const Link& link : all)
+    if (link.kind != "ipoib" || link.lower_index == 0)  // not a child
+      if (link.parent_device == pci.text()) return link;
+  return error(Errc::not_found, "no network device of " + pci.text());
+}
+
+bool changes_guids(const VfSettings& settings) { return settings.node_guid || settings.port_guid; }
+
+// Of `wanted`, what is not so yet.
+VfSettings missing(VfSettings wanted, const VfSettings& present) {
+  const auto drop = [](auto& value, const auto& other) {
+    if (value == other) value.reset();
+  };
+  drop(wanted.link_state, present.link_state);
+  drop(wanted.node_guid, present.node_guid);
+  drop(wanted.port_guid, present.port_guid);
+  drop(wanted.spoof_check, present.spoof_check);
+  drop(wanted.trust, present.trust);
+  if (wanted.vlan == present.vlan && wanted.qos == present.qos) wanted.vlan.reset(), wanted.qos.reset();
+  if (wanted.min_tx_mbps == present.min_tx_mbps && wanted.max_tx_mbps == present.max_tx_mbps)
+    wanted.min_tx_mbps.reset(), wanted.max_tx_mbps.reset();
+  return wanted;
+}
+
+Status set_vf(const VfIdentity& vf, const VfSettings& wanted) {
+  CIB_TRY(const int pf, ipoib_index(vf.physfn, 1));
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const VfSettings present, links.vf(pf, vf.index));
+  const VfSettings settings = missing(wanted, present);
+  if (settings == VfSettings{}) return {};
+  CIB_CHECK(links.set_vf(pf, vf.index, settings));
+  if (!changes_guids(settings)) return {};
+  CIB_CHECK(bind_driver_again(vf.pci));
+  return await_vf_at_home(vf.pci, home_timeout_ms);
+}
+
+}  // namespace
+
+Status restore_vf_names(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
+  const std::string rdma = action.field("rdma"), netdev = action.field("netdev");
+  CIB_TRY(const RdmaDevice device, rdma_device(node_sysfs, vf.pci));
+  if (device.name != rdma) CIB_CHECK(rename_rdma_device(device, rdma));
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const Link link, link_of(links, vf.pci));
+  if (link.up) CIB_CHECK(links.change(link.index, {.up = false}, "take " + link.name + " down"));
+  if (link.name == netdev) return {};
+  return links.change(link.index, {.name = netdev}, "rename " + link.name + " to " + netdev);
+}
+
+Status apply_vf_settings(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  CIB_TRY(const VfSettings settings, vf_settings(action.fields, "new_"));
+  return set_vf(vf, settings);
+}
+
+Status revert_vf_settings(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  CIB_TRY(const VfSettings old, vf_settings(action.fields, "old_"));
+  CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
+  return set_vf(vf, old);
+}
+
+Status apply_rdma_move(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
+  CIB_TRY(const RdmaDevice device, rdma_device(node_sysfs, vf.pci));
+  return move_rdma_device(device, netns.get());
+}
+
+// From inside: the kernel moves only a device that is in the caller's own namespace. Where the namespace is
+// gone the kernel has sent the device home, or is about to.
+Status revert_rdma_move(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  const auto netns = open_pinned_network_namespace(action.field("netns"));
+  if (netns) {
+    CIB_TRY(const UniqueFd home, open_own_network_namespace());
+    CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns->get()));
+    CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
+    const auto device = rdma_device(path_of(sysfs), vf.pci);
+    if (device) CIB_CHECK(move_rdma_device(*device, home.get()));
+  }
+  return await_vf_at_home(vf.pci, home_timeout_ms);
+}
+
+// Before Linux 6.17 the interface of an RDMA device that moved is made anew at home, since then where the
+// device is (ipoib_add_port in ipoib_main.c).
+Status apply_vf_link(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
+  const std::string name = action.field("name");
+  CIB_TRY(auto links, Links::open());
+  if (const auto link = link_of(links, vf.pci)) {
+    if (link->up) CIB_CHECK(links.change(link->index, {.up = false}, "take " + link->name + " down"));
+    return links.change(link->index, {.name = name, .network_namespace = netns.get()},
+                        "move " + link->name + " into the network namespace as " + name);
+  }
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(auto inside, Links::open());
+  CIB_TRY(const Link link, link_of(inside, vf.pci));
+  return inside.change(link.index, {.name = name}, "name " + link.name + " " + name);
+}
+
+Status revert_vf_link(const Action& action) {
+  if (action.field("remade") == "yes") return {};
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  const auto netns = open_pinned_network_namespace(action.field("netns"));
+  if (!netns) return await_vf_at_home(vf.pci, home_timeout_ms);
+  CIB_TRY(const UniqueFd home, open_own_network_namespace());
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
+  CIB_TRY(auto links, Links::open());
+  const auto link = link_of(links, vf.pci);
+  if (!link) return {};  // never came here
+  if (link->up) CIB_CHECK(links.change(link->index, {.up = false}, "take " + link->name + " down"));
+  // A name that the node does not use, whatever a container has called it: restore_vf_names() gives it its
+  // own.
+  const std::string name = "cibvf" + std::to_string(link->index);
+  return links.change(link->index, {.name = name, .network_namespace = home.get()},
+                      "bring " + link->name + " home");
+}
+
+}  // namespace cib

@@ -1,0 +1,96 @@
+#include "adapters/linux/network_namespace.hpp"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace cib {
+
+namespace {
+
+constexpr const char* own_namespace = "/proc/self/ns/net";
+
+// Of the calling thread's namespace.
+Status raise_loopback() {
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));  // any kind carries this ioctl
+  ifreq request{};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP;
+  if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0)
+    return error(Errc::kernel, "raise lo in the new network namespace", errno);
+  return {};
+}
+
+}  // namespace
+
+Result<UniqueFd> open_own_network_namespace() {
+  UniqueFd ns(::open(own_namespace, O_RDONLY | O_CLOEXEC));
+  if (!ns) return error(Errc::kernel, std::string("open ") + own_namespace, errno);
+  return ns;
+}
+
+Result<UniqueFd> make_network_namespace() {
+  CIB_TRY(const UniqueFd home, open_own_network_namespace());
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(home.get()));  // which brings us back
+  if (::unshare(CLONE_NEWNET) != 0) return error(Errc::kernel, "make a network namespace", errno);
+  CIB_CHECK(raise_loopback());
+  return open_own_network_namespace();
+}
+
+Status pin_network_namespace(const UniqueFd& ns, const std::string& file) {
+  const UniqueFd made(::open(file.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+  if (!made) return error(Errc::kernel, "create " + file, errno);
+  const std::string source = "/proc/self/fd/" + std::to_string(ns.get());
+  if (::mount(source.c_str(), file.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    return error(Errc::kernel, "keep a network namespace in " + file, errno);
+  return {};
+}
+
+Result<UniqueFd> open_pinned_network_namespace(const std::string& file) {
+  UniqueFd ns(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!ns) return error(errno == ENOENT ? Errc::not_found : Errc::kernel, "open " + file, errno);
+  if (::ioctl(ns.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+    return error(Errc::not_found, file + " keeps no network namespace");
+  return ns;
+}
+
+Status unpin_network_namespace(const std::string& file) {
+  // EINVAL: a file that nothing was mounted on yet.
+  if (::umount2(file.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT)
+    return error(Errc::kernel, "let go of the network namespace in " + file, errno);
+  if (::unlink(file.c_str()) != 0 && errno != ENOENT) return error(Errc::kernel, "remove " + file, errno);
+  return {};
+}
+
+Result<NetworkVisit> NetworkVisit::to(int ns) {
+  CIB_TRY(UniqueFd home, open_own_network_namespace());
+  if (::setns(ns, CLONE_NEWNET) != 0) return error(Errc::kernel, "enter a network namespace", errno);
+  return NetworkVisit(std::move(home));
+}
+
+NetworkVisit::~NetworkVisit() {
+  if (home_ && ::setns(home_.get(), CLONE_NEWNET) != 0) std::abort();
+}
+
+Result<UniqueFd> sysfs_of_network_namespace(int ns) {
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(ns));
+  const UniqueFd fs(::fsopen("sysfs", FSOPEN_CLOEXEC));
+  if (!fs) return error(Errc::kernel, "fsopen sysfs", errno);
+  if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    return error(Errc::kernel, "create sysfs", errno);
+  UniqueFd mount(
+      ::fsmount(fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV));
+  if (!mount) return error(Errc::kernel, "fsmount sysfs", errno);
+  return mount;
+}
+
+}  // namespace cib

@@ -1,0 +1,252 @@
+#include "adapters/netlink/links.hpp"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/addr.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace cib {
+
+namespace {
+
+constexpr std::size_t max_alias = 255;   // IFALIASZ - 1, if.h
+constexpr unsigned lower_up = 1U << 16;  // IFF_LOWER_UP, which only the kernel's if.h has
+
+// ifi_change is a mask: only the flag that is asked for is touched (rtnl_dev_combine_flags).
+ifinfomsg link_header(int index, std::optional<bool> up = {}) {
+  ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = index;
+  if (up) {
+    header.ifi_change = IFF_UP;
+    header.ifi_flags = *up ? unsigned{IFF_UP} : 0U;
+  }
+  return header;
+}
+
+Result<NetlinkMessage> link_message(int type, int flags, const ifinfomsg& header) {
+  return netlink_message(type, NLM_F_REQUEST | flags, &header, sizeof header);
+}
+
+Error does_not_fit(const std::string& doing) { return error(Errc::bug, doing + ": too long for a message"); }
+
+std::string text(nlattr* attribute) {
+  return attribute == nullptr ? std::string() : std::string(::nla_get_string(attribute));
+}
+
+Link read_link(nlmsghdr* header) {
+  std::array<nlattr*, IFLA_MAX + 1> attributes{};
+  Link link;
+  if (::nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) != 0) return link;
+  const auto* info = static_cast<ifinfomsg*>(::nlmsg_data(header));
+  link.index = info->ifi_index;
+  link.up = (info->ifi_flags & IFF_UP) != 0;
+  link.carrier = (info->ifi_flags & lower_up) != 0;
+  link.name = text(attributes[IFLA_IFNAME]);
+  link.alias = text(attributes[IFLA_IFALIAS]);
+  link.parent_device = text(attributes[IFLA_PARENT_DEV_NAME]);
+  if (attributes[IFLA_MTU] != nullptr) link.mtu = ::nla_get_u32(attributes[IFLA_MTU]);
+  if (attributes[IFLA_LINK] != nullptr) link.lower_index = ::nla_get_s32(attributes[IFLA_LINK]);
+  std::array<nlattr*, IFLA_INFO_MAX + 1> kind{};
+  if (attributes[IFLA_LINKINFO] != nullptr &&
+      ::nla_parse_nested(kind.data(), IFLA_INFO_MAX, attributes[IFLA_LINKINFO], nullptr) == 0)
+    link.kind = text(kind[IFLA_INFO_KIND]);
+  return link;
+}
+
+// ---- VFs
+
+template <class T>
+std::optional<T> vf_value(nlattr* attribute) {
+  if (attribute == nullptr || ::nla_len(attribute) < static_cast<int>(sizeof(T))) return {};
+  T value;
+  std::memcpy(&value, ::nla_data(attribute), sizeof value);
+  return value;
+}
+
+VfSettings read_vf(const std::array<nlattr*, IFLA_VF_MAX + 1>& vf) {
+  VfSettings settings;
+  if (const auto state = vf_value<ifla_vf_link_state>(vf[IFLA_VF_LINK_STATE]))
+    settings.link_state = static_cast<VfLinkState>(state->link_state);
+  if (const auto guid = vf_value<ifla_vf_guid>(vf[IFLA_VF_IB_NODE_GUID])) settings.node_guid = guid->guid;
+  if (const auto guid = vf_value<ifla_vf_guid>(vf[IFLA_VF_IB_PORT_GUID])) settings.port_guid = guid->guid;
+  if (const auto vlan = vf_value<ifla_vf_vlan>(vf[IFLA_VF_VLAN])) {
+    settings.vlan = vlan->vlan;
+    settings.qos = vlan->qos;
+  }
+  if (const auto rate = vf_value<ifla_vf_rate>(vf[IFLA_VF_RATE])) {
+    settings.min_tx_mbps = rate->min_tx_rate;
+    settings.max_tx_mbps = rate->max_tx_rate;
+  }
+  if (const auto check = vf_value<ifla_vf_spoofchk>(vf[IFLA_VF_SPOOFCHK]))
+    settings.spoof_check = check->setting != 0;
+  if (const auto trust = vf_value<ifla_vf_trust>(vf[IFLA_VF_TRUST])) settings.trust = trust->setting != 0;
+  return settings;
+}
+
+// The VF's entry in the PF's list; every entry begins with IFLA_VF_MAC, which names the VF.
+std::optional<VfSettings> find_vf(nlmsghdr* header, unsigned wanted) {
+  std::array<nlattr*, IFLA_MAX + 1> attributes{};
+  if (::nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) != 0 ||
+      attributes[IFLA_VFINFO_LIST] == nullptr)
+    return {};
+  nlattr* entry = nullptr;
+  int left = 0;
+  nla_for_each_nested(entry, attributes[IFLA_VFINFO_LIST], left) {
+    std::array<nlattr*, IFLA_VF_MAX + 1> vf{};
+    if (::nla_parse_nested(vf.data(), IFLA_VF_MAX, entry, nullptr) != 0) continue;
+    const auto mac = vf_value<ifla_vf_mac>(vf[IFLA_VF_MAC]);
+    if (mac && mac->vf == wanted) return read_vf(vf);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Links> Links::open() {
+  CIB_TRY(auto socket, NetlinkSocket::open(NETLINK_ROUTE));
+  return Links(std::move(socket));
+}
+
+Result<std::vector<Link>> Links::list() {
+  CIB_TRY(const auto message, link_message(RTM_GETLINK, NLM_F_DUMP, link_header(0)));
+  std::vector<Link> links;
+  CIB_CHECK(socket_.ask(message.get(), "list network devices",
+                        [&](nlmsghdr* header) { links.push_back(read_link(header)); }));
+  return links;
+}
+
+Result<Link> Links::get(int index) {
+  CIB_TRY(const auto message, link_message(RTM_GETLINK, NLM_F_ACK, link_header(index)));
+  Link link;
+  const auto doing = "look up network device " + std::to_string(index);
+  auto status = socket_.ask(message.get(), doing, [&](nlmsghdr* header) { link = read_link(header); });
+  if (!status && status.error().sys_errno == ENODEV) return error(Errc::not_found, doing, ENODEV);
+  if (!status) return std::move(status).error();
+  return link;
+}
+
+Result<std::vector<std::string>> Links::with_addresses() {
+  const ifaddrmsg any{};
+  CIB_TRY(const auto message, netlink_message(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, &any, sizeof any));
+  std::vector<int> indexes;
+  CIB_CHECK(socket_.ask(message.get(), "list addresses", [&](nlmsghdr* header) {
+    const auto* address = static_cast<ifaddrmsg*>(::nlmsg_data(header));
+    if (address->ifa_scope < RT_SCOPE_LINK) indexes.push_back(static_cast<int>(address->ifa_index));
+  }));
+  CIB_TRY(const auto links, list());
+  std::vector<std::string> names;
+  for (const Link& link : links)
+    if (std::find(indexes.begin(), indexes.end(), link.index) != indexes.end()) names.push_back(link.name);
+  return names;
+}
+
+Status Links::create(const IpoibChild& child) {
+  const auto doing = "create IPoIB interface " + child.name;
+  CIB_TRY(const auto message, link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link_header(0)));
+  nl_msg* m = message.get();
+  bool whole = ::nla_put_string(m, IFLA_IFNAME, child.name.c_str()) == 0 &&
+               ::nla_put_s32(m, IFLA_LINK, child.parent_index) == 0;
+  nlattr* info = ::nla_nest_start(m, IFLA_LINKINFO);
+  whole = whole && info != nullptr && ::nla_put_string(m, IFLA_INFO_KIND, "ipoib") == 0;
+  nlattr* data = ::nla_nest_start(m, IFLA_INFO_DATA);
+  whole = whole && data != nullptr;
+  if (child.pkey) whole = whole && ::nla_put_u16(m, IFLA_IPOIB_PKEY, *child.pkey) == 0;
+  whole = whole && ::nla_put_u16(m, IFLA_IPOIB_MODE,
+                                 child.connected ? IPOIB_MODE_CONNECTED : IPOIB_MODE_DATAGRAM) == 0;
+  if (!whole) return does_not_fit(doing);
+  ::nla_nest_end(m, data);
+  ::nla_nest_end(m, info);
+  return socket_.request(m, doing);
+}
+
+Status Links::change(int index, const LinkChange& change, const std::string& doing) {
+  if (change.alias && change.alias->size() > max_alias) return does_not_fit(doing);
+  CIB_TRY(const auto message, link_message(RTM_NEWLINK, 0, link_header(index, change.up)));
+  nl_msg* m = message.get();
+  bool whole = true;
+  if (change.name) whole = whole && ::nla_put_string(m, IFLA_IFNAME, change.name->c_str()) == 0;
+  if (change.alias) whole = whole && ::nla_put_string(m, IFLA_IFALIAS, change.alias->c_str()) == 0;
+  if (change.mtu) whole = whole && ::nla_put_u32(m, IFLA_MTU, *change.mtu) == 0;
+  if (change.network_namespace)
+    whole =
+        whole && ::nla_put_u32(m, IFLA_NET_NS_FD, static_cast<std::uint32_t>(*change.network_namespace)) == 0;
+  if (!whole) return does_not_fit(doing);
+  return socket_.request(m, doing);
+}
+
+Status Links::remove(int index, const std::string& doing) {
+  CIB_TRY(const auto message, link_message(RTM_DELLINK, 0, link_header(index)));
+  auto status = socket_.request(message.get(), doing);
+  if (!status && status.error().sys_errno == ENODEV) return {};
+  return status;
+}
+
+Status Links::add_address(int index, const std::string& address, const std::string& doing) {
+  nl_addr* raw = nullptr;
+  if (::nl_addr_parse(address.c_str(), AF_UNSPEC, &raw) != 0)
+    return error(Errc::bug, doing + ": '" + address + "' is no address");
+  const std::unique_ptr<nl_addr, void (*)(nl_addr*)> parsed(raw, ::nl_addr_put);
+  ifaddrmsg header{};
+  header.ifa_family = static_cast<unsigned char>(::nl_addr_get_family(raw));
+  header.ifa_prefixlen = static_cast<unsigned char>(::nl_addr_get_prefixlen(raw));
+  header.ifa_index = static_cast<unsigned>(index);
+  if (header.ifa_family == AF_INET6) header.ifa_flags = IFA_F_NODAD;  // it is unique by its making
+  CIB_TRY(const auto message,
+          netlink_message(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header));
+  if (::nla_put_addr(message.get(), IFA_LOCAL, raw) != 0 ||
+      ::nla_put_addr(message.get(), IFA_ADDRESS, raw) != 0)
+    return does_not_fit(doing);
+  return socket_.request(message.get(), doing);
+}
+
+Result<VfSettings> Links::vf(int pf_index, unsigned vf) {
+  const auto doing = "read the settings of VF " + std::to_string(vf);
+  CIB_TRY(const auto message, link_message(RTM_GETLINK, NLM_F_ACK, link_header(pf_index)));
+  if (::nla_put_u32(message.get(), IFLA_EXT_MASK, RTEXT_FILTER_VF) != 0) return does_not_fit(doing);
+  std::optional<VfSettings> settings;
+  CIB_CHECK(socket_.ask(message.get(), doing, [&](nlmsghdr* header) { settings = find_vf(header, vf); }));
+  if (!settings) return error(Errc::not_found, doing + ": the PF has no such VF");
+  return *settings;
+}
+
+Status Links::set_vf(int pf_index, unsigned vf, const VfSettings& settings) {
+  const auto set = [&]<class T>(int attribute, const T& value, const std::string& what) -> Status {
+    const auto doing = "set the " + what + " of VF " + std::to_string(vf);
+    CIB_TRY(const auto message, link_message(RTM_SETLINK, 0, link_header(pf_index)));
+    nl_msg* m = message.get();
+    nlattr* list = ::nla_nest_start(m, IFLA_VFINFO_LIST);
+    nlattr* entry = list == nullptr ? nullptr : ::nla_nest_start(m, IFLA_VF_INFO);
+    if (entry == nullptr || ::nla_put(m, attribute, sizeof value, &value) != 0) return does_not_fit(doing);
+    ::nla_nest_end(m, entry);
+    ::nla_nest_end(m, list);
+    return socket_.request(m, doing);
+  };
+  if (settings.vlan || settings.qos)
+    CIB_CHECK(
+        set(IFLA_VF_VLAN, ifla_vf_vlan{vf, settings.vlan.value_or(0), settings.qos.value_or(0)}, "VLAN"));
+  if (settings.min_tx_mbps || settings.max_tx_mbps)
+    CIB_CHECK(set(IFLA_VF_RATE,
+                  ifla_vf_rate{vf, settings.min_tx_mbps.value_or(0), settings.max_tx_mbps.value_or(0)},
+                  "rate limit"));
+  if (settings.spoof_check)
+    CIB_CHECK(set(IFLA_VF_SPOOFCHK, ifla_vf_spoofchk{vf, *settings.spoof_check ? 1U : 0U}, "spoof check"));
+  if (settings.trust) CIB_CHECK(set(IFLA_VF_TRUST, ifla_vf_trust{vf, *settings.trust ? 1U : 0U}, "trust"));
+  if (settings.node_guid)
+    CIB_CHECK(set(IFLA_VF_IB_NODE_GUID, ifla_vf_guid{vf, *settings.node_guid}, "node GUID"));
+  if (settings.port_guid)
+    CIB_CHECK(set(IFLA_VF_IB_PORT_GUID, ifla_vf_guid{vf, *settings.port_guid}, "port GUID"));
+  if (settings.link_state)
+    CIB_CHECK(set(IFLA_VF_LINK_STATE,
+                  ifla_vf_link_state{vf, static_cast<std::uint32_t>(*settings.link_state)}, "link state"));
+  return {};
+}
+
+}  // namespace cib

@@ -1,0 +1,72 @@
+// Network devices of one network namespace: list, make, change, remove. A link is named by its index, which
+// it keeps as long as it stays in the namespace; names are whatever somebody has given them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adapters/netlink/netlink_socket.hpp"
+#include "container_ib/result.hpp"
+#include "container_ib/vf.hpp"
+
+namespace cib {
+
+struct Link {
+  int index = 0;
+  std::string name, kind, alias;  // kind is empty for physical devices; IPoIB has "ipoib" throughout
+  std::string parent_device;      // "0000:21:00.0": the PCI function below it; empty when it has none
+  int lower_index = 0;            // of the link it lies on; 0: none
+  unsigned mtu = 0;
+  bool up = false;       // wanted up
+  bool carrier = false;  // and running
+};
+
+// What to change; everything in one message, so that it happens as a whole or not at all.
+struct LinkChange {
+  std::optional<std::string> name = {};
+  std::optional<std::string> alias = {};  // at most 255 octets; survives every move
+  std::optional<unsigned> mtu = {};
+  std::optional<int> network_namespace = {};  // descriptor of where to move it
+  std::optional<bool> up = {};
+};
+
+struct IpoibChild {
+  std::string name;
+  int parent_index = 0;
+  std::optional<std::uint16_t> pkey;  // empty: the parent's
+  bool connected = false;             // connected mode instead of datagram
+};
+
+class Links {
+ public:
+  // Of the network namespace that the caller is in now.
+  static Result<Links> open();
+
+  Result<std::vector<Link>> list();
+  // The link of this index; not_found when there is none.
+  Result<Link> get(int index);
+
+  // Names of the links that have an address of more than link scope.
+  Result<std::vector<std::string>> with_addresses();
+
+  // Where the port's table lacks the P_Key the kernel makes it too, and it never has a carrier.
+  Status create(const IpoibChild& child);
+  Status change(int index, const LinkChange& change, const std::string& doing);
+  Status remove(int index, const std::string& doing);  // success when there is none
+  Status add_address(int index, const std::string& address, const std::string& doing);  // "10.40.0.1/16"
+
+  // The settings of VF number `vf`, as the PF keeps them; not_found when the PF has no such VF.
+  Result<VfSettings> vf(int pf_index, unsigned vf);
+  // Sets what is given, one request each: the kernel takes NODE_GUID and silently leaves a PORT_GUID of the
+  // same message (do_setvfinfo in rtnetlink.c).
+  Status set_vf(int pf_index, unsigned vf, const VfSettings& settings);
+
+ private:
+  explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
+
+  NetlinkSocket socket_;
+};
+
+}  // namespace cib

@@ -1,0 +1,43 @@
+// Requests to the kernel over netlink, every answer awaited for a bounded time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "container_ib/result.hpp"
+
+struct nl_msg;
+struct nl_sock;
+struct nlmsghdr;
+
+namespace cib {
+
+using NetlinkMessage = std::unique_ptr<nl_msg, void (*)(nl_msg*)>;
+
+// A message of this type with its family header in front, to which attributes are then added.
+// Returns bug when memory is short.
+Result<NetlinkMessage> netlink_message(int type, int flags, const void* header, std::size_t size);
+
+class NetlinkSocket {
+ public:
+  // It belongs to the network namespace of the caller, wherever it is used later.
+  static Result<NetlinkSocket> open(int protocol);
+
+  // Sends the message and waits for the kernel's acknowledgement. `doing` names operand and act: "create
+  // ib0".
+  Status request(nl_msg* message, const std::string& doing);
+
+  // Sends a question (NLM_F_DUMP or one object) and gives `see` each message of the answer. Asks again when
+  // the answer changed while it was given.
+  Status ask(nl_msg* message, const std::string& doing, const std::function<void(nlmsghdr*)>& see);
+
+ private:
+  using Socket = std::unique_ptr<nl_sock, void (*)(nl_sock*)>;
+  explicit NetlinkSocket(Socket socket) : socket_(std::move(socket)) {}
+  Status receive(const std::string& doing, const std::function<void(nlmsghdr*)>& see, bool& changed);
+
+  Socket socket_;
+};
+
+}  // namespace cib

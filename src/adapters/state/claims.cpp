@@ -1,0 +1,106 @@
+#include "adapters/state/claims.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+
+#include "adapters/linux/deadline.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int lock_timeout_ms = 10'000;  // held for a few system calls each
+constexpr const char* claims_lock = "claims.lock";
+constexpr const char* node_lock = "node.lock";
+
+Result<UniqueFd> lock_file(const std::string& state_dir, const char* name, int timeout_ms) {
+  const std::string path = state_dir + '/' + name;
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) return error(Errc::kernel, "open " + path, errno);
+  const Deadline deadline(timeout_ms);
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return error(Errc::kernel, "lock " + path, errno);
+    if (deadline.passed())
+      return error(Errc::timed_out,
+                   "another step holds " + path + " for " + std::to_string(timeout_ms / 1000) + " s");
+    const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
+    (void)::nanosleep(&pause, nullptr);
+  }
+  return file;
+}
+
+// Empty: no such claim, or one whose writer died before it had written.
+Result<std::string> read_claim(const UniqueFd& directory, const std::string& name) {
+  const UniqueFd file(::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file && errno == ENOENT) return std::string();
+  if (!file) return error(Errc::kernel, "open claim " + name, errno);
+  std::array<char, 256> text{};
+  const ssize_t size = ::read(file.get(), text.data(), text.size());
+  if (size < 0) return error(Errc::kernel, "read claim " + name, errno);
+  return std::string(text.data(), static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+Result<UniqueFd> Claims::open_directory() {
+  const std::string path = state_dir_ + "/claims";
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return error(Errc::kernel, "mkdir " + path, errno);
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory) return error(Errc::kernel, "open " + path, errno);
+  return directory;
+}
+
+Status Claims::take(const std::string& name, const std::string& owner) {
+  CIB_TRY(const UniqueFd directory, open_directory());
+  CIB_TRY(const UniqueFd lock, lock_file(state_dir_, claims_lock, lock_timeout_ms));
+  CIB_TRY(const std::string present, read_claim(directory, name));
+  if (!present.empty()) return error(Errc::unavailable, name + " is in use by step " + present);
+  const UniqueFd file(
+      ::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file || ::write(file.get(), owner.data(), owner.size()) != static_cast<ssize_t>(owner.size()) ||
+      ::fdatasync(file.get()) != 0)
+    return error(Errc::kernel, "write claim " + name, errno);
+  return {};
+}
+
+Status Claims::release(const std::string& name, const std::string& owner) {
+  CIB_TRY(const UniqueFd directory, open_directory());
+  CIB_TRY(const UniqueFd lock, lock_file(state_dir_, claims_lock, lock_timeout_ms));
+  CIB_TRY(const std::string present, read_claim(directory, name));
+  if (!present.empty() && present != owner) return {};
+  if (::unlinkat(directory.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    return error(Errc::kernel, "remove claim " + name, errno);
+  return {};
+}
+
+Result<std::vector<std::string>> Claims::all() {
+  CIB_TRY(const UniqueFd directory, open_directory());
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(
+      ::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), ::closedir);
+  if (!dir) return error(Errc::kernel, "list claims", errno);
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(dir.get()))
+    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<std::string> Claims::owner_of(const std::string& name) {
+  CIB_TRY(const UniqueFd directory, open_directory());
+  return read_claim(directory, name);
+}
+
+Result<NodeLock> NodeLock::take(const std::string& state_dir, int timeout_ms) {
+  CIB_TRY(UniqueFd file, lock_file(state_dir, node_lock, timeout_ms));
+  return NodeLock(std::move(file));
+}
+
+}  // namespace cib
