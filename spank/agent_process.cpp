@@ -20,9 +20,11 @@ namespace {
 constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
 
+using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
+
 // Forks twice, so that the agent is init's child and slurmstepd never has to wait for it. `inherited` is the
 // lifeline, or a pipe whose end of file says that the process has ended.
-Status exec_agent(const std::string& path, std::array<const char*, 5> words, int inherited) {
+Status exec_agent(const std::string& path, Words words, int inherited) {
   std::array<int, 2> report{};
   if (::pipe2(report.data(), O_CLOEXEC) != 0) return error(Errc::kernel, "pipe", errno);
   UniqueFd reading(report[0]), writing(report[1]);
@@ -50,12 +52,17 @@ Status exec_agent(const std::string& path, std::array<const char*, 5> words, int
   return {};
 }
 
-void run_reap(const PlugstackArgs& args, const std::string& job, int wait_ms) {
+void run_reap(const PlugstackArgs& args, const std::string& job, const std::string& ended_stepd,
+              int wait_ms) {
   std::array<int, 2> life{};
   if (::pipe2(life.data(), O_CLOEXEC) != 0) return;
   UniqueFd reading(life[0]), writing(life[1]);
-  const std::array<const char*, 5> words = {args.agent.c_str(), "reap", args.state.c_str(),
-                                            job.empty() ? nullptr : job.c_str(), nullptr};
+  const Words words = {args.agent.c_str(),
+                       "reap",
+                       args.state.c_str(),
+                       job.empty() ? nullptr : job.c_str(),
+                       ended_stepd.empty() ? nullptr : ended_stepd.c_str(),
+                       nullptr};
   if (auto status = exec_agent(args.agent, words, writing.get()); !status) {
     slurm_error("container-ib: reap: %s", status.error().message().c_str());
     return;
@@ -73,15 +80,17 @@ Result<UniqueFd> start_agent(const PlugstackArgs& args) {
   return std::move(ends.first);
 }
 
-void reap_in_background(const PlugstackArgs& args) { run_reap(args, "", 0); }
+void reap_in_background(const PlugstackArgs& args) { run_reap(args, "", "", 0); }
 
-void reap_job(std::uint32_t job, const PlugstackArgs& args) {
-  if (::access(args.state.c_str(), F_OK) == 0) run_reap(args, std::to_string(job), reap_timeout_ms);
+void reap_own_step(std::uint32_t job, const PlugstackArgs& args) {
+  run_reap(args, std::to_string(job), std::to_string(::getpid()), reap_timeout_ms);
 }
 
 void reap_job(spank_t spank, const PlugstackArgs& args) {
   std::uint32_t job = 0;
-  if (spank_get_item(spank, S_JOB_ID, &job) == ESPANK_SUCCESS) reap_job(job, args);
+  if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS || ::access(args.state.c_str(), F_OK) != 0)
+    return;
+  run_reap(args, std::to_string(job), "", reap_timeout_ms);
 }
 
 }  // namespace cib

@@ -18,6 +18,8 @@ Result<UniqueFd> start_agent(const PlugstackArgs& args);
 void reap_in_background(const PlugstackArgs& args);
 // The same for the job of an epilog, waited for up to a few seconds: an epilog has a time limit.
 void reap_job(spank_t spank, const PlugstackArgs& args);
-void reap_job(std::uint32_t job, const PlugstackArgs& args);
+// The same from slurmstepd itself when its step is over and its agent is gone: that this slurmstepd lives
+// says nothing then.
+void reap_own_step(std::uint32_t job, const PlugstackArgs& args);
 
 }  // namespace cib

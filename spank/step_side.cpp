@@ -25,6 +25,8 @@ constexpr int answer_timeout_ms = 3'000;
 // slurm.h: SLURM_INTERACTIVE_STEP, SLURM_BATCH_SCRIPT, SLURM_EXTERN_CONT.
 constexpr std::uint32_t interactive_step = 0xfffffffaU, batch_step = 0xfffffffbU, extern_step = 0xfffffffcU;
 
+bool is_shell(std::uint32_t step) { return step == batch_step || step == interactive_step; }
+
 std::uint32_t item(spank_t spank, spank_item which, std::uint32_t otherwise) {
   std::uint32_t value = 0;
   return spank_get_item(spank, which, &value) == ESPANK_SUCCESS ? value : otherwise;
@@ -90,8 +92,7 @@ std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& ar
   const std::string option = *given_option();
   const auto request = parse_request(option);
   if (request && request->mode == Mode::none) return nullptr;
-  const bool shell = step == batch_step || step == interactive_step;
-  if (shell && !(request && request->batch.value_or(false))) return nullptr;
+  if (is_shell(step) && !(request && request->batch.value_or(false))) return nullptr;
 
   std::unique_ptr<StepSide> side(new StepSide(args));
   side->require_ = !request || request->require.value_or(request->mode != Mode::auto_);
@@ -117,6 +118,7 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
   start.stepd_pid = ::getpid();
+  start.shell = is_shell(start.step) ? 1 : 0;
   start.began_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
   const auto command = command_of(spank);
   start.daemon_step = runs_one_of(command, mpi_daemons) ? 1 : 0;
@@ -189,7 +191,7 @@ void StepSide::end() {
   const auto told = tell_agent(wire::Finish{});
   if (told.ok()) print_answer();
   lifeline_.reset();
-  if (!told.ok()) reap_job(job_, args_);  // it was killed: what it wrote down is given back here
+  if (!told.ok()) reap_own_step(job_, args_);  // it was killed: what it wrote down is given back here
 }
 
 template <class M>

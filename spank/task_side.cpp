@@ -10,6 +10,7 @@
 
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/environment.hpp"
+#include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
 
 namespace cib {
@@ -17,6 +18,7 @@ namespace cib {
 namespace {
 
 constexpr int send_timeout_ms = 5'000;
+constexpr int network_timeout_ms = 60'000;
 // The agent answers by its own, shorter deadlines (the site's rendezvous time, then bounded attach steps).
 constexpr int answer_timeout_ms = 180'000;
 
@@ -51,6 +53,18 @@ Status make_mount_namespace() {
   return send_frame(channel.get(), wire::Namespaces{}, send_timeout_ms, std::span(&fd, 1));
 }
 
+// The agent answers when it has read the site's file and the node.
+Status enter_network() {
+  CIB_TRY(Frame frame, receive_frame(channel.get(), network_timeout_ms));
+  if (frame.size == 0) return error(Errc::unavailable, "closed");
+  CIB_TRY([[maybe_unused]] const auto message,
+          wire::read_frame<wire::Network>(frame.bytes.data(), frame.size));
+  if (frame.fds.empty()) return {};
+  if (::setns(frame.fds.front().get(), CLONE_NEWNET) != 0)
+    return error(Errc::kernel, "enter the network namespace", errno);
+  return {};
+}
+
 // The value of a variable in the task's environment, cut to what the message takes.
 bool get_variable(spank_t spank, const std::string& name, std::string& value) {
   std::array<char, 1024> buffer{};
@@ -66,7 +80,10 @@ bool get_variable(spank_t spank, const std::string& name, std::string& value) {
 bool set_by_slurm(std::string_view name) { return name.starts_with("PMIX_"); }
 
 Status report_variables(spank_t spank, bool of_slurm) {
-  for (const std::string_view known : environment_inputs()) {
+  std::vector<std::string_view> names = environment_inputs();
+  const auto& servers = pmix_server_variables();
+  names.insert(names.end(), servers.begin(), servers.end());
+  for (const std::string_view known : names) {
     if (set_by_slurm(known) != of_slurm) continue;
     const std::string name(known);
     std::string value;
@@ -143,6 +160,7 @@ int enter_task(spank_t spank, StepSide& step) {
   channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
   if (!step.error().empty()) return 0;  // told in task_init
   auto status = make_mount_namespace();
+  if (status.ok()) status = enter_network();
   if (status.ok()) status = report_variables(spank, false);
   if (!status.ok()) {
     channel.reset();

@@ -32,6 +32,7 @@ enum class Kind : std::uint16_t {
   user_variable,
   ready,
   // agent -> task
+  network,  // + file descriptor, when the task is to enter that network namespace; answers namespaces
   variable,
   grant,    // ends the answer: go on, attached
   decline,  // ends the answer: go on without us; text is one line for the user
@@ -82,6 +83,7 @@ struct Start {
   std::int32_t stepd_pid = 0;
   std::uint32_t user_namespaces = 0;  // 1: each task will start a container with a user namespace of its own
   std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
+  std::uint32_t shell = 0;            // 1: the task is the batch script or an interactive shell
   std::int64_t began_ns = 0;          // CLOCK_MONOTONIC when slurmstepd set about starting the agent
   Text<256> node;
   Text<1024> option;
@@ -118,6 +120,11 @@ struct Finish {
 
 struct Namespaces {
   static constexpr Kind kind = Kind::namespaces;
+  Header header{.kind = kind};
+};
+
+struct Network {
+  static constexpr Kind kind = Kind::network;
   Header header{.kind = kind};
 };
 

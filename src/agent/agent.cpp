@@ -9,6 +9,7 @@
 
 #include "adapters/linux/process.hpp"
 #include "agent/log.hpp"
+#include "agent/system_calls.hpp"
 
 namespace cib {
 
@@ -17,6 +18,7 @@ namespace {
 constexpr int start_timeout_ms = 10'000;  // slurmstepd sends it right after exec
 constexpr int answer_timeout_ms = 1'000;  // slurmstepd is waiting for it
 constexpr int frames_a_turn = 256;        // then others get their turn
+constexpr int vf_poll_ms = 250;           // how soon a VF that another step gives back is noticed
 
 std::uint64_t tag(std::uint32_t source, unsigned task) { return std::uint64_t{source} << 32 | task; }
 
@@ -29,6 +31,7 @@ Result<M> read(const Frame& frame) {
 
 Status Agent::run() {
   CIB_CHECK(begin());
+  CIB_CHECK(allow_only_needed_calls());  // before the first byte that a task sent is read
   while (!over_) CIB_CHECK(turn(-1));
   return {};
 }
@@ -39,6 +42,7 @@ Status Agent::turn(int at_most_ms) {
       ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms(at_most_ms));
   if (count < 0 && errno != EINTR) return error(Errc::kernel, "epoll_wait", errno);
   if (deadline_ && deadline_->passed() && step_->awaits_deadline()) step_->deadline_passed();
+  if (step_->waits_for_vfs()) wait_for_vfs();
   for (int i = 0; i < count && !over_; ++i) {
     const auto source = static_cast<Source>(events[static_cast<std::size_t>(i)].data.u64 >> 32);
     const auto task = static_cast<unsigned>(events[static_cast<std::size_t>(i)].data.u64 & 0xffffffffU);
@@ -66,6 +70,7 @@ Status Agent::begin() {
   facts.nodes = std::max(start.nodes, 1U);
   facts.user_namespaces = start.user_namespaces != 0;
   facts.daemon_step = start.daemon_step != 0;
+  facts.shell = start.shell != 0;
   facts.began = Phases::Clock::time_point(std::chrono::nanoseconds(start.began_ns));
   facts.node_name = start.node.get();
   facts.option = start.option.get();
@@ -76,12 +81,15 @@ Status Agent::begin() {
   facts.owner["since"] = std::to_string(std::time(nullptr));
 
   node_ = std::make_unique<LiveNode>(start.state_dir.get());
-  tasks_ = std::make_unique<StepTasks>(start.local_tasks);
+  kernel_ = std::make_unique<LiveKernel>(start.state_dir.get());
+  CIB_TRY(auto stepd, open_pidfd(start.stepd_pid));
+  tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<StateDir>(start.state_dir.get());
   conversations_.resize(start.local_tasks);
-  step_ = std::make_unique<Step>(std::move(facts), *node_, *tasks_, *state_);
+  step_ = std::make_unique<Step>(std::move(facts), *node_, *tasks_, *state_, *kernel_);
   CIB_CHECK(watch(lifeline_.get(), Source::lifeline, 0));
   step_->prepare();
+  if (step_->needs_relay()) step_->relay_started(tasks_->start_relay());
   return {};
 }
 
@@ -94,7 +102,13 @@ Status Agent::watch(int fd, Source source, unsigned task) {
   return {};
 }
 
+void Agent::wait_for_vfs() {
+  if (!vf_deadline_) vf_deadline_.emplace(static_cast<int>(step_->wait_s()) * 1000);
+  vf_deadline_->passed() ? step_->give_up_waiting() : step_->try_again();
+}
+
 int Agent::wait_ms(int at_most_ms) {
+  if (step_->waits_for_vfs()) return vf_poll_ms;
   if (!step_->awaits_deadline()) return at_most_ms;
   if (!deadline_) deadline_.emplace(static_cast<int>(step_->rendezvous_timeout_s()) * 1000);
   const int left = deadline_->left_ms();
@@ -207,7 +221,7 @@ Status Agent::on_task_frame(unsigned task, Frame& frame) {
   if (over_) return {};
   if (heard == TaskConversation::Heard::mount_namespace) {
     CIB_CHECK(tasks_->offer_mount_namespace(task, std::move(frame.fds.front())));
-    step_->task_has_namespace(task);
+    step_->task_has_namespace(task);  // answers
     return {};
   }
   CIB_CHECK(tasks_->settle_mount_namespace(task));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "adapters/state/state_dir.hpp"
@@ -41,15 +42,17 @@ class Agent {
   void on_process(unsigned task);
   void notice_deaths();
   void say_to_stepd(const std::vector<std::string>& lines);
+  void wait_for_vfs();
   int wait_ms(int at_most_ms);
 
   UniqueFd lifeline_, epoll_;
   std::unique_ptr<LiveNode> node_;
+  std::unique_ptr<LiveKernel> kernel_;
   std::unique_ptr<StepTasks> tasks_;
   std::unique_ptr<StateDir> state_;
   std::unique_ptr<Step> step_;
   std::vector<TaskConversation> conversations_;
-  std::optional<Deadline> deadline_;
+  std::optional<Deadline> deadline_, vf_deadline_;
   bool over_ = false;
 };
 

@@ -13,19 +13,18 @@
 #include <type_traits>
 
 #include "adapters/linux/cgroup.hpp"
-#include "agent/system_calls.hpp"
 
 namespace cib {
 
 namespace {
 
-// What for: entering mount namespaces and mounting (SYS_ADMIN, SYS_CHROOT for setns), device nodes (MKNOD,
-// CHOWN, FOWNER), raising limits (SYS_RESOURCE), ending survivors (KILL), reading /proc/PID/ns of other
-// users' processes (SYS_PTRACE), files of the state directory whatever their owner (DAC_OVERRIDE), and the
-// relay, which becomes nobody (SETUID, SETGID).
-constexpr cap_value_t needed[] = {CAP_SYS_ADMIN,    CAP_SYS_CHROOT,   CAP_MKNOD, CAP_CHOWN,
-                                  CAP_FOWNER,       CAP_SYS_RESOURCE, CAP_KILL,  CAP_SYS_PTRACE,
-                                  CAP_DAC_OVERRIDE, CAP_SETUID,       CAP_SETGID};
+// What for: links, VFs and RDMA devices (NET_ADMIN), entering namespaces and mounting (SYS_ADMIN, SYS_CHROOT
+// for setns), device nodes (MKNOD, CHOWN, FOWNER), raising limits (SYS_RESOURCE), ending survivors (KILL),
+// reading /proc/PID/ns of other users' processes (SYS_PTRACE), files of the state directory whatever their
+// owner (DAC_OVERRIDE), and the relay, which becomes nobody (SETUID, SETGID).
+constexpr cap_value_t needed[] = {CAP_NET_ADMIN,  CAP_SYS_ADMIN,    CAP_SYS_CHROOT,   CAP_MKNOD,
+                                  CAP_CHOWN,      CAP_FOWNER,       CAP_SYS_RESOURCE, CAP_KILL,
+                                  CAP_SYS_PTRACE, CAP_DAC_OVERRIDE, CAP_SETUID,       CAP_SETGID};
 
 using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
 
@@ -69,8 +68,7 @@ Status confine(int lifeline) {
   for (const int sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2})
     if (::signal(sig, SIG_IGN) == SIG_ERR) return error(Errc::kernel, "ignore signal", errno);
   CIB_CHECK(leave_step_cgroup());
-  CIB_CHECK(keep_needed_capabilities());
-  return allow_only_needed_calls();
+  return keep_needed_capabilities();
 }
 
 }  // namespace cib

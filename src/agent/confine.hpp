@@ -5,8 +5,8 @@
 namespace cib {
 
 // Makes this process what the agent may be and no more: outside the step's cgroup, in a session of its own,
-// no open descriptor but the lifeline, only the capabilities and system calls that attaching needs, none of
-// which an exec, itself refused, can win back.
+// no open descriptor but the lifeline, only the capabilities that attaching needs, none of which an exec can
+// win back.
 Status confine(int lifeline);
 
 }  // namespace cib

@@ -11,7 +11,13 @@ class LiveNode final : public Node {
 
   Result<SiteConfig> site_config(const std::string& path) override;
   Result<Inventory> inventory(const SiteConfig& site) override;
-  Result<NodeCounters> counters(const std::vector<Port>& ports) override;
+  Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
+  Result<bool> rdma_is_exclusive() override;
+  Result<std::vector<FreeVf>> free_vfs(const Port& pf) override;
+  Result<std::vector<std::uint16_t>> pkeys(const Port& port) override;
+  Result<std::vector<std::string>> claims() override;
+  Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
+  Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
 
  private:
   std::string state_dir_;

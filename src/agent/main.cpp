@@ -1,9 +1,12 @@
 // container-ib-agent: the root process that serves one step on one node, or reaps what dead ones left.
 //
-//   container-ib-agent step                     lifeline on descriptor 3; started by the plugin, not by hand
-//   container-ib-agent relay                    control socket on 3, slurmstepd's pidfd on 4; started by the
-//   agent container-ib-agent reap STATE_DIR [JOB]     gives back what steps without a living owner left
-//   behind
+//   container-ib-agent step
+//       lifeline on descriptor 3; started by the plugin, not by hand
+//   container-ib-agent relay
+//       control socket on descriptor 3, slurmstepd's pidfd on 4; started by the agent
+//   container-ib-agent reap STATE_DIR [JOB [PID]]
+//       gives back what steps without a living owner left; the step of the slurmstepd PID is over though that
+//       lives
 
 #include <cstring>
 
@@ -44,8 +47,8 @@ int run_relay() {
 int main(int argc, char** argv) try {
   if (argc == 2 && std::strcmp(argv[1], "step") == 0) return run_step();
   if (argc == 2 && std::strcmp(argv[1], "relay") == 0) return run_relay();
-  if ((argc == 3 || argc == 4) && std::strcmp(argv[1], "reap") == 0)
-    return cib::reap_command(argv[2], argc == 4 ? argv[3] : "");
+  if (argc >= 3 && argc <= 5 && std::strcmp(argv[1], "reap") == 0)
+    return cib::reap_command(argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "");
   return 2;
 } catch (const std::exception& e) {
   cib::log_error(std::string("unexpected: ") + e.what());

@@ -1,5 +1,6 @@
 #include "agent/reap.hpp"
 
+#include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
@@ -7,10 +8,11 @@
 
 namespace cib {
 
-int reap_command(const std::string& state_dir, const std::string& job) {
+int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd) {
   (void)leave_step_cgroup();  // started by slurmstepd's exit, we must outlive its step
   LiveRemains remains(state_dir);
-  const auto reaped = reap(remains, job);
+  LiveKernel kernel(state_dir);
+  const auto reaped = reap(remains, kernel, job, ended_stepd);
   if (!reaped) {
     log_error("reap: " + reaped.error().message());
     return 1;

@@ -5,6 +5,6 @@
 namespace cib {
 
 // Exit status: 0 fine, 1 something could not be given back (told in syslog).
-int reap_command(const std::string& state_dir, const std::string& job);
+int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd);
 
 }  // namespace cib

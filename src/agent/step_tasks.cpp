@@ -4,6 +4,7 @@
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,11 +12,15 @@
 
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/devices.hpp"
+#include "adapters/linux/listen_in_network.hpp"
 #include "adapters/linux/memlock.hpp"
 #include "adapters/linux/namespaces.hpp"
+#include "adapters/linux/network_namespace.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "adapters/linux/survivors.hpp"
+#include "adapters/linux/sysfs_mount.hpp"
+#include "adapters/netlink/listening_ports.hpp"
 
 namespace cib {
 
@@ -23,6 +28,7 @@ namespace {
 
 constexpr int answer_timeout_ms = 1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
+constexpr int mount_attempts = 50;
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
 // job; what a task joins without privileges belongs to a user namespace of its user's.
@@ -100,7 +106,52 @@ const StepTasks::Handles* StepTasks::sharer_with_devices(unsigned task) const {
   return found == tasks_.end() ? nullptr : &*found;
 }
 
+// The sysfs comes first: a task that has the namespace goes on, and looks.
+Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
+  const Handles& t = tasks_[task];
+  if (file.empty()) return send_frame(t.channel.get(), wire::Network{}, answer_timeout_ms);
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
+  CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
+  CIB_CHECK(mount_over_sys(t.mount_namespace.get(), sysfs));
+  const int fd = netns.get();
+  return send_frame(t.channel.get(), wire::Network{}, answer_timeout_ms, std::span(&fd, 1));
+}
+
+Status StepTasks::start_relay() {
+  CIB_TRY(auto started, cib::start_relay(stepd_.get()));
+  relay_.emplace(std::move(started));
+  return {};
+}
+
+Status StepTasks::relay(unsigned, const NetnsFile& file, const TcpEndpoint& endpoint) {
+  if (relayed_.contains({file, endpoint})) return {};
+  if (!relay_) return error(Errc::bug, "there is no relay");
+  CIB_CHECK(check_listening(stepd_.get(), endpoint));
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
+  CIB_TRY(const UniqueFd listener, listen_in_network(netns.get(), endpoint));
+  CIB_CHECK(
+      relay_listener(*relay_, listener.get(), stepd_.get(), endpoint));  // the node's tasks may share it
+  relayed_.insert({file, endpoint});
+  return {};
+}
+
+void StepTasks::end_relay() {
+  if (relay_) cib::end_relay(std::move(*relay_));
+  relay_.reset();
+}
+
+// Another step may be registering RDMA devices anew just now, which changes minors; ours are registered.
 Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
+  for (int attempt = 1;; ++attempt) {
+    auto status = try_mount_devices(task, ports, umad);
+    if (status.ok() || !alive(task) || status.error().code != Errc::unavailable || attempt == mount_attempts)
+      return status;
+    const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
+    (void)::nanosleep(&pause, nullptr);
+  }
+}
+
+Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
   if (!alive(task)) return error(Errc::unavailable, "the task has ended");
   CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
   std::vector<std::string> names;

@@ -5,17 +5,21 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
+#include "agent/relay_process.hpp"
 #include "container_ib/ports/tasks.hpp"
 
 namespace cib {
 
 class StepTasks final : public Tasks {
  public:
-  explicit StepTasks(unsigned count) : tasks_(count) {}
+  StepTasks(unsigned count, UniqueFd stepd) : stepd_(std::move(stepd)), tasks_(count) {}
 
   void set_channel(unsigned task, UniqueFd channel) { tasks_[task].channel = std::move(channel); }
   void close_channel(unsigned task) { tasks_[task].channel.reset(); }
@@ -33,6 +37,12 @@ class StepTasks final : public Tasks {
   // share.
   Status settle_mount_namespace(unsigned task);
 
+  // Before the system calls are limited: it is a program of its own.
+  Status start_relay();
+
+  Status give_network(unsigned task, const NetnsFile& netns) override;
+  Status relay(unsigned task, const NetnsFile& netns, const TcpEndpoint& endpoint) override;
+  void end_relay() override;
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
@@ -56,8 +66,12 @@ class StepTasks final : public Tasks {
   const Handles* sharer_with_devices(unsigned task) const;
 
   bool alive(unsigned task) const;
+  Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);
 
+  UniqueFd stepd_;  // pidfd
   std::vector<Handles> tasks_;
+  std::optional<RelayProcess> relay_;
+  std::set<std::pair<NetnsFile, TcpEndpoint>> relayed_;
 };
 
 }  // namespace cib

@@ -3,6 +3,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -58,6 +59,8 @@ const std::vector<Group>& needed() {
      {SCMP_SYS(setns), SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(mount_setattr),
       SCMP_SYS(move_mount), SCMP_SYS(umount2), SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(fchown),
       SCMP_SYS(fchownat), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(umask)}},
+    {"network namespaces: kept by a file, their sysfs over a task's /sys, a listening socket in them",
+     {SCMP_SYS(mount), SCMP_SYS(open_tree), SCMP_SYS(listen), SCMP_SYS(socketpair)}},
     {"hwloc, in a process of its own: it asks the processors one by one, and where memory is",
      {SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity), SCMP_SYS(get_mempolicy), SCMP_SYS(sysinfo),
       SCMP_SYS(dup2), SCMP_SYS(dup3)}},
@@ -82,6 +85,11 @@ constexpr scmp_datum_t new_namespaces =
 
 const std::vector<Limited>& needed_within_limits() {
   static const std::vector<Limited> limited = {
+      {"a listening socket in a task's network namespace", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET)},
+      {"the same", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6)},
+      {"a network namespace, but no other", SCMP_SYS(unshare), SCMP_A0(SCMP_CMP_EQ, CLONE_NEWNET)},
+      {"raise lo in it", SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, SIOCSIFFLAGS)},
+      {"is a file a namespace", SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, NS_GET_NSTYPE)},
       {"syslog", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX)},
       {"links and their counters", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_NETLINK)},
       // clone3() is refused, since a filter cannot look into its flags.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "container_ib/environment.hpp"
+#include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/wire.hpp"
 
 namespace cib {
@@ -36,7 +37,13 @@ Result<TaskConversation::Heard> TaskConversation::hear(const void* bytes, std::s
 Status TaskConversation::hear_variable(const void* bytes, std::size_t size) {
   CIB_TRY(const auto message, wire::read_frame<wire::UserVariable>(bytes, size));
   const auto& known = environment_inputs();
+  const auto& servers = pmix_server_variables();
   const std::string name = message.name.get();
+  if (std::find(servers.begin(), servers.end(), name) != servers.end()) {
+    if (!servers_.insert(name).second) return error(Errc::corrupt, name + " a second time");
+    facts_.pmix_servers.push_back(message.value.get());
+    return {};
+  }
   if (std::find(known.begin(), known.end(), name) == known.end())
     return error(Errc::corrupt, "an unknown variable");
   if (!facts_.user_variables.emplace(name, message.value.get()).second)

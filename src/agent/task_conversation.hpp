@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
+#include <string>
 
 #include "app/step.hpp"
 #include "container_ib/result.hpp"
@@ -25,6 +27,7 @@ class TaskConversation {
   Status hear_variable(const void* bytes, std::size_t size);
 
   bool has_namespace_ = false, ready_ = false;
+  std::set<std::string> servers_;  // the variables of PMIx that were told
   TaskFacts facts_;
 };
 

@@ -1,5 +1,7 @@
 #include "app/reap.hpp"
 
+#include "app/give_back.hpp"
+
 namespace cib {
 
 namespace {
@@ -16,11 +18,16 @@ std::vector<JournaledProcess> tasks_of(const std::vector<Record>& records) {
 }
 
 // The survivors first: while one lives it may still hold what would be given back.
-void reap_orphan(Remains& remains, const JournaledStep& step, Reaped& reaped) {
+void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Reaped& reaped) {
   for (const std::string& process : remains.kill(tasks_of(*step.records)))
     return reaped.findings.push_back(
         "step " + step.name + ": " + process +
         " cannot be killed; what it holds stays out of use until it ends, then run 'container-ib reap'");
+  const auto failed = give_back(kernel, in_force(*step.records)).failed;
+  for (const std::string& what : failed)
+    reaped.findings.push_back("step " + step.name + ": could not give back " + what +
+                              "; it stays out of use, and the next 'container-ib reap' tries again");
+  if (!failed.empty()) return;
   if (auto status = remains.remove(step.name); !status)
     reaped.findings.push_back("step " + step.name + ": " + status.error().message());
   else
@@ -29,7 +36,8 @@ void reap_orphan(Remains& remains, const JournaledStep& step, Reaped& reaped) {
 
 }  // namespace
 
-StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step) {
+StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step,
+                   const std::string& ended_stepd) {
   // A journal without its first record is one whose agent died before it changed anything; its directory is
   // an orphan.
   if (!step.records)
@@ -37,18 +45,20 @@ StepState state_of(Remains& remains, const std::string& boot_id, const Journaled
   if (step.records->empty()) return StepState::orphaned;
   const Record& open = step.records->front();
   if (open.field("boot") != boot_id) return StepState::of_earlier_boot;
+  const JournaledProcess stepd = process_of(open, "stepd");
   const bool owned =
-      remains.is_alive(process_of(open, "stepd")) || remains.is_alive(process_of(open, "agent"));
+      (stepd.pid != ended_stepd && remains.is_alive(stepd)) || remains.is_alive(process_of(open, "agent"));
   return owned ? StepState::running : StepState::orphaned;
 }
 
-Result<Reaped> reap(Remains& remains, const std::string& job) {
+Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
+                    const std::string& ended_stepd) {
   CIB_TRY(const auto steps, remains.steps());
   CIB_TRY(const std::string boot, remains.boot_id());
   Reaped reaped;
   for (const JournaledStep& step : steps) {
     if (!job.empty() && !step.name.starts_with(job + '.')) continue;
-    switch (state_of(remains, boot, step)) {
+    switch (state_of(remains, boot, step, ended_stepd)) {
       case StepState::running:
         break;
       case StepState::unreadable:
@@ -57,11 +67,11 @@ Result<Reaped> reap(Remains& remains, const std::string& job) {
         break;
       case StepState::of_earlier_boot:
       case StepState::orphaned: {
-        // Processes of an earlier boot cannot be alive; an unread journal names none.
+        // Nothing of an earlier boot can be alive or in force; an unread journal names none.
         const bool has_processes =
             step.records && !step.records->empty() && step.records->front().field("boot") == boot;
         const JournaledStep nobody{step.name, std::vector<Record>{}};
-        reap_orphan(remains, has_processes ? step : nobody, reaped);
+        reap_orphan(remains, kernel, has_processes ? step : nobody, reaped);
         break;
       }
     }

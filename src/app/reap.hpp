@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "container_ib/ports/kernel.hpp"
 #include "container_ib/ports/remains.hpp"
 
 namespace cib {
@@ -14,11 +15,14 @@ struct Reaped {
   std::vector<std::string> findings;    // one line each: what could not be given back, and what to do
 };
 
-// `job`: only steps of this job; empty: all.
-Result<Reaped> reap(Remains& remains, const std::string& job);
+// `job`: only steps of this job; empty: all. `ended_stepd`: the pid of a slurmstepd whose step is over,
+// though it lives to say so; empty: none.
+Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
+                    const std::string& ended_stepd = "");
 
 // For `list`: who holds what since when.
 enum class StepState { running, orphaned, of_earlier_boot, unreadable };
-StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step);
+StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step,
+                   const std::string& ended_stepd = "");
 
 }  // namespace cib

@@ -1,19 +1,24 @@
 #include "app/step.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "app/explain.hpp"
 #include "container_ib/environment.hpp"
+#include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
+#include "container_ib/text.hpp"
 #include "container_ib/verdict.hpp"
 
 namespace cib {
 
-Step::Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state)
+Step::Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel)
     : facts_(std::move(facts)),
       node_(node),
       tasks_(tasks),
       state_(state),
+      journal_(state),
+      network_(kernel, node, journal_),
       task_(facts_.local_tasks),
       phases_(facts_.began) {}
 
@@ -26,14 +31,51 @@ void Step::prepare() {
 // The option was checked in srun, but its text may be forged on the way here (spank_process_env_options reads
 // it from the job's environment), so it is parsed and authorised again.
 Status Step::read_site_and_node() {
-  CIB_TRY(const Request request, parse_request(facts_.option));
+  CIB_TRY(Request request, parse_request(facts_.option));
   require_ = request.require.value_or(request.mode != Mode::auto_);
   CIB_CHECK(check_mode(request.mode));
   CIB_TRY(site_, node_.site_config(facts_.config_path));
-  CIB_TRY(settings_, resolve(request, site_));
-  require_ = settings_.require;
   CIB_TRY(inventory_, node_.inventory(site_));
+  return choose_mode(request);
+}
+
+// auto takes the first of the site's modes that this node can do.
+Status Step::choose_mode(const Request& request) {
+  std::vector<Mode> modes = {request.mode};
+  if (request.mode == Mode::auto_ && !site_.auto_modes.empty()) modes = site_.auto_modes;
+  Request one = request;
+  one.require = require_;
+  for (const Mode mode : modes) {
+    one.mode = mode;
+    CIB_TRY(settings_, resolve(one, site_));
+    require_ = settings_.require;
+    if (must_reach_slurm() && is_private(settings_.mode)) settings_.mode = Mode::verbs;
+    const auto status = begin_mode(settings_);
+    if (status.ok() || mode == modes.back()) return status;
+  }
   return {};
+}
+
+// mpirun's helper and a job's shell talk to the nodes and to slurmctld themselves, so they stay in the node's
+// network.
+bool Step::must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
+
+Status Step::begin_mode(const Settings& settings) {
+  CIB_CHECK(check_mode(settings.mode));
+  const std::string step = step_name(facts_.job, facts_.step);
+  const std::string owner = step + "@" + facts_.owner["agent_start"];
+  if (!journal_.is_open()) {
+    auto fields = facts_.owner;
+    fields["uid"] = std::to_string(facts_.uid);
+    fields["node"] = facts_.node_name;
+    fields["option"] = facts_.option;
+    CIB_CHECK(journal_.open(step, std::move(fields)));
+  }
+  return network_.begin(settings, site_, facts_.node_name, owner, state_.directory());
+}
+
+void Step::relay_started(Status status) {
+  if (!status) fail(std::move(status).error());
 }
 
 void Step::task_started(unsigned task, CpuSet mask, std::map<std::string, std::string> process) {
@@ -41,7 +83,19 @@ void Step::task_started(unsigned task, CpuSet mask, std::map<std::string, std::s
   task_[task].process = std::move(process);
 }
 
-void Step::task_has_namespace(unsigned task) { task_[task].has_namespace = true; }
+void Step::task_has_namespace(unsigned task) {
+  Task& t = task_[task];
+  t.has_namespace = true;
+  NetnsFile netns;
+  if (!failure_ && network_.is_private()) {
+    auto made = network_.join(task);
+    if (made)
+      netns = *made;
+    else
+      fail(std::move(made).error());
+  }
+  if (auto status = tasks_.give_network(task, netns); !status && !failure_) fail(std::move(status).error());
+}
 
 void Step::task_ready(unsigned task, TaskFacts facts) {
   Task& t = task_[task];
@@ -49,6 +103,7 @@ void Step::task_ready(unsigned task, TaskFacts facts) {
   t.facts = std::move(facts);
   t.progress = Progress::ready;
   first_ready_ = true;
+  if (waiting_) return;
   if (decided_)
     answer(task, t);  // it came after the deadline
   else
@@ -86,23 +141,44 @@ void Step::decide_when_complete() {
   if (complete) decide();
 }
 
-// The main path: place -> open the journal -> attach -> publish.
+// The main path: place -> journal -> networks -> devices -> answers.
 void Step::decide() {
   decided_ = true;
   phases_.end("tasks");  // Slurm forks, binds and releases them
-  if (!failure_) {
-    auto status = place_tasks();
-    phases_.end("placement");
-    if (status.ok()) status = open_journal();
-    for (unsigned id = 0; status.ok() && id < task_.size(); ++id)
-      if (task_[id].progress == Progress::ready) status = attach(id, task_[id]);
-    if (!status.ok()) fail(std::move(status).error());
+  auto status = failure_ ? Status(*failure_) : place_tasks();
+  phases_.end("placement");
+  if (status.ok()) status = note_tasks();
+  if (status.ok()) status = attach_networks();
+  if (!status && status.error().code == Errc::unavailable && settings_.wait_s > 0 && !failure_) {
+    (void)network_.give_interfaces_back();  // what fails is tried again when the step ends
+    waiting_ = std::move(status).error();
+    return;
   }
+  if (status.ok()) status = note_ports();
+  for (unsigned id = 0; status.ok() && id < task_.size(); ++id)
+    if (task_[id].progress == Progress::ready) status = attach(id, task_[id]);
+  if (!status) fail(std::move(status).error());
+  answer_all();
+}
+
+void Step::answer_all() {
   if (failure_) take_back();
   phases_.end("attach");
   for (unsigned id = 0; id < task_.size(); ++id)
     if (task_[id].progress == Progress::ready) answer(id, task_[id]);
   phases_.end("answer");
+}
+
+void Step::try_again() {
+  if (!waiting_) return;
+  waiting_.reset();
+  decide();
+}
+
+void Step::give_up_waiting() {
+  if (!waiting_) return;
+  fail(*std::exchange(waiting_, std::nullopt));
+  answer_all();
 }
 
 Status Step::place_tasks() {
@@ -112,7 +188,12 @@ Status Step::place_tasks() {
     if (t.progress == Progress::dead) continue;
     tasks.push_back({id, t.mask, visible_gpus(inventory_, t.facts.gpus), split_list(t.facts.nics)});
   }
-  assignment_ = place(inventory_, tasks, placement_options(settings_, site_, facts_.node_name));
+  auto options = placement_options(settings_, site_, facts_.node_name);
+  if (settings_.mode == Mode::vf) {
+    CIB_TRY(options.free_vfs, network_.capacity(inventory_));
+    options.shared_vfs = settings_.scope == Scope::node;
+  }
+  assignment_ = place(inventory_, tasks, options);
   for (const TaskPlacement& placed : assignment_.tasks) {
     Task& t = task_[placed.task];
     t.ports = placed.ports;
@@ -128,26 +209,52 @@ Status Step::place_tasks() {
   return {};
 }
 
-Status Step::open_journal() {
-  CIB_CHECK(state_.create(step_name(facts_.job, facts_.step)));
-  journal_open_ = true;
-  auto fields = facts_.owner;
-  fields["uid"] = std::to_string(facts_.uid);
-  fields["mode"] = mode_name(settings_.mode);
-  fields["node"] = facts_.node_name;
-  fields["ports"] = join_names(used_ports());
-  CIB_CHECK(record(Mark::done, "open", std::move(fields)));
+Status Step::note_tasks() {
   for (unsigned id = 0; id < task_.size(); ++id) {
     if (task_[id].process.empty()) continue;
     auto process = task_[id].process;
     process["task"] = std::to_string(id);
-    CIB_CHECK(record(Mark::done, "task", std::move(process)));
+    CIB_CHECK(journal_.write(Mark::done, "task", std::move(process)));
   }
+  return {};
+}
+
+Status Step::attach_networks() {
+  for (unsigned id = 0; id < task_.size(); ++id)
+    if (task_[id].progress == Progress::ready) CIB_CHECK(attach_network(id, task_[id]));
+  return network_.is_private() ? network_.await_carriers() : Status();
+}
+
+Status Step::attach_network(unsigned id, Task& task) {
+  if (!network_.is_private()) return {};
+  auto devices = network_.attach(id, placed_ports(task));
+  if (!devices) return std::move(devices).error().in("attach task " + std::to_string(id));
+  task.devices = std::move(*devices);
+  return relay_pmix(id, task);
+}
+
+// A PMIx server listens on the node's loopback, which a private network does not reach.
+Status Step::relay_pmix(unsigned id, const Task& task) {
+  std::set<TcpEndpoint> servers;
+  for (const std::string& value : task.facts.pmix_servers) {
+    auto endpoint = parse_pmix_server(value);
+    if (!endpoint) return std::move(endpoint).error().in("task " + std::to_string(id) + "'s PMIx server");
+    servers.insert(*endpoint);
+  }
+  for (const TcpEndpoint& endpoint : servers) {
+    auto status = tasks_.relay(id, task.devices.front().netns, endpoint);
+    if (!status) return std::move(status).error().in("relay PMIx for task " + std::to_string(id));
+  }
+  return {};
+}
+
+Status Step::note_ports() {
   std::vector<std::string> names;
-  for (const Port& port : used_ports()) names.push_back(port.name());
+  for (const PlacedPort& placed : used_ports()) names.push_back(placed.port.name());
+  CIB_CHECK(journal_.write(Mark::done, "ports",
+                           {{"mode", std::string(mode_name(settings_.mode))}, {"ports", join(names, ",")}}));
   shared_ = state_.share(names);
-  auto before = node_.counters(used_ports());
-  if (before) before_ = *before;
+  if (auto before = node_.counters(used_ports())) before_ = *before;
   return {};
 }
 
@@ -155,10 +262,15 @@ Status Step::attach(unsigned id, Task& task) {
   const auto doing = "attach task " + std::to_string(id);
   if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
   // A container that the tasks of the node share can have only one /dev/infiniband.
-  const auto ports = settings_.scope == Scope::node ? used_ports() : ports_of(task);
+  std::vector<Port> ports;
+  if (settings_.scope == Scope::node) {
+    for (const PlacedPort& placed : used_ports()) ports.push_back(placed.port);
+  } else {
+    ports = ports_of(task);
+  }
   const std::map<std::string, std::string> fields = {{"task", std::to_string(id)},
                                                      {"ports", join_names(ports)}};
-  CIB_CHECK(record(Mark::intent, "mount_devices", fields));
+  CIB_CHECK(journal_.write(Mark::intent, "mount_devices", fields));
   if (auto status = tasks_.mount_devices(id, ports, settings_.umad); !status) {
     if (status.error().code == Errc::unavailable) {  // it died meanwhile: nobody to attach
       task.progress = Progress::dead;
@@ -167,11 +279,7 @@ Status Step::attach(unsigned id, Task& task) {
     return std::move(status).error().in(doing);
   }
   task.attached = true;
-  return record(Mark::done, "mount_devices", fields);
-}
-
-Status Step::record(Mark mark, const std::string& verb, std::map<std::string, std::string> fields) {
-  return state_.append({.seq = ++seq_, .mark = mark, .verb = verb, .fields = std::move(fields)});
+  return journal_.write(Mark::done, "mount_devices", fields);
 }
 
 void Step::fail(Error error) { failure_ = std::move(error); }
@@ -181,29 +289,35 @@ void Step::take_back() {
   for (unsigned id = 0; id < task_.size(); ++id) {
     if (!task_[id].attached) continue;
     if (tasks_.unmount_devices(id).ok())
-      (void)record(Mark::undone, "mount_devices", {{"task", std::to_string(id)}});
+      (void)journal_.write(Mark::undone, "mount_devices", {{"task", std::to_string(id)}});
     task_[id].attached = false;
   }
+  if (network_.is_private()) (void)network_.give_interfaces_back();  // what fails is tried again at the end
 }
 
 void Step::answer(unsigned id, Task& task) {
   if (!failure_ && !task.attached) {  // a late one
-    if (auto status = attach(id, task); !status) {
-      const Error& error = status.error();
-      require_ ? tasks_.refuse(id, error.message()) : tasks_.decline(id, error.message());
+    auto status = attach_network(id, task);
+    if (status.ok() && network_.is_private()) status = network_.await_carriers();
+    if (status.ok()) status = attach(id, task);
+    if (!status) {
+      turn_away(id, status.error());
       task.progress = Progress::answered;
       return;
     }
   }
   if (task.progress == Progress::dead) return;
-  if (!failure_) {
-    grant(id, task);
-  } else if (require_ || failure_->code == Errc::bad_request) {
-    tasks_.refuse(id, failure_->message());
-  } else {
-    tasks_.decline(id, failure_->message());
-  }
+  failure_ ? turn_away(id, *failure_) : grant(id, task);
   task.progress = Progress::answered;
+}
+
+// With require=no a task goes on as if nobody had asked, unless it is in a network namespace of ours: it
+// cannot go back to the node's network, and in an empty one it would be worse off than without us.
+void Step::turn_away(unsigned id, const Error& error) {
+  if (require_ || error.code == Errc::bad_request || network_.has_joined())
+    tasks_.refuse(id, error.message());
+  else
+    tasks_.decline(id, error.message());
 }
 
 void Step::grant(unsigned id, Task& task) {
@@ -211,13 +325,18 @@ void Step::grant(unsigned id, Task& task) {
   in.mode = settings_.mode;
   in.require = settings_.require;
   in.profiles = settings_.env;
-  in.node_ports = eligible_names();
+  in.node_ports = node_port_names(task);
   for (const Port& port : inventory_.ports) in.node_devices.push_back(port.device);
   in.plan = assignment_.plan;
   in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
   in.user = task.facts.user_variables;
   for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
   in.numa = join_numbers(inventory_.ports[task.ports.front()].numa);
+  in.pkey = settings_.pkey;
+  if (!task.devices.empty()) {
+    in.netdev = task.devices.front().netdev;
+    in.address = task.devices.front().address;
+  }
 
   const EnvironmentPlan plan = build_environment(in);
   std::vector<std::string> lines;
@@ -266,50 +385,80 @@ std::vector<std::string> Step::report() {
 
 std::vector<std::string> Step::finish() {
   auto lines = report();
-  close_journal();
+  const auto failed = give_everything_back();
+  lines.insert(lines.end(), failed.begin(), failed.end());
   return lines;
 }
 
 std::vector<std::string> Step::abandoned() {
   const auto survivors = tasks_.kill_survivors();
+  if (survivors.empty()) return give_everything_back();
   std::vector<std::string> lines;
   for (const std::string& process : survivors) {
     lines.push_back("step " + step_name(facts_.job, facts_.step) + ": slurmstepd died and " + process +
                     " cannot be killed; what it holds stays out of use until it ends");
-    if (journal_open_) (void)record(Mark::intent, "quarantine", {{"process", process}});
+    if (journal_.is_open()) (void)journal_.write(Mark::intent, "quarantine", {{"process", process}});
   }
-  if (survivors.empty()) close_journal();
   return lines;
 }
 
-void Step::close_journal() {
-  if (!journal_open_) return;
-  journal_open_ = false;
-  (void)state_.remove();  // when it fails, the reaper finds the directory of a dead agent and removes it
+// The journal goes last, and stays when something could not be given back: then the reaper tries again.
+std::vector<std::string> Step::give_everything_back() {
+  std::vector<std::string> lines;
+  tasks_.end_relay();
+  if (network_.is_private())
+    for (const std::string& failed : network_.give_all_back())
+      lines.push_back(facts_.node_name + ": could not give back " + failed +
+                      "; it stays out of use, 'container-ib reap' on the node tries again");
+  if (lines.empty()) journal_.close();
+  return lines;
 }
 
 bool Step::all_dead() const {
   return std::all_of(task_.begin(), task_.end(), [](const Task& t) { return t.progress == Progress::dead; });
 }
 
-std::vector<Port> Step::ports_of(const Task& task) const {
+std::vector<Port> Step::placed_ports(const Task& task) const {
   std::vector<Port> ports;
   for (const std::size_t index : task.ports) ports.push_back(inventory_.ports[index]);
   return ports;
 }
 
-std::vector<Port> Step::used_ports() const {
-  std::vector<std::size_t> indexes;
-  for (const Task& t : task_) indexes.insert(indexes.end(), t.ports.begin(), t.ports.end());
-  std::sort(indexes.begin(), indexes.end());
-  indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());
+// What the task opens: of a PF that it was placed on, its own VF.
+std::vector<Port> Step::ports_of(const Task& task) const {
+  if (task.devices.empty()) return placed_ports(task);
   std::vector<Port> ports;
-  for (const std::size_t index : indexes) ports.push_back(inventory_.ports[index]);
+  for (const NetworkDevice& device : task.devices) ports.push_back(device.port);
   return ports;
 }
 
-std::vector<std::string> Step::eligible_names() const {
+std::vector<PlacedPort> Step::used_ports() const {
+  std::vector<PlacedPort> used;
+  const auto add = [&](PlacedPort placed) {
+    const auto same = [&](const PlacedPort& other) {
+      return other.port.name() == placed.port.name() && other.netns == placed.netns;
+    };
+    if (std::none_of(used.begin(), used.end(), same)) used.push_back(std::move(placed));
+  };
+  for (const Task& t : task_) {
+    for (const NetworkDevice& device : t.devices) add({device.port, device.netns});
+    if (t.devices.empty())
+      for (const Port& port : placed_ports(t)) add({port});
+  }
+  std::sort(used.begin(), used.end(), [](const PlacedPort& a, const PlacedPort& b) {
+    return std::pair(a.port.pci, a.port.number) < std::pair(b.port.pci, b.port.number);
+  });
+  return used;
+}
+
+// For libraries that want one list for all ranks of a node: where a task sees only its own ports, these.
+std::vector<std::string> Step::node_port_names(const Task& task) const {
   std::vector<std::string> names;
+  if (network_.is_private()) {
+    for (const PlacedPort& placed : used_ports())
+      if (placed.netns == task.devices.front().netns) names.push_back(placed.port.name());
+    return names;
+  }
   for (const PortVerdict& verdict : assignment_.verdicts)
     if (verdict.eligible) names.push_back(inventory_.ports[verdict.port].name());
   return names;

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "app/phases.hpp"
+#include "app/step_journal.hpp"
+#include "app/step_network.hpp"
 #include "container_ib/config.hpp"
 #include "container_ib/placement.hpp"
 #include "container_ib/ports/node.hpp"
@@ -23,6 +25,7 @@ struct StepFacts {
   std::uint32_t uid = 0;
   unsigned local_tasks = 0, nodes = 1;
   bool daemon_step = false;      // its one task is mpirun's helper (orted, prted, hydra)
+  bool shell = false;            // its one task is the batch script or an interactive shell
   bool user_namespaces = false;  // each task starts a container with a user namespace of its own
   std::string node_name;
   std::string option;
@@ -36,15 +39,20 @@ struct StepFacts {
 struct TaskFacts {
   std::string gpus, nics;
   std::map<std::string, std::string> user_variables;
+  std::vector<std::string> pmix_servers;  // values of pmix_server_variables(), those that are set
 };
 
 class Step {
  public:
-  Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state);
+  Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel);
 
   void prepare();  // reads configuration and node while Slurm still sets the step up
+  // Whether the tasks will be in networks of their own, which a PMIx server reaches only through a relay, and
+  // what came of starting it.
+  bool needs_relay() const { return network_.is_private() && !failure_; }
+  void relay_started(Status status);
   void task_started(unsigned task, CpuSet mask, std::map<std::string, std::string> process);
-  void task_has_namespace(unsigned task);
+  void task_has_namespace(unsigned task);  // answered with the network that it is to enter
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
   void task_left(unsigned task);                            // it will not send anything more
@@ -64,6 +72,13 @@ class Step {
   bool awaits_deadline() const { return first_ready_ && !decided_; }
   unsigned rendezvous_timeout_s() const { return site_.rendezvous_timeout_s; }
 
+  // wait=: decided, but VFs are missing that other steps have. Call try_again() now and then, and
+  // give_up_waiting() after wait_s().
+  bool waits_for_vfs() const { return waiting_.has_value(); }
+  unsigned wait_s() const { return settings_.wait_s; }
+  void try_again();
+  void give_up_waiting();
+
  private:
   enum class Progress { forked, ready, answered, dead };
   struct Task {
@@ -72,32 +87,44 @@ class Step {
     CpuSet mask;
     std::map<std::string, std::string> process;
     TaskFacts facts;
-    std::vector<std::size_t> ports;
+    std::vector<std::size_t> ports;      // indexes in the inventory, as placed
+    std::vector<NetworkDevice> devices;  // in a private network
     bool attached = false;
     std::string line;  // for report=full
   };
 
   Status read_site_and_node();
+  Status choose_mode(const Request& request);
+  Status begin_mode(const Settings& settings);
+  bool must_reach_slurm() const;
   void decide_when_complete();
   void decide();
   Status place_tasks();
-  Status open_journal();
+  Status note_tasks();
+  Status note_ports();
+  Status attach_networks();
+  Status attach_network(unsigned id, Task& task);
+  Status relay_pmix(unsigned id, const Task& task);
   Status attach(unsigned id, Task& task);
-  Status record(Mark mark, const std::string& verb, std::map<std::string, std::string> fields = {});
+  void answer_all();
   void fail(Error error);
   void answer(unsigned id, Task& task);
   void grant(unsigned id, Task& task);
   void take_back();
   bool all_dead() const;
+  void turn_away(unsigned id, const Error& error);
+  std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;
-  std::vector<Port> used_ports() const;
-  std::vector<std::string> eligible_names() const;
-  void close_journal();
+  std::vector<PlacedPort> used_ports() const;
+  std::vector<std::string> node_port_names(const Task& task) const;
+  std::vector<std::string> give_everything_back();
 
   StepFacts facts_;
   Node& node_;
   Tasks& tasks_;
   StateStore& state_;
+  StepJournal journal_;
+  StepNetwork network_;
 
   SiteConfig site_;
   Settings settings_;
@@ -108,8 +135,8 @@ class Step {
   std::optional<Error> failure_;  // why no task of this node is attached
   std::optional<NodeCounters> before_;
   bool shared_ = false;
-  bool first_ready_ = false, decided_ = false, reported_ = false, journal_open_ = false;
-  std::uint32_t seq_ = 0;
+  std::optional<Error> waiting_;  // for VFs, and why
+  bool first_ready_ = false, decided_ = false, reported_ = false;
   Phases phases_;
 };
 

@@ -14,10 +14,14 @@ struct ModeEntry {
 };
 
 constexpr std::array modes = {
-    ModeEntry{Mode::auto_, "auto", true},       ModeEntry{Mode::verbs, "verbs", true},
-    ModeEntry{Mode::vf, "vf", false},           ModeEntry{Mode::ipoib, "ipoib", false},
-    ModeEntry{Mode::macvlan, "macvlan", false}, ModeEntry{Mode::overlay, "overlay", false},
-    ModeEntry{Mode::ovs, "ovs", false},         ModeEntry{Mode::none, "none", true},
+    ModeEntry{Mode::auto_, "auto", true},
+    ModeEntry{Mode::verbs, "verbs", true},
+    ModeEntry{Mode::vf, "vf", true},
+    ModeEntry{Mode::ipoib, "ipoib", true},
+    ModeEntry{Mode::macvlan, "macvlan", false},
+    ModeEntry{Mode::overlay, "overlay", false},
+    ModeEntry{Mode::ovs, "ovs", false},
+    ModeEntry{Mode::none, "none", true},
 };
 
 }  // namespace

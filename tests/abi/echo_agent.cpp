@@ -13,6 +13,8 @@ void answer(int channel) {
   for (;;) {
     const auto frame = receive_frame(channel, patience_ms);
     if (!frame || frame->size == 0) return;
+    if (wire::read_frame<wire::Namespaces>(frame->bytes.data(), frame->size))
+      (void)send_frame(channel, wire::Network{}, patience_ms);
     const auto ready = wire::read_frame<wire::Ready>(frame->bytes.data(), frame->size);
     if (!ready) continue;
     wire::Decline decline;

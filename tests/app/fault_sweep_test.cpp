@@ -11,57 +11,90 @@
 namespace cib::test {
 namespace {
 
+struct Case {
+  const char* option;
+  bool exclusive;
+};
+
+// On a node with VFs, which the modes that want none leave alone.
+FakeNode node_for(const Case& one) {
+  FakeNode node(four_tasks);
+  node.site.modes = {Mode::verbs, Mode::vf, Mode::ipoib};
+  node.site.vf.generate_guids = true;
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n0"}, .per_node = 8};
+  node.add_vfs(2);
+  node.exclusive = one.exclusive;
+  return node;
+}
+
 void serve(FakeNode& node, const std::string& option) {
-  Step step(facts(option), node, node, node);
+  Step step(facts(option), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
   for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
   (void)step.finish();
 }
 
-unsigned changes_of_a_good_run() {
-  FakeNode node(four_tasks);
-  serve(node, "verbs");
+unsigned changes_of_a_good_run(const Case& one) {
+  FakeNode node = node_for(one);
+  serve(node, one.option);
   return node.changes();
 }
+
+constexpr Case cases[] = {{"verbs", false},
+                          {"verbs,require=no", false},
+                          {"vf", true},
+                          {"vf", false},
+                          {"vf,scope=node", true},
+                          {"ipoib", false},
+                          {"ipoib,scope=node,require=no", false}};
 
 class FaultSweep : public testing::TestWithParam<Fault> {};
 
 TEST_P(FaultSweep, NothingIsLeft) {
-  const unsigned changes = changes_of_a_good_run();
-  ASSERT_GT(changes, 15U);
-  for (const char* option : {"verbs", "verbs,require=no"}) {
+  for (const Case& one : cases) {
+    const unsigned changes = changes_of_a_good_run(one);
+    ASSERT_GT(changes, 15U);
     for (unsigned nth = 1; nth <= changes; ++nth) {
-      FakeNode node(four_tasks);
+      FakeNode node = node_for(one);
+      const auto vfs_before = node.vfs;
       node.inject(nth, GetParam());
       try {
-        serve(node, option);
+        serve(node, one.option);
       } catch (const AgentDied&) {
       }
+      const std::string where = std::string(one.option) + " change " + std::to_string(nth);
       for (unsigned id = 0; id < four_tasks; ++id) {
         const std::string answer = node.task(id).answer.value_or("none");
         const bool granted = answer == "granted", attached = !node.task(id).devices.empty();
         const bool declined = answer.starts_with("declined") && GetParam() == Fault::fails;
-        EXPECT_TRUE(!granted || attached) << option << " change " << nth << " task " << id;
-        EXPECT_FALSE(declined && attached)
-            << option << " change " << nth << " task " << id << ": goes on as if we were not there";
+        EXPECT_TRUE(!granted || attached) << where << " task " << id;
+        EXPECT_FALSE(declined && (attached || !node.task(id).netns.empty()))
+            << where << " task " << id << ": goes on as if we were not there";
       }
       // slurmstepd ends (its tasks with it) and the epilog reaps.
       node.agent_alive = node.stepd_alive = false;
       for (int twice = 0; twice < 2; ++twice) {
-        const auto reaped = reap(node, "17");
+        const auto reaped = reap(node, node, "17");
         ASSERT_TRUE(reaped.ok());
-        EXPECT_THAT(reaped->findings, testing::IsEmpty());
+        EXPECT_THAT(reaped->findings, testing::IsEmpty()) << where;
       }
-      EXPECT_THAT(node.journals, testing::IsEmpty()) << option << " change " << nth;
+      EXPECT_THAT(node.journals, testing::IsEmpty()) << where;
+      EXPECT_THAT(node.network_namespaces, testing::IsEmpty()) << where;
+      EXPECT_THAT(node.claimed, testing::IsEmpty()) << where;
+      EXPECT_THAT(node.ipoib_children, testing::IsEmpty()) << where;
+      EXPECT_EQ(node.vfs, vfs_before) << where;
     }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, FaultSweep,
-                         testing::Values(Fault::fails, Fault::agent_dies_before, Fault::agent_dies_after),
+                         testing::Values(Fault::fails, Fault::fails_after_effect, Fault::agent_dies_before,
+                                         Fault::agent_dies_after),
                          [](const auto& fault) {
-                           return std::string(fault.param == Fault::fails               ? "ChangeFails"
+                           return std::string(fault.param == Fault::fails ? "ChangeFails"
+                                              : fault.param == Fault::fails_after_effect
+                                                  ? "ChangeFailsHavingTakenEffect"
                                               : fault.param == Fault::agent_dies_before ? "AgentDiesBefore"
                                                                                         : "AgentDiesAfter");
                          });
@@ -70,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(Every, FaultSweep,
 TEST(Abandoned, OrphansAreEndedAndNothingIsLeft) {
   for (unsigned released = 0; released <= four_tasks; ++released) {
     FakeNode node(four_tasks);
-    Step step(facts(), node, node, node);
+    Step step(facts(), node, node, node, node);
     fork_tasks(step);
     for (unsigned id = 0; id < released; ++id) step.task_ready(id, {});
     EXPECT_THAT(step.abandoned(), testing::IsEmpty());
@@ -81,16 +114,16 @@ TEST(Abandoned, OrphansAreEndedAndNothingIsLeft) {
 
 TEST(Abandoned, WhatCannotBeKilledStaysInTheJournal) {
   FakeNode node(four_tasks);
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
   node.unkillable = {"2"};
   EXPECT_THAT(step.abandoned(), testing::ElementsAre(testing::HasSubstr("pid 1002 (stuck)")));
   EXPECT_THAT(node.journals, testing::SizeIs(1));
   node.agent_alive = node.stepd_alive = false;
-  EXPECT_THAT(reap(node, "")->findings, testing::SizeIs(1)) << "still stuck";
+  EXPECT_THAT(reap(node, node, "")->findings, testing::SizeIs(1)) << "still stuck";
   node.unkillable.clear();
-  EXPECT_THAT(reap(node, "")->given_back, testing::ElementsAre("17.0"));
+  EXPECT_THAT(reap(node, node, "")->given_back, testing::ElementsAre("17.0"));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ TEST(Phases, EachBeginsWhereTheOneBeforeEnded) {
 
 TEST(Phases, OfAStepAreTheStoryOfItsAttachment) {
   FakeNode node(four_tasks);
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
   std::string names = step.timing();

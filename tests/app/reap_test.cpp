@@ -27,17 +27,25 @@ TEST(Reap, SkipsAStepWithALivingOwner) {
     node.journals["17.0"] = journal();
     node.agent_alive = agent;
     node.stepd_alive = !agent;
-    EXPECT_THAT(reap(node, "")->given_back, IsEmpty());
+    EXPECT_THAT(reap(node, node, "")->given_back, IsEmpty());
     EXPECT_TRUE(node.task(0).alive);
     EXPECT_THAT(node.journals, SizeIs(1));
   }
+}
+
+TEST(Reap, TheStepOfASlurmstepdThatEndsItIsOver) {
+  FakeNode node(1);
+  node.journals["17.0"] = journal();
+  node.agent_alive = false;
+  EXPECT_THAT(reap(node, node, "17", "99")->given_back, IsEmpty()) << "another's";
+  EXPECT_THAT(reap(node, node, "17", "1")->given_back, ElementsAre("17.0"));
 }
 
 TEST(Reap, EndsTheOrphansOfADeadStep) {
   FakeNode node(1);
   node.journals["17.0"] = journal();
   node.agent_alive = node.stepd_alive = false;
-  EXPECT_THAT(reap(node, "")->given_back, ElementsAre("17.0"));
+  EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
   EXPECT_FALSE(node.task(0).alive);
 }
 
@@ -45,7 +53,7 @@ TEST(Reap, KillsNothingForAJournalOfAnEarlierBoot) {
   FakeNode node(1);
   node.journals["17.0"] = journal("another boot");
   node.agent_alive = node.stepd_alive = false;
-  EXPECT_THAT(reap(node, "")->given_back, ElementsAre("17.0"));
+  EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
   EXPECT_TRUE(node.task(0).alive) << "its pid belongs to somebody else by now";
 }
 
@@ -53,14 +61,14 @@ TEST(Reap, OfOneJobLeavesOthersAlone) {
   FakeNode node(1);
   node.journals["17.0"] = node.journals["17.batch"] = node.journals["170.0"] = journal();
   node.agent_alive = node.stepd_alive = false;
-  EXPECT_THAT(reap(node, "17")->given_back, ElementsAre("17.0", "17.batch"));
+  EXPECT_THAT(reap(node, node, "17")->given_back, ElementsAre("17.0", "17.batch"));
   EXPECT_THAT(node.journals, SizeIs(1));
 }
 
 TEST(Reap, RemovesAnEmptyJournal) {
   FakeNode node(1);
   node.journals["17.0"] = {};
-  EXPECT_THAT(reap(node, "")->given_back, ElementsAre("17.0"));
+  EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using testing::StartsWith;
 
 TEST(Step, GivesEachTaskTheHcaOfItsNumaNodeAndNoOther) {
   FakeNode node(four_tasks);
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
   for (unsigned id = 0; id < four_tasks; ++id) {
@@ -31,7 +31,7 @@ TEST(Step, GivesEachTaskTheHcaOfItsNumaNodeAndNoOther) {
 
 TEST(Step, AnswersNobodyBeforeAllHaveReported) {
   FakeNode node(four_tasks);
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   fork_tasks(step);
   for (unsigned id = 0; id + 1 < four_tasks; ++id) step.task_ready(id, {});
   EXPECT_FALSE(node.task(0).answer);
@@ -44,7 +44,7 @@ TEST(Step, AnswersNobodyBeforeAllHaveReported) {
 TEST(Step, ATaskThatDiesDoesNotKeepTheOthersWaiting) {
   for (unsigned victim = 0; victim < four_tasks; ++victim) {
     FakeNode node(four_tasks);
-    Step step(facts(), node, node, node);
+    Step step(facts(), node, node, node, node);
     fork_tasks(step);
     node.task(victim).alive = false;
     step.task_died(victim);
@@ -58,7 +58,7 @@ TEST(Step, ATaskThatDiesDoesNotKeepTheOthersWaiting) {
 
 TEST(Step, ATaskThatGoesOnWithoutAskingDoesNotKeepTheOthersWaiting) {
   FakeNode node(four_tasks);
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   fork_tasks(step);
   for (unsigned id = 1; id < four_tasks; ++id) step.task_ready(id, {});
   step.task_left(0);
@@ -73,7 +73,7 @@ TEST(Step, ATaskThatGoesOnWithoutAskingDoesNotKeepTheOthersWaiting) {
 
 TEST(Step, GoesOnAtTheDeadlineAndAnswersTheLateTaskWhenItComes) {
   FakeNode node(four_tasks);
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   fork_tasks(step);
   for (unsigned id = 0; id < 3; ++id) step.task_ready(id, {});
   step.deadline_passed();
@@ -86,7 +86,7 @@ TEST(Step, GoesOnAtTheDeadlineAndAnswersTheLateTaskWhenItComes) {
 
 TEST(Step, TheUsersOwnValueWins) {
   FakeNode node(four_tasks);
-  Step step(facts("verbs,report=full"), node, node, node);
+  Step step(facts("verbs,report=full"), node, node, node, node);
   fork_tasks(step);
   for (unsigned id = 0; id < four_tasks; ++id) {
     TaskFacts f;
@@ -100,7 +100,7 @@ TEST(Step, TheUsersOwnValueWins) {
 TEST(Step, RefusesWithTheCauseWhenNoPortIsActive) {
   FakeNode node(four_tasks);
   for (Port& port : node.node.ports) port.state = PortState::down;
-  Step step(facts("verbs"), node, node, node);
+  Step step(facts("verbs"), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
   EXPECT_THAT(*node.task(0).answer,
@@ -112,7 +112,7 @@ TEST(Step, GoesOnWithoutUsWhenNothingIsRequired) {
   for (const char* option : {"auto", "", "verbs,require=no"}) {
     FakeNode node(four_tasks);
     for (Port& port : node.node.ports) port.state = PortState::down;
-    Step step(facts(option), node, node, node);
+    Step step(facts(option), node, node, node, node);
     fork_tasks(step);
     release_tasks(step);
     EXPECT_THAT(*node.task(0).answer, StartsWith("declined: ")) << option;
@@ -122,7 +122,7 @@ TEST(Step, GoesOnWithoutUsWhenNothingIsRequired) {
 TEST(Step, AForgedOptionIsRefusedWhateverItSays) {
   for (const char* option : {"bogus", "auto,require=no,rails=99", "vf", "verbs,hca="}) {
     FakeNode node(four_tasks);
-    Step step(facts(option), node, node, node);
+    Step step(facts(option), node, node, node, node);
     fork_tasks(step);
     release_tasks(step);
     EXPECT_THAT(*node.task(0).answer, StartsWith("refused: ")) << option;
@@ -133,7 +133,7 @@ TEST(Step, AForgedOptionIsRefusedWhateverItSays) {
 TEST(Step, ABrokenSiteFileIsNamedToWhoAskedForUs) {
   FakeNode node(four_tasks);
   node.site_error = error(Errc::bad_config, "/etc/slurm/container-ib.conf:3: unknown key 'driver'");
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
   EXPECT_EQ(*node.task(2).answer, "refused: /etc/slurm/container-ib.conf:3: unknown key 'driver'");
@@ -141,7 +141,7 @@ TEST(Step, ABrokenSiteFileIsNamedToWhoAskedForUs) {
 
 TEST(Step, ATaskWithoutItsOwnNamespaceIsNeverMountedInto) {
   FakeNode node(four_tasks);
-  Step step(facts(), node, node, node);
+  Step step(facts(), node, node, node, node);
   step.prepare();
   for (unsigned id = 0; id < four_tasks; ++id) step.task_started(id, mask_of(id), {{"task_pid", "1000"}});
   release_tasks(step);
@@ -154,7 +154,7 @@ TEST(Step, MpirunsHelperGetsEveryPortOfTheNode) {
   auto f = facts();
   f.local_tasks = 1;
   f.daemon_step = true;
-  Step step(f, node, node, node);
+  Step step(f, node, node, node, node);
   step.prepare();
   step.task_has_namespace(0);
   step.task_started(0, mask_of(0), {{"task_pid", "1000"}});
@@ -169,7 +169,7 @@ TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
     FakeNode node(four_tasks);
     auto f = facts();
     f.user_namespaces = engine;
-    Step step(f, node, node, node);
+    Step step(f, node, node, node, node);
     fork_tasks(step);
     release_tasks(step);
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), engine);
@@ -181,7 +181,7 @@ TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
 
 TEST(Step, AContainerOfTheWholeNodeSeesEveryTasksHcaAndEachTaskUsesItsOwn) {
   FakeNode node(four_tasks);
-  Step step(facts("verbs,scope=node"), node, node, node);
+  Step step(facts("verbs,scope=node"), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
   for (unsigned id = 0; id < four_tasks; ++id) {
@@ -192,7 +192,7 @@ TEST(Step, AContainerOfTheWholeNodeSeesEveryTasksHcaAndEachTaskUsesItsOwn) {
 
 struct ReportTest : testing::Test {
   std::vector<std::string> run(const std::string& option) {
-    Step step(facts(option), node, node, node);
+    Step step(facts(option), node, node, node, node);
     fork_tasks(step);
     release_tasks(step);
     node.now = after;

@@ -100,7 +100,8 @@ class AgentProcess {
     }
   }
 
-  // Its descriptors now, once the first messages are through: 0, 1, 2, lifeline, epoll and what it holds.
+  // Its descriptors now, once the first messages are through: 0, 1, 2, lifeline, epoll, slurmstepd, the
+  // journal and its folder, and what it holds of tasks.
   std::size_t descriptors() const {
     const auto in = std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/fd");
     return static_cast<std::size_t>(std::distance(begin(in), end(in)));

@@ -50,7 +50,7 @@ class AgentOnTrial : public Scratch {
     EXPECT_THAT(agent_->answer(1), StartsWith("declined: "));
   }
 
-  static constexpr std::size_t first_descriptors = 5, channel = 1, pidfd = 1;
+  static constexpr std::size_t first_descriptors = 8, channel = 1, pidfd = 1;
   Task task_[2];
   std::optional<AgentProcess> agent_;
   std::size_t settled_ = 0;
@@ -70,9 +70,9 @@ TEST_F(AgentOnTrial, ItIsConfined) {
   EXPECT_EQ(environment.peek(), std::ifstream::traits_type::eof());
   EXPECT_EQ(agent_->status_line("NoNewPrivs"), "1");
   EXPECT_EQ(agent_->status_line("Seccomp"), "2") << "no system call filter";
-  // linux/capability.h: bits 0 CHOWN, 1 DAC_OVERRIDE, 3 FOWNER, 5 KILL, 18 SYS_CHROOT, 19 SYS_PTRACE,
-  // 21 SYS_ADMIN, 24 SYS_RESOURCE, 27 MKNOD.
-  constexpr unsigned long long needed = 0x92c002b;
+  // linux/capability.h: bits 0 CHOWN, 1 DAC_OVERRIDE, 3 FOWNER, 5 KILL, 6 SETGID, 7 SETUID,
+  // 12 NET_ADMIN, 18 SYS_CHROOT, 19 SYS_PTRACE, 21 SYS_ADMIN, 24 SYS_RESOURCE, 27 MKNOD.
+  constexpr unsigned long long needed = 0x92c10eb;
   for (const char* set : {"CapEff", "CapPrm", "CapBnd"})
     EXPECT_EQ(std::stoull(agent_->status_line(set), nullptr, 16) & ~needed, 0U) << set;
   EXPECT_EQ(std::stoull(agent_->status_line("CapInh"), nullptr, 16), 0U);
@@ -116,14 +116,16 @@ TEST_F(AgentOnTrial, TheNamespaceOfADeadTaskIsDenied) {
   }
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
   ASSERT_TRUE(say(0, wire::Ready{}).ok());
-  EXPECT_EQ(agent_->answer(0), "refused: it is neither in the mount namespace that it offered nor in a user's container");
+  EXPECT_EQ(agent_->answer(0),
+            "refused: it is neither in the mount namespace that it offered nor in a user's container");
 }
 
 TEST_F(AgentOnTrial, TheNamespaceOfAnotherTaskIsDenied) {
   const UniqueFd ns = task_[1].namespace_fd();
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
   ASSERT_TRUE(say(0, wire::Ready{}).ok());
-  EXPECT_EQ(agent_->answer(0), "refused: it is neither in the mount namespace that it offered nor in a user's container");
+  EXPECT_EQ(agent_->answer(0),
+            "refused: it is neither in the mount namespace that it offered nor in a user's container");
 }
 
 TEST_F(AgentOnTrial, ASecondNamespaceEndsTheConversation) {

@@ -39,6 +39,8 @@ Status FakeNode::change(const char* what, Effect effect) {
     throw AgentDied{};
   }
   effect();
+  if (here && fault_ == Fault::fails_after_effect)
+    return error(Errc::kernel, std::string("injected after: ") + what, EIO);
   if (here && fault_ == Fault::agent_dies_after) {
     agent_alive = false;
     throw AgentDied{};
@@ -49,6 +51,17 @@ Status FakeNode::change(const char* what, Effect effect) {
 Result<SiteConfig> FakeNode::site_config(const std::string&) {
   if (site_error) return *site_error;
   return site;
+}
+
+Status FakeNode::give_network(unsigned task, const NetnsFile& netns) {
+  if (!netns.empty() && !network_namespaces.contains(netns))
+    throw std::logic_error("task " + std::to_string(task) + " is sent to " + netns +
+                           ", which does not exist");
+  return change("give network", [&] { tasks_[task].netns = netns; });
+}
+
+Status FakeNode::relay(unsigned, const NetnsFile& netns, const TcpEndpoint& endpoint) {
+  return change("relay", [&] { relayed.insert({netns, endpoint}); });
 }
 
 Status FakeNode::mount_devices(unsigned task, const std::vector<Port>& ports, bool) {
@@ -141,6 +154,127 @@ std::vector<std::string> FakeNode::kill(const std::vector<JournaledProcess>& pro
 Status FakeNode::remove(const std::string& step) {
   journals.erase(step);
   return {};
+}
+
+void FakeNode::add_vfs(unsigned for_each_pf) {
+  const auto pfs = node.ports;
+  unsigned number = 2;
+  for (const Port& pf : pfs)
+    for (unsigned index = 0; index < for_each_pf; ++index, ++number) {
+      PciAddress pci = *pf.pci;
+      pci.function = static_cast<std::uint8_t>(index + 1);
+      Port port = pf;
+      port.device = "mlx5_" + std::to_string(number);
+      port.pci = pci;
+      port.physfn = pf.pci;
+      port.state = PortState::down;
+      node.ports.push_back(port);
+      VfSettings settings;
+      settings.node_guid = settings.port_guid = 0;
+      settings.link_state = VfLinkState::follow;
+      vfs.push_back({{.pci = pci, .physfn = *pf.pci, .index = index, .owner = ""},
+                     "ib" + std::to_string(number),
+                     port.device,
+                     settings,
+                     "",
+                     ""});
+    }
+}
+
+Result<std::vector<FreeVf>> FakeNode::free_vfs(const Port& pf) {
+  std::vector<FreeVf> free;
+  for (const FakeVf& vf : vfs)
+    if (vf.identity.physfn == *pf.pci && !claimed.contains(vf.identity.pci.text()) && vf.rdma_in.empty() &&
+        vf.netdev_in.empty())
+      free.push_back({vf.identity, vf.netdev, vf.rdma, vf.settings});
+  return free;
+}
+
+Result<std::vector<std::string>> FakeNode::claims() {
+  std::vector<std::string> names;
+  for (const auto& [name, owner] : claimed) names.push_back(name);
+  return names;
+}
+
+Result<std::string> FakeNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
+  for (const FakeVf& vf : vfs)
+    if (vf.identity.pci == pci && vf.rdma_in == netns) return vf.rdma;
+  return error(Errc::unavailable, pci.text() + " has no RDMA device in '" + netns + "'");
+}
+
+Status FakeNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int) {
+  if (carrier && raised[netns].contains(netdev)) return {};
+  return error(Errc::timed_out, netdev + " has no carrier");
+}
+
+FakeVf& FakeNode::vf(const Action& action) {
+  for (FakeVf& vf : vfs)
+    if (vf.identity.pci.text() == action.field("pci")) return vf;
+  throw std::logic_error("no VF " + action.field("pci"));
+}
+
+Status FakeNode::apply(const Action& action) {
+  if (action.verb == "claim" && claimed.contains(action.field("name")))
+    return error(Errc::unavailable, action.field("name") + " is in use");
+  return change(action.verb.c_str(), [&] { take_effect(action); });
+}
+
+Status FakeNode::revert(const Action& action) {
+  return change(action.verb.c_str(), [&] { undo_effect(action); });
+}
+
+// As the kernel: a device that moves is made anew, with its interface at home under the next free name.
+void FakeNode::take_effect(const Action& action) {
+  const std::string netns = action.field("netns");
+  if (!netns.empty() && action.verb != "netns" && !network_namespaces.contains(netns))
+    throw std::logic_error(action.verb + " into " + netns + ", which does not exist");
+  if (action.verb == "netns") network_namespaces.insert(netns);
+  if (action.verb == "claim") claimed[action.field("name")] = action.field("owner");
+  if (action.verb == "vf_settings") {
+    const auto settings = vf_settings(action.fields, "new_");
+    FakeVf& one = vf(action);
+    if (settings->node_guid) one.settings.node_guid = settings->node_guid;
+    if (settings->port_guid) one.settings.port_guid = settings->port_guid;
+    if (settings->link_state) one.settings.link_state = settings->link_state;
+    one.netdev = "anew";
+  }
+  if (action.verb == "rdma_move") {
+    vf(action).rdma_in = netns;
+    vf(action).netdev = "anew";
+  }
+  if (action.verb == "vf_link") {
+    vf(action).netdev_in = netns;
+    vf(action).netdev = action.field("name");
+  }
+  if (action.verb == "ipoib_child") ipoib_children[action.field("owner")] = netns;
+  if (action.verb == "link_up") raised[netns].insert(action.field("name"));
+}
+
+void FakeNode::undo_effect(const Action& action) {
+  const bool of_a_vf = action.verb.starts_with("vf_") || action.verb == "rdma_move";
+  const auto claim = claimed.find(action.field(of_a_vf ? "pci" : "name"));
+  if (of_a_vf && (claim == claimed.end() || claim->second != action.field("owner"))) return;
+  if (action.verb == "netns") network_namespaces.erase(action.field("netns"));
+  if (action.verb == "claim" && claim != claimed.end() && claim->second == action.field("owner"))
+    claimed.erase(claim);
+  if (action.verb == "vf_names") {
+    vf(action).netdev = action.field("netdev");
+    vf(action).rdma = action.field("rdma");
+  }
+  if (action.verb == "vf_settings") {
+    const auto old = vf_settings(action.fields, "old_");
+    FakeVf& one = vf(action);
+    if (old->node_guid) one.settings.node_guid = old->node_guid;
+    if (old->port_guid) one.settings.port_guid = old->port_guid;
+    if (old->link_state) one.settings.link_state = old->link_state;
+  }
+  if (action.verb == "rdma_move") {
+    vf(action).rdma_in.clear();
+    vf(action).netdev_in.clear();
+    vf(action).netdev = "anew";
+  }
+  if (action.verb == "vf_link" && action.field("remade") != "yes") vf(action).netdev_in.clear();
+  if (action.verb == "ipoib_child") ipoib_children.erase(action.field("owner"));
 }
 
 }  // namespace cib::test

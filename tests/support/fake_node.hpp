@@ -1,5 +1,6 @@
-// A node in memory: HCAs, tasks, their mount namespaces and answers, and the state directory. Every change to
-// it is counted, so that a test can make the n-th one fail, or end the agent right before or after it.
+// A node in memory: HCAs and VFs, network namespaces, tasks, their mount namespaces and answers, and the
+// state directory. Every change to it is counted, so that a test can make the n-th one fail, before or after
+// it took effect, or end the agent right before or after it.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "container_ib/ports/kernel.hpp"
 #include "container_ib/ports/node.hpp"
 #include "container_ib/ports/remains.hpp"
 #include "container_ib/ports/state_store.hpp"
@@ -19,18 +21,31 @@ namespace cib::test {
 // What the agent's death looks like to the code under test: the stack is gone. Only tests throw or catch it.
 struct AgentDied {};
 
-enum class Fault { none, fails, agent_dies_before, agent_dies_after };
+enum class Fault { none, fails, fails_after_effect, agent_dies_before, agent_dies_after };
 
 struct FakeTask {
   bool alive = true;
   std::set<std::string> devices;      // what its /dev/infiniband shows, when ours is mounted
+  NetnsFile netns;                    // that it was told to enter; empty: the node's
   std::optional<std::string> answer;  // "granted", "declined: ...", "refused: ..."
   std::map<std::string, std::string> environment;
   std::vector<std::string> lines;
   std::optional<std::uint64_t> memlock;  // raised to; 0: unlimited
 };
 
-class FakeNode final : public Node, public Tasks, public StateStore, public Remains {
+// A VF and where its devices are; empty: on the node.
+struct FakeVf {
+  VfIdentity identity;
+  std::string netdev, rdma;
+  VfSettings settings;
+  NetnsFile netdev_in, rdma_in;
+  bool operator==(const FakeVf& other) const {
+    return netdev == other.netdev && rdma == other.rdma && settings == other.settings &&
+           netdev_in == other.netdev_in && rdma_in == other.rdma_in;
+  }
+};
+
+class FakeNode final : public Node, public Tasks, public StateStore, public Remains, public Kernel {
  public:
   explicit FakeNode(unsigned tasks) : tasks_(tasks) {}
 
@@ -48,14 +63,35 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Inventory node = two_numa_nodes();
   NodeCounters now;
   bool port_is_shared = false;
+
+  void add_vfs(unsigned for_each_pf);  // without GUIDs
+  bool exclusive = false, carrier = true;
+  std::vector<FakeVf> vfs;
+  std::set<NetnsFile> network_namespaces;
+  std::map<std::string, std::string> claimed;         // by name, the owner
+  std::map<std::string, NetnsFile> ipoib_children;    // by owner's tag, where
+  std::map<NetnsFile, std::set<std::string>> raised;  // interfaces that are up
+  std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;
   // Steps with a journal, as the state directory has them.
   std::map<std::string, std::vector<Record>> journals;
 
   // Port Node
   Result<SiteConfig> site_config(const std::string&) override;
   Result<Inventory> inventory(const SiteConfig&) override { return node; }
-  Result<NodeCounters> counters(const std::vector<Port>&) override { return now; }
+  Result<NodeCounters> counters(const std::vector<PlacedPort>&) override { return now; }
+  Result<bool> rdma_is_exclusive() override { return exclusive; }
+  Result<std::vector<FreeVf>> free_vfs(const Port& pf) override;
+  Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
+  Result<std::vector<std::string>> claims() override;
+  Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
+  Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
+  // Port Kernel
+  Status apply(const Action& action) override;
+  Status revert(const Action& action) override;
   // Port Tasks
+  Status give_network(unsigned task, const NetnsFile& netns) override;
+  Status relay(unsigned task, const NetnsFile& netns, const TcpEndpoint& endpoint) override;
+  void end_relay() override { relayed.clear(); }
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
@@ -66,6 +102,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::vector<std::string> kill_survivors() override;
   // Port StateStore
   Status create(const std::string& step) override;
+  std::string directory() const override { return "/state/" + own_step_; }
   Status append(const Record& record) override;
   Status remove() override;
   bool share(const std::vector<std::string>&) override { return port_is_shared; }
@@ -81,6 +118,9 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   template <class Effect>
   Status change(const char* what, Effect effect);
   void answer(unsigned task, const std::string& text);
+  void take_effect(const Action& action);
+  void undo_effect(const Action& action);
+  FakeVf& vf(const Action& action);
 
   std::vector<FakeTask> tasks_;
   std::string own_step_;

@@ -146,7 +146,8 @@ def leftovers(node):
     return must(
         sh(
             node,
-            "ls -A /run/container-ib 2>/dev/null | grep -v '^inventory$' | sed 's/^/journal /'; "  # the node's structure is kept
+            "ls -A /run/container-ib 2>/dev/null | grep -vxE 'inventory|claims|claims.lock|node.lock' | sed 's/^/journal /'; "  # what is kept between steps
+            "ls -A /run/container-ib/claims 2>/dev/null | sed 's/^/claim /'; "
             "pgrep -a container-ib-ag | sed 's/^/process /'; "
             "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
             "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "

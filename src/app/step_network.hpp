@@ -1,0 +1,76 @@
+// The private network of a step (modes vf and ipoib): the network namespaces of its tasks and what is in
+// them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/step_journal.hpp"
+#include "container_ib/ports/kernel.hpp"
+#include "container_ib/ports/node.hpp"
+
+namespace cib {
+
+// One interface of a task's network namespace, and the RDMA port beside it.
+struct NetworkDevice {
+  Port port;  // what the task opens: the VF's own, or in mode ipoib the HCA's
+  NetnsFile netns;
+  std::string netdev;   // "ib0"
+  std::string address;  // "10.40.0.1/16", or empty
+};
+
+class StepNetwork {
+ public:
+  StepNetwork(Kernel& kernel, Node& node, StepJournal& journal)
+      : kernel_(kernel), node_(node), journal_(journal) {}
+
+  // Whether this node can do the mode at all; the error says what it lacks.
+  Status begin(const Settings& settings, const SiteConfig& site, const std::string& node_name,
+               const std::string& owner, const std::string& directory);
+  // False: the tasks stay in the node's network, and nothing else here is called.
+  bool is_private() const { return private_; }
+
+  // The namespace that the task is to enter, made when it is the first.
+  Result<NetnsFile> join(unsigned task);
+
+  // How many VFs each PF has to give; what placement has to know. Empty unless the mode is vf.
+  Result<std::map<PciAddress, unsigned>> capacity(const Inventory& inventory);
+
+  // Puts an interface for each of the ports into the task's namespace, unless it is there already, as in a
+  // namespace that the node's tasks share. Unavailable: another step was faster to take the last VF.
+  Result<std::vector<NetworkDevice>> attach(unsigned task, const std::vector<Port>& ports);
+  // Until all of them run.
+  Status await_carriers();
+
+  bool has_joined() const { return !devices_.empty(); }  // some task is in a namespace of ours
+
+  // Everything that was made goes, also what was only begun; first the interfaces, so that the tasks'
+  // namespaces may stay. What could not be given back, one line each.
+  std::vector<std::string> give_interfaces_back();
+  std::vector<std::string> give_all_back();
+
+ private:
+  Status run(const Action& action);
+  template <class Choose>
+  std::vector<std::string> give_back(Choose choose);
+  Result<NetworkDevice> add_vf(const NetnsFile& netns, const std::string& netdev, const Port& pf);
+  Result<NetworkDevice> add_child(const NetnsFile& netns, const std::string& netdev, const Port& port);
+  Result<VfIdentity> claim_vf(const Port& pf, FreeVf& taken);
+  Result<std::string> claim_address();
+  NetnsFile netns_of(unsigned task) const;
+
+  Kernel& kernel_;
+  Node& node_;
+  StepJournal& journal_;
+  Settings settings_;
+  SiteConfig site_;
+  std::string node_name_, owner_, directory_;
+  bool private_ = false, exclusive_ = false;
+  std::map<NetnsFile, std::vector<NetworkDevice>> devices_;  // of the namespaces that were made
+};
+
+// Whether the mode gives a task a network namespace of its own.
+bool is_private(Mode mode);
+
+}  // namespace cib

@@ -1,0 +1,211 @@
+// Modes vf and ipoib on the node in memory: who gets which interface, and that all of it comes back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/step_fixture.hpp"
+
+namespace cib::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+struct PrivateNetwork : testing::Test {
+  PrivateNetwork() {
+    node.site.modes = {Mode::verbs, Mode::vf, Mode::ipoib};
+    node.site.vf.generate_guids = true;
+    node.add_vfs(2);
+    node.exclusive = true;
+    vfs_before = node.vfs;
+  }
+  void start(const std::string& option) {
+    node.exclusive = !option.starts_with("ipoib");
+    step.emplace(facts(option), node, node, node, node);
+    fork_tasks(*step);
+  }
+  void end() {
+    for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
+    (void)step->finish();
+  }
+  void expect_as_before() {
+    EXPECT_EQ(node.vfs, vfs_before);
+    EXPECT_THAT(node.network_namespaces, IsEmpty());
+    EXPECT_THAT(node.claimed, IsEmpty());
+    EXPECT_THAT(node.ipoib_children, IsEmpty());
+    EXPECT_THAT(node.relayed, IsEmpty());
+    EXPECT_THAT(node.journals, IsEmpty());
+  }
+  FakeNode node{four_tasks};
+  std::optional<Step> step;
+  std::vector<FakeVf> vfs_before;
+};
+
+TEST_F(PrivateNetwork, EachTaskHasAVfOfTheNearestPfInANetworkOfItsOwn) {
+  start("vf");
+  std::set<NetnsFile> networks;
+  for (unsigned id = 0; id < four_tasks; ++id) networks.insert(node.task(id).netns);
+  EXPECT_THAT(networks, SizeIs(4)) << "before the tasks are themselves";
+  release_tasks(*step);
+  std::set<std::string> devices;
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    ASSERT_EQ(node.task(id).answer, "granted");
+    ASSERT_THAT(node.task(id).devices, SizeIs(1));
+    const std::string device = *node.task(id).devices.begin();
+    const auto vf =
+        std::find_if(node.vfs.begin(), node.vfs.end(), [&](const FakeVf& v) { return v.rdma == device; });
+    ASSERT_NE(vf, node.vfs.end());
+    EXPECT_EQ(vf->identity.physfn.bus, id < 2 ? 0x20 : 0x21) << "the PF of its NUMA node";
+    EXPECT_EQ(vf->rdma_in, node.task(id).netns);
+    EXPECT_EQ(vf->netdev_in, node.task(id).netns);
+    EXPECT_NE(vf->settings.port_guid, 0U);
+    EXPECT_EQ(node.task(id).environment["UCX_NET_DEVICES"], device + ":1");
+    EXPECT_EQ(node.task(id).environment["NCCL_IB_HCA"], "=" + device + ":1") << "it sees no other";
+    EXPECT_EQ(node.task(id).environment["CONTAINER_IB_NETDEV"], "ib0");
+    EXPECT_EQ(node.task(id).environment["CONTAINER_IB_MODE"], "vf");
+    devices.insert(device);
+  }
+  EXPECT_THAT(devices, SizeIs(4));
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, TheTasksOfANodeMayShareOne) {
+  start("vf,scope=node");
+  release_tasks(*step);
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    EXPECT_EQ(node.task(id).answer, "granted");
+    EXPECT_EQ(node.task(id).netns, node.task(0).netns);
+    EXPECT_THAT(node.task(id).devices, SizeIs(2)) << "a VF of each PF that a task uses";
+    EXPECT_EQ(node.task(id).environment["CONTAINER_IB_NETDEV"], id < 2 ? "ib0" : "ib1");
+  }
+  EXPECT_THAT(node.claimed, SizeIs(2));
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, ATaskGoesToAFartherPfWhenTheNearOneHasNoVfLeft) {
+  node.claimed[node.vfs[0].identity.pci.text()] = "another step";
+  start("vf");
+  release_tasks(*step);
+  EXPECT_THAT(*node.task(0).answer, AllOf(StartsWith("refused: "), HasSubstr("VF")))
+      << "three VFs for four tasks";
+  EXPECT_THAT(node.claimed, SizeIs(1)) << "the other step's";
+  end();
+  node.claimed.clear();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, WaitsForAVfThatAnotherStepHas) {
+  const std::string taken = node.vfs[0].identity.pci.text();
+  node.claimed[taken] = "another step";
+  start("vf,wait=60");
+  release_tasks(*step);
+  EXPECT_TRUE(step->waits_for_vfs());
+  EXPECT_FALSE(node.task(0).answer);
+  step->try_again();
+  EXPECT_TRUE(step->waits_for_vfs());
+  node.claimed.erase(taken);
+  step->try_again();
+  EXPECT_FALSE(step->waits_for_vfs());
+  EXPECT_EQ(node.task(0).answer, "granted");
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, GivesUpWaitingInTheEnd) {
+  node.claimed[node.vfs[0].identity.pci.text()] = "another step";
+  start("vf,wait=1");
+  release_tasks(*step);
+  step->give_up_waiting();
+  EXPECT_THAT(*node.task(0).answer, StartsWith("refused: "));
+}
+
+TEST_F(PrivateNetwork, IpoibGivesAChildOfTheChosenPort) {
+  start("ipoib");
+  release_tasks(*step);
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    EXPECT_EQ(node.task(id).answer, "granted");
+    EXPECT_THAT(node.task(id).devices, ElementsAre(id < 2 ? "mlx5_0" : "mlx5_1")) << "the HCA's own uverbs";
+  }
+  EXPECT_THAT(node.ipoib_children, SizeIs(4));
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, IpoibIsRefusedInTheExclusiveMode) {
+  start("vf");
+  node.exclusive = true;
+  Step other(facts("ipoib"), node, node, node, node);
+  fork_tasks(other);
+  release_tasks(other);
+  EXPECT_THAT(*node.task(0).answer, HasSubstr("needs the RDMA subsystem's shared mode"));
+  EXPECT_EQ(node.task(0).netns, "") << "nothing was made";
+}
+
+TEST_F(PrivateNetwork, APkeyThatThePortLacksIsRefusedBeforeAnythingIsMade) {
+  node.site.pkeys = {0x8005};
+  start("ipoib,pkey=0x8005");
+  release_tasks(*step);
+  EXPECT_THAT(*node.task(0).answer, HasSubstr("partition"));
+  EXPECT_THAT(node.ipoib_children, IsEmpty());
+}
+
+TEST_F(PrivateNetwork, NoCarrierIsAnErrorWithTheLikelyReason) {
+  node.carrier = false;
+  start("ipoib");
+  release_tasks(*step);
+  EXPECT_THAT(*node.task(0).answer, AllOf(StartsWith("refused: "), HasSubstr("subnet manager")));
+  EXPECT_THAT(node.ipoib_children, IsEmpty());
+}
+
+TEST_F(PrivateNetwork, AddressesComeFromTheNodesPartOfThePool) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
+  start("ipoib");
+  release_tasks(*step);
+  std::set<std::string> addresses;
+  for (unsigned id = 0; id < four_tasks; ++id)
+    addresses.insert(node.task(id).environment["CONTAINER_IB_ADDRESS"]);
+  EXPECT_THAT(addresses, ElementsAre("10.40.0.1/16", "10.40.0.2/16", "10.40.0.3/16", "10.40.0.4/16"));
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, PmixIsRelayedOnceForEachNetwork) {
+  start("ipoib,scope=node");
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    TaskFacts task;
+    task.pmix_servers = {"slurm.pmix.17.0.0;tcp4://127.0.0.1:34567",
+                         "slurm.pmix.17.0.0;tcp4://127.0.0.1:34567"};
+    step->task_ready(id, task);
+  }
+  EXPECT_THAT(node.relayed, SizeIs(1));
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, AutoTakesTheFirstModeThatTheNodeCanDo) {
+  node.site.auto_modes = {Mode::ipoib, Mode::vf};
+  start("auto");  // on a node in exclusive mode
+  release_tasks(*step);
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_MODE"], "vf");
+}
+
+TEST_F(PrivateNetwork, MpirunsHelperStaysInTheNodesNetwork) {
+  auto f = facts("vf");
+  f.local_tasks = 1;
+  f.daemon_step = true;
+  Step helper(f, node, node, node, node);
+  helper.prepare();
+  helper.task_has_namespace(0);
+  helper.task_started(0, mask_of(0), {{"task_pid", "1000"}});
+  helper.task_ready(0, {});
+  EXPECT_EQ(node.task(0).netns, "");
+  EXPECT_EQ(node.task(0).answer, "granted");
+}
+
+}  // namespace
+}  // namespace cib::test

@@ -1,0 +1,72 @@
+"""Mode ipoib: a child of the chosen HCA's IPoIB interface in each task's own network namespace."""
+
+import contextlib
+
+from cluster import PINGPONG, journals, must, run, sh, srun, testbed, wait_until, write
+from test_deaths import BackgroundStep
+
+INSTANCE = "ctest ctest-trixie"
+
+SITE = "/etc/slurm/container-ib.conf"
+
+
+@contextlib.contextmanager
+def site():
+    """The modes allowed on both nodes, beside what the testbed has in the file."""
+    original = {node: must(run(node, "cat", SITE)).out for node in ("n0", "n1")}
+    more = '[modes]\nallow = ["verbs", "ipoib"]\n[pkeys]\nallow = [0x8001, 0x8005]\n[timeouts]\ncarrier_s = 3\n'
+    for node, text in original.items():
+        write(node, SITE, more + text)
+    try:
+        yield
+    finally:
+        for node, text in original.items():
+            write(node, SITE, text)
+
+
+def children():
+    """IPoIB interfaces with a parent, on the nodes and in the guest itself, where the kernel sends what outlived its namespace."""
+    return [line for node in ("n0", "n1", "host") for line in must(sh(node, "ip -o link | grep -E 'ib[^@]*@|: (cib|dev)'; true")).lines]
+
+
+def test_mpi_over_two_nodes_is_native_and_the_children_go():
+    with site():
+        done = must(srun("-N2", "-n2", "--mpi=pmix", "--container-ib=ipoib,rails=1,report=full", "sh", "-c", f"ip -o link >&2; exec {PINGPONG}", timeout=120))
+        assert '"ranks": 2' in done.out and done.err.count("ib0@") == 2, done
+        for node in ("n0", "n1"):
+            assert any(line.startswith(f"container-ib: {node}: native:") for line in done.ours()), done
+        wait_until(lambda: children() == [], 20, "no child is left")
+
+
+def test_the_partition_is_the_one_that_was_asked_for():
+    with site():
+        done = must(srun("-n1", "-w", "n0", "--container-ib=ipoib,rails=1,pkey=0x8001", "sh", "-c", "ip -d link show ib0; echo $UCX_IB_PKEY"))
+        assert "pkey 0x8001" in done.out and done.lines[-1] == "0x0001", done
+        refused = srun("-n1", "-w", "n0", "--container-ib=ipoib,rails=1,pkey=0x8005", "true")
+        assert refused.status != 0 and "is not in the partition" in "\n".join(refused.ours()), refused
+        refused = srun("-n1", "-w", "n0", "--container-ib=ipoib,rails=1,pkey=0x8002", "true")
+        assert refused.status != 0 and "pkey=0x8002 is not allowed at this site" in "\n".join(refused.ours()), refused
+        assert children() == []
+
+
+def test_no_subnet_manager_is_named_as_the_reason_for_no_carrier():
+    with site():
+        must(testbed("fabric", "n0", "sm=off"))
+        try:
+            refused = srun("-n1", "-w", "n0", "--container-ib=ipoib,rails=1,pkey=0x8001", "true")
+        finally:
+            must(testbed("fabric", "n0", "sm=on"))
+        assert refused.status != 0 and "has no carrier after 3 s: the subnet manager" in "\n".join(refused.ours()), refused
+        wait_until(lambda: children() == [], 20, "no child is left")
+
+
+def test_whoever_is_killed_no_child_is_left():
+    sleepers = ("-n2", "--container-ib=ipoib,rails=1", "sh", "-c", "sleep 300; true")
+    with site():
+        with BackgroundStep(*sleepers) as step:
+            must(run("n0", "kill", "-9", step.pid("slurmstepd")))
+            wait_until(lambda: journals("n0") == [] and children() == [], 20, "the agent gives back what the orphans had")
+        with BackgroundStep(*sleepers) as step:
+            must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
+            assert "gave back" in must(run("n0", "container-ib", "reap")).out
+            assert children() == []
