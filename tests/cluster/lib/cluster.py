@@ -76,7 +76,7 @@ class Background:
 
     def end(self):
         """The result, once it has ended by itself."""
-        out, err = self._process.communicate(timeout=60)
+        out, err = self._process.communicate(timeout=150)
         return Result(self._process.returncode, out, err)
 
     def __enter__(self):
@@ -85,7 +85,7 @@ class Background:
     def __exit__(self, *_):
         must(sh("n0", "scancel -u alice; true"))
         try:
-            self._process.communicate(timeout=60)
+            self._process.communicate(timeout=150)
         finally:
             self._process.kill()
 
