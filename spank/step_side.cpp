@@ -95,6 +95,7 @@ std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& ar
   if (is_shell(step) && !(request && request->batch.value_or(false))) return nullptr;
 
   std::unique_ptr<StepSide> side(new StepSide(args));
+  side->network_may_be_private_ = request && may_be_private(request->mode);
   side->require_ = !request || request->require.value_or(request->mode != Mode::auto_);
   const auto started = [&]() -> Status {
     if (!args.error.empty()) return cib::error(Errc::bad_config, args.error);

@@ -31,6 +31,7 @@ class StepSide {
 
   const std::string& error() const { return error_; }  // why there is no agent; empty when there is one
   bool must_attach() const { return require_; }
+  bool network_may_be_private() const { return network_may_be_private_; }
 
  private:
   explicit StepSide(PlugstackArgs args) : args_(std::move(args)) {}
@@ -45,7 +46,7 @@ class StepSide {
   UniqueFd lifeline_;
   std::vector<UniqueFd> task_ends_;
   std::string error_;
-  bool require_ = true;
+  bool require_ = true, network_may_be_private_ = true;
   bool silent_ = false;  // it was waited for in vain once: not again, or a wait for each task would add up
   std::uint32_t job_ = 0;
 };

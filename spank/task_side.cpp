@@ -160,7 +160,7 @@ int enter_task(spank_t spank, StepSide& step) {
   channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
   if (!step.error().empty()) return 0;  // told in task_init
   auto status = make_mount_namespace();
-  if (status.ok()) status = enter_network();
+  if (status.ok() && step.network_may_be_private()) status = enter_network();
   if (status.ok()) status = report_variables(spank, false);
   if (!status.ok()) {
     channel.reset();

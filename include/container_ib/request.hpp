@@ -44,6 +44,10 @@ const std::vector<std::string_view>& mode_names();
 // Whether this version has the mode: ok, or an error of code unsupported that names what it has.
 Status check_mode(Mode mode);
 
+// Whether a task that asks for this mode may end up in a network namespace of its own. If so it waits in
+// task_init_privileged, as root, to be told; auto is the site's choice.
+bool may_be_private(Mode mode);
+
 // Strict and total: any text of any length gives a Request or an error of code bad_request whose text names
 // the operand and what is allowed. Empty text means "auto". Each key at most once.
 Result<Request> parse_request(std::string_view text);

@@ -86,6 +86,8 @@ void Step::task_started(unsigned task, CpuSet mask, std::map<std::string, std::s
 void Step::task_has_namespace(unsigned task) {
   Task& t = task_[task];
   t.has_namespace = true;
+  const auto request = parse_request(facts_.option);
+  if (request && !may_be_private(request->mode)) return;
   NetnsFile netns;
   if (!failure_ && network_.is_private()) {
     auto made = network_.join(task);

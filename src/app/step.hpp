@@ -52,7 +52,7 @@ class Step {
   bool needs_relay() const { return network_.is_private() && !failure_; }
   void relay_started(Status status);
   void task_started(unsigned task, CpuSet mask, std::map<std::string, std::string> process);
-  void task_has_namespace(unsigned task);  // answered with the network that it is to enter
+  void task_has_namespace(unsigned task);  // answered with its network if may_be_private()
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
   void task_left(unsigned task);                            // it will not send anything more

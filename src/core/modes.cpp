@@ -47,6 +47,8 @@ const std::vector<std::string_view>& mode_names() {
   return names;
 }
 
+bool may_be_private(Mode mode) { return mode != Mode::verbs && mode != Mode::none; }
+
 Status check_mode(Mode mode) {
   std::vector<std::string_view> available;
   for (const auto& entry : modes) {

@@ -1,6 +1,7 @@
 // In the agent's place: sends each task on without InfiniBand, with what it said of its devices as the
 // reason.
 #include "adapters/linux/seqpacket.hpp"
+#include "container_ib/request.hpp"
 
 namespace {
 
@@ -9,11 +10,11 @@ using namespace cib;
 constexpr int lifeline = 3, patience_ms = 10'000;
 
 // Until the task is ready; what came before that is the other tests' business.
-void answer(int channel) {
+void answer(int channel, bool network) {
   for (;;) {
     const auto frame = receive_frame(channel, patience_ms);
     if (!frame || frame->size == 0) return;
-    if (wire::read_frame<wire::Namespaces>(frame->bytes.data(), frame->size))
+    if (network && wire::read_frame<wire::Namespaces>(frame->bytes.data(), frame->size))
       (void)send_frame(channel, wire::Network{}, patience_ms);
     const auto ready = wire::read_frame<wire::Ready>(frame->bytes.data(), frame->size);
     if (!ready) continue;
@@ -27,10 +28,14 @@ void answer(int channel) {
 }  // namespace
 
 int main() {
-  (void)receive_frame(lifeline, patience_ms);  // start
+  const auto first = receive_frame(lifeline, patience_ms);
+  if (!first) return 1;
+  const auto start = wire::read_frame<wire::Start>(first->bytes.data(), first->size);
+  const auto request = parse_request(start ? start->option.get() : "");
+  const bool network = request && may_be_private(request->mode);
   const auto channels = receive_frame(lifeline, patience_ms);
   if (!channels) return 1;
-  for (const UniqueFd& channel : channels->fds) answer(channel.get());
+  for (const UniqueFd& channel : channels->fds) answer(channel.get(), network);
   while (true) {
     const auto frame = receive_frame(lifeline, patience_ms);
     if (!frame || frame->size == 0) return 0;
