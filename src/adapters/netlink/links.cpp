@@ -66,7 +66,7 @@ Link read_link(nlmsghdr* header) {
 template <class T>
 std::optional<T> vf_value(nlattr* attribute) {
   if (attribute == nullptr || ::nla_len(attribute) < static_cast<int>(sizeof(T))) return {};
-  T value;
+  T value{};
   std::memcpy(&value, ::nla_data(attribute), sizeof value);
   return value;
 }

@@ -15,7 +15,7 @@ constexpr long receive_timeout_s = 5;
 constexpr int dump_attempts = 5;
 
 struct Answer {
-  const std::function<void(nlmsghdr*)>* see;
+  const std::function<void(nlmsghdr*)>* see = nullptr;
   int kernel_errno = 0;
   bool changed = false;
 };
