@@ -41,7 +41,7 @@ enum class Kind : std::uint16_t {
   // relay -> agent, on its control socket
   serving,  // once, when it is confined; else refuse, and it ends
   // agent -> relay; end ends it
-  listener,  // + file descriptors: listening socket, pidfd of its task
+  listener,  // + file descriptors: listening socket, pidfd of who it is for
   // agent -> slurmstepd and agent -> task
   line,  // one line for the user
   end,

@@ -123,14 +123,14 @@ Status StepTasks::start_relay() {
   return {};
 }
 
-Status StepTasks::relay(unsigned, const NetnsFile& file, const TcpEndpoint& endpoint) {
+Status StepTasks::relay(const NetnsFile& file, const TcpEndpoint& endpoint) {
   if (relayed_.contains({file, endpoint})) return {};
   if (!relay_) return error(Errc::bug, "there is no relay");
   CIB_CHECK(check_listening(stepd_.get(), endpoint));
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
   CIB_TRY(const UniqueFd listener, listen_in_network(netns.get(), endpoint));
-  CIB_CHECK(
-      relay_listener(*relay_, listener.get(), stepd_.get(), endpoint));  // the node's tasks may share it
+  // Until slurmstepd ends, and not a task: the tasks of a node may share the namespace.
+  CIB_CHECK(relay_listener(*relay_, listener.get(), stepd_.get(), endpoint));
   relayed_.insert({file, endpoint});
   return {};
 }

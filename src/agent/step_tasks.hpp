@@ -41,7 +41,7 @@ class StepTasks final : public Tasks {
   Status start_relay();
 
   Status give_network(unsigned task, const NetnsFile& netns) override;
-  Status relay(unsigned task, const NetnsFile& netns, const TcpEndpoint& endpoint) override;
+  Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override;
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;

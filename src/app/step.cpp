@@ -32,6 +32,7 @@ void Step::prepare() {
 // it from the job's environment), so it is parsed and authorised again.
 Status Step::read_site_and_node() {
   CIB_TRY(Request request, parse_request(facts_.option));
+  network_may_be_private_ = may_be_private(request.mode);
   require_ = request.require.value_or(request.mode != Mode::auto_);
   CIB_CHECK(check_mode(request.mode));
   CIB_TRY(site_, node_.site_config(facts_.config_path));
@@ -86,8 +87,7 @@ void Step::task_started(unsigned task, CpuSet mask, std::map<std::string, std::s
 void Step::task_has_namespace(unsigned task) {
   Task& t = task_[task];
   t.has_namespace = true;
-  const auto request = parse_request(facts_.option);
-  if (request && !may_be_private(request->mode)) return;
+  if (!network_may_be_private_) return;
   NetnsFile netns;
   if (!failure_ && network_.is_private()) {
     auto made = network_.join(task);
@@ -244,7 +244,7 @@ Status Step::relay_pmix(unsigned id, const Task& task) {
     servers.insert(*endpoint);
   }
   for (const TcpEndpoint& endpoint : servers) {
-    auto status = tasks_.relay(id, task.devices.front().netns, endpoint);
+    auto status = tasks_.relay(task.devices.front().netns, endpoint);
     if (!status) return std::move(status).error().in("relay PMIx for task " + std::to_string(id));
   }
   return {};

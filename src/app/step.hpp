@@ -129,6 +129,8 @@ class Step {
   SiteConfig site_;
   Settings settings_;
   bool require_ = true;
+  bool network_may_be_private_ =
+      true;  // as the plugin reads the option, which has the tasks wait for an answer
   Inventory inventory_;
   Assignment assignment_;
   std::vector<Task> task_;

@@ -60,7 +60,7 @@ Status FakeNode::give_network(unsigned task, const NetnsFile& netns) {
   return change("give network", [&] { tasks_[task].netns = netns; });
 }
 
-Status FakeNode::relay(unsigned, const NetnsFile& netns, const TcpEndpoint& endpoint) {
+Status FakeNode::relay(const NetnsFile& netns, const TcpEndpoint& endpoint) {
   return change("relay", [&] { relayed.insert({netns, endpoint}); });
 }
 

@@ -90,7 +90,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Status revert(const Action& action) override;
   // Port Tasks
   Status give_network(unsigned task, const NetnsFile& netns) override;
-  Status relay(unsigned task, const NetnsFile& netns, const TcpEndpoint& endpoint) override;
+  Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override { relayed.clear(); }
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;

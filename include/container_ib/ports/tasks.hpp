@@ -24,9 +24,9 @@ class Tasks {
   // namespace and sees its devices in /sys; empty: it stays in the node's.
   virtual Status give_network(unsigned task, const NetnsFile& netns) = 0;
 
-  // Makes slurmstepd's endpoint reachable at the same address and port in that network namespace, until the
-  // task ends. Denied when slurmstepd does not listen there. Nothing to do where it was made before.
-  virtual Status relay(unsigned task, const NetnsFile& netns, const TcpEndpoint& endpoint) = 0;
+  // Makes slurmstepd's endpoint reachable at the same address and port in that network namespace, until
+  // end_relay(). Denied when slurmstepd does not listen there. Nothing to do where it was made before.
+  virtual Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) = 0;
   // No namespace is held by the relay any more.
   virtual void end_relay() = 0;
 
