@@ -2,6 +2,7 @@
 #pragma once
 
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@ namespace cib {
 // Untrusted text as one line of a message may show it: anything but printable ASCII as \xNN, cut to `limit`
 // characters with "..." behind.
 std::string printable(std::string_view text, std::size_t limit = 80);
+
+// The lowest `digits` hexadecimal digits of a number: "00ff".
+std::string hex(std::uint64_t value, unsigned digits);
 
 // "a, b, c"
 std::string join(const std::vector<std::string>& words, std::string_view separator = ", ");

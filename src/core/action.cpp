@@ -21,12 +21,6 @@ Fields with(Fields fields, Fields more) {
   return fields;
 }
 
-std::string hex4(unsigned value) {
-  std::string text = "0x";
-  for (int shift = 12; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 0xf];
-  return text;
-}
-
 }  // namespace
 
 std::string Action::field(const std::string& key) const {
@@ -69,11 +63,9 @@ Action make_vf_link(const VfIdentity& vf, const NetnsFile& netns, const std::str
 }
 
 std::string temporary_link_name(const std::string& owner) {
-  std::string name = "cib";
   Hash hash;
   hash.add(owner);
-  for (int shift = 60; shift > 12; shift -= 4) name += "0123456789abcdef"[hash.number() >> shift & 0xf];
-  return name;
+  return "cib" + hex(hash.number() >> 16, 12);
 }
 
 Action make_ipoib_child(const IpoibPlan& plan) {
@@ -85,7 +77,7 @@ Action make_ipoib_child(const IpoibPlan& plan) {
                  {"temporary", plan.temporary},
                  {"owner", plan.owner},
                  {"connected", plan.connected ? "yes" : "no"}}};
-  if (plan.pkey) action.fields["pkey"] = hex4(*plan.pkey);
+  if (plan.pkey) action.fields["pkey"] = "0x" + hex(*plan.pkey, 4);
   return action;
 }
 

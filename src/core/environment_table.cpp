@@ -112,11 +112,7 @@ std::string unambiguous_device(const In& in) {
   return std::string(device);
 }
 
-std::string hex4(unsigned value) {
-  std::string text = "0x";
-  for (int shift = 12; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 0xf];
-  return text;
-}
+std::string hex4(unsigned value) { return "0x" + hex(value, 4); }
 
 // UCX wants the 15 bits of the partition without the membership bit.
 std::string partition(const In& in) { return in.pkey ? hex4(*in.pkey & 0x7fffU) : std::string(); }

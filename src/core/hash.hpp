@@ -1,14 +1,13 @@
 // A hash that is the same on every machine and in every release.
 #pragma once
 
-#include <array>
 #include <bit>
 #include <cstdint>
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "container_ib/model.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -38,9 +37,7 @@ class Hash {
 
   std::uint64_t number() const { return state_; }
   std::string text() const {  // eight hexadecimal digits
-    std::array<char, 16> digits{};
-    std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(state_ ^ state_ >> 32));
-    return digits.data();
+    return hex(state_ ^ state_ >> 32, 8);
   }
 
  private:

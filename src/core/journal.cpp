@@ -27,12 +27,6 @@ std::uint32_t crc32(std::string_view bytes) {
   return ~crc;
 }
 
-std::string hex(std::uint32_t value, int digits) {
-  std::string text;
-  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 0xf];
-  return text;
-}
-
 bool plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("_-.,:/*@+").find(c) != std::string_view::npos;

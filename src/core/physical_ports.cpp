@@ -3,6 +3,8 @@
 #include <map>
 #include <set>
 
+#include "container_ib/text.hpp"
+
 namespace cib {
 
 namespace {
@@ -12,12 +14,6 @@ using Slot = std::tuple<std::uint32_t, std::uint8_t, std::uint8_t>;  // domain, 
 Slot slot_of(const PciAddress& pci) { return {pci.domain, pci.bus, pci.device}; }
 
 bool is_mlx5(const Port& port) { return port.driver.starts_with("mlx5"); }
-
-std::string hex16(std::uint64_t value) {
-  std::string text = "0x";
-  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 0xf];
-  return text;
-}
 
 // Socket-direct and multi-host cards show one connector as functions in several slots, which then have one
 // SysImageGUID; the function number tells the connectors of such a card apart. Only for mlx5: two independent
@@ -37,7 +33,7 @@ std::string own_name(const Port& port, const std::set<std::uint64_t>& cards) {
   const std::string number = ":" + std::to_string(port.number);
   if (!port.pci) return port.device + number;
   if (cards.contains(port.sys_image_guid))
-    return hex16(port.sys_image_guid) + "." + std::to_string(port.pci->function) + number;
+    return "0x" + hex(port.sys_image_guid, 16) + "." + std::to_string(port.pci->function) + number;
   return port.pci->text() + number;
 }
 

@@ -15,11 +15,7 @@ std::string mode_list(const std::vector<Mode>& modes) {
   return join(names);
 }
 
-std::string pkey_text(std::uint16_t pkey) {
-  std::string text = "0x";
-  for (int shift = 12; shift >= 0; shift -= 4) text += "0123456789abcdef"[pkey >> shift & 0xf];
-  return text;
-}
+std::string pkey_text(std::uint16_t pkey) { return "0x" + hex(pkey, 4); }
 
 Result<Mode> choose_mode(Mode asked, const SiteConfig& site) {
   if (asked == Mode::none) return asked;

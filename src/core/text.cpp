@@ -52,6 +52,12 @@ std::string printable(std::string_view text, std::size_t limit) {
   return shown;
 }
 
+std::string hex(std::uint64_t value, unsigned digits) {
+  std::string text;
+  while (digits-- > 0) text += "0123456789abcdef"[value >> (4 * digits) & 0xf];
+  return text;
+}
+
 std::string join(const std::vector<std::string>& words, std::string_view separator) {
   return join_any(words, separator);
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "container_ib/inventory.hpp"
+#include "container_ib/text.hpp"
 #include "linux/unique_fd.hpp"
 #include "sysfs/small_files.hpp"
 
@@ -25,11 +26,7 @@ class Hash {
     for (const char c : text) step(static_cast<unsigned char>(c));
     step(0x100);
   }
-  std::string text() const {
-    std::string digits;
-    for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[state_ >> shift & 0xf];
-    return digits;
-  }
+  std::string text() const { return hex(state_, 16); }
 
  private:
   void step(unsigned value) {

@@ -11,11 +11,7 @@ namespace {
 
 constexpr std::int64_t max_seconds = 3600;
 
-std::string pkey_text(std::int64_t pkey) {
-  std::string text = "0x";
-  for (int shift = 12; shift >= 0; shift -= 4) text += "0123456789abcdef"[pkey >> shift & 0xf];
-  return text;
-}
+std::string pkey_text(std::int64_t pkey) { return "0x" + hex(static_cast<std::uint64_t>(pkey), 4); }
 
 // Written as 0x8001 or as "0x8001".
 std::optional<std::uint16_t> pkey_of(const toml::node& node) {
