@@ -1,8 +1,6 @@
 """Mode ipoib: a child of the chosen HCA's IPoIB interface in each task's own network namespace."""
 
-import contextlib
-
-from cluster import PINGPONG, journals, must, run, sh, srun, testbed, wait_until, write
+from cluster import PINGPONG, contents, journals, must, run, sh, srun, testbed, wait_until
 from test_deaths import BackgroundStep
 
 INSTANCE = "ctest ctest-trixie"
@@ -10,18 +8,12 @@ INSTANCE = "ctest ctest-trixie"
 SITE = "/etc/slurm/container-ib.conf"
 
 
-@contextlib.contextmanager
+MODES = '[modes]\nallow = ["verbs", "ipoib"]\n[pkeys]\nallow = [0x8001, 0x8005]\n[timeouts]\ncarrier_s = 3\n'
+
+
 def site():
-    """The modes allowed on both nodes, beside what the testbed has in the file."""
-    original = {node: must(run(node, "cat", SITE)).out for node in ("n0", "n1")}
-    more = '[modes]\nallow = ["verbs", "ipoib"]\n[pkeys]\nallow = [0x8001, 0x8005]\n[timeouts]\ncarrier_s = 3\n'
-    for node, text in original.items():
-        write(node, SITE, more + text)
-    try:
-        yield
-    finally:
-        for node, text in original.items():
-            write(node, SITE, text)
+    """The modes allowed, beside what the testbed has in the file."""
+    return contents(SITE, MODES + must(run("n0", "cat", SITE)).out)
 
 
 def children():

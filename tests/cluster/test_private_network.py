@@ -7,7 +7,7 @@ import pathlib
 import threading
 import time
 
-from cluster import PINGPONG, journals, must, run, sh, srun, wait_until, write
+from cluster import PINGPONG, contents, journals, must, run, sh, srun, wait_until
 from test_deaths import BackgroundStep
 
 INSTANCE = "ctest-vf"
@@ -23,14 +23,8 @@ guids = "generate"
 """
 
 
-@contextlib.contextmanager
 def site(more=""):
-    original = must(run("n0", "cat", SITE)).out
-    write("n0", SITE, CONF + more)
-    try:
-        yield
-    finally:
-        write("n0", SITE, original)
+    return contents(SITE, CONF + more)
 
 
 def picture():
