@@ -84,6 +84,12 @@ Result<std::uint32_t> read_mask(pid_t pid, std::array<std::uint64_t, wire::max_m
   return words;
 }
 
+// Whether the task may run where slurmstepd may: without task plugins Slurm binds nothing.
+bool has_own_mask(const wire::TaskStarted& task) {
+  std::array<std::uint64_t, wire::max_mask_words> own{};
+  return read_mask(0, own).ok() && own == task.mask;
+}
+
 }  // namespace
 
 std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& args) {
@@ -169,6 +175,7 @@ void StepSide::task_started(spank_t spank) {
     message.pid = pid;
     CIB_TRY(const UniqueFd pidfd, open_pidfd(pid));
     CIB_TRY(message.words, read_mask(pid, message.mask));
+    message.inherited = has_own_mask(message) ? 1 : 0;
     const int fd = pidfd.get();
     return tell_agent(message, std::span(&fd, 1));
   };

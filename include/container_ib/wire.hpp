@@ -104,7 +104,7 @@ struct TaskStarted {
   std::uint32_t task = 0;
   std::int32_t pid = 0;
   std::uint32_t words = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t inherited = 0;  // 1: the mask is slurmstepd's own, nothing bound the task
   std::array<std::uint64_t, max_mask_words> mask{};
 };
 

@@ -173,7 +173,7 @@ void Agent::on_task_started(Frame& frame) {
     return;
   }
   step_->task_started(task, CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
-                      std::move(process).value());
+                      message->inherited == 0, std::move(process).value());
   if (auto status = watch(tasks_->pidfd(task), Source::process, task); !status)
     log_error(status.error().message());
 }

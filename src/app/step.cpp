@@ -79,8 +79,9 @@ void Step::relay_started(Status status) {
   if (!status) fail(std::move(status).error());
 }
 
-void Step::task_started(unsigned task, CpuSet mask, std::map<std::string, std::string> process) {
+void Step::task_started(unsigned task, CpuSet mask, bool bound, std::map<std::string, std::string> process) {
   task_[task].mask = std::move(mask);
+  task_[task].bound = bound;
   task_[task].process = std::move(process);
 }
 
@@ -184,13 +185,16 @@ void Step::give_up_waiting() {
 }
 
 Status Step::place_tasks() {
+  auto options = placement_options(settings_, site_, facts_.node_name);
+  // A list of ports costs nothing, but each port of a private network is a VF or a child.
+  const bool may_roam = options.rails == 0 && !network_may_be_private_;
   std::vector<LocalTask> tasks;
   for (unsigned id = 0; id < task_.size(); ++id) {
     const Task& t = task_[id];
     if (t.progress == Progress::dead) continue;
-    tasks.push_back({id, t.mask, visible_gpus(inventory_, t.facts.gpus), split_list(t.facts.nics)});
+    tasks.push_back(
+        {id, t.mask, visible_gpus(inventory_, t.facts.gpus), split_list(t.facts.nics), t.bound || !may_roam});
   }
-  auto options = placement_options(settings_, site_, facts_.node_name);
   if (settings_.mode == Mode::vf) {
     CIB_TRY(options.free_vfs, network_.capacity(inventory_));
     options.shared_vfs = settings_.scope == Scope::node;

@@ -51,7 +51,8 @@ class Step {
   // what came of starting it.
   bool needs_relay() const { return network_.is_private() && !failure_; }
   void relay_started(Status status);
-  void task_started(unsigned task, CpuSet mask, std::map<std::string, std::string> process);
+  // `bound`: its mask is not just slurmstepd's own.
+  void task_started(unsigned task, CpuSet mask, bool bound, std::map<std::string, std::string> process);
   void task_has_namespace(unsigned task);  // answered with its network if may_be_private()
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
@@ -85,6 +86,7 @@ class Step {
     Progress progress = Progress::forked;
     bool has_namespace = false;
     CpuSet mask;
+    bool bound = true;
     std::map<std::string, std::string> process;
     TaskFacts facts;
     std::vector<std::size_t> ports;      // indexes in the inventory, as placed

@@ -197,7 +197,7 @@ Score Comparison::score(const std::vector<TaskPlacement>& placed) const {
   double sum = 0;
   std::size_t pairs = 0, far = 0;
   for (std::size_t i = 0; i < placed.size(); ++i) {
-    const auto location = q.distances.locate(q.tasks[i].mask);
+    const auto location = q.distances.locate(q.tasks[i].mask, q.tasks[i].bound);
     const auto distance = q.distances.to_ports(location, {});
     for (const std::size_t port : placed[i].ports) {
       const std::size_t index = q.eligible.by_origin.at(port);

@@ -67,9 +67,9 @@ Distances::Distances(const Inventory& node, const std::vector<Port>& ports) : no
   }
 }
 
-TaskLocation Distances::locate(const CpuSet& mask) const {
+TaskLocation Distances::locate(const CpuSet& mask, bool bound) const {
   TaskLocation location;
-  location.unbound = mask.empty();
+  location.unbound = !bound;
   location.everywhere = true;
   unsigned divisor = 0;
   for (std::size_t i = 0; i < node_.numa_nodes.size(); ++i) {
@@ -78,7 +78,9 @@ TaskLocation Distances::locate(const CpuSet& mask) const {
     location.everywhere = location.everywhere && common == cpus.count();
     divisor = std::gcd(divisor, common);
     if (common != 0) location.weights.emplace_back(i, common);
+    location.unbound = location.unbound && (common != 0 || cpus.empty());
   }
+  location.unbound = location.unbound || mask.empty();
   location.everywhere = location.everywhere && location.weights.size() > 1;
   for (auto& [index, count] : location.weights) count /= std::max(divisor, 1U);
   return location;

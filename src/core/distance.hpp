@@ -22,7 +22,7 @@ using NumaWeights = std::vector<std::pair<std::size_t, unsigned>>;
 // Where a task is.
 struct TaskLocation {
   NumaWeights weights;
-  bool unbound = false;     // it has no mask at all
+  bool unbound = false;     // it has no mask, or nothing chose it and it is of all NUMA nodes
   bool everywhere = false;  // all of several NUMA nodes, which is as good as unbound: no port is nearer
 
   auto operator<=>(const TaskLocation&) const = default;
@@ -40,7 +40,7 @@ class Distances {
  public:
   Distances(const Inventory& node, const std::vector<Port>& ports);
 
-  TaskLocation locate(const CpuSet& mask) const;
+  TaskLocation locate(const CpuSet& mask, bool bound) const;
   // To each port; `gpus` are the task's, empty when they do not count.
   std::vector<PortDistance> to_ports(const TaskLocation& location, const std::vector<PciAddress>& gpus) const;
   // By the CPUs alone: the same NUMA node, package, another, or unknown.

@@ -60,7 +60,7 @@ NearnessMatrix nearness_of_tasks(const Inventory& node, const std::vector<LocalT
   const Distances distances(node, ports);
   NearnessMatrix matrix;
   for (const auto& task : tasks) {
-    const auto location = distances.locate(task.mask);
+    const auto location = distances.locate(task.mask, task.bound);
     matrix.emplace_back();
     for (std::size_t port = 0; port < ports.size(); ++port)
       matrix.back().push_back(distances.locality(location.weights, port));

@@ -34,7 +34,7 @@ std::vector<TaskClass> task_classes(const Distances& distances, const std::vecto
   std::map<Key, std::size_t> known;
   std::vector<TaskClass> classes;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    TaskClass task_class{distances.locate(tasks[i].mask),
+    TaskClass task_class{distances.locate(tasks[i].mask, tasks[i].bound),
                          use_gpus ? sorted(tasks[i].gpus) : std::vector<PciAddress>(),
                          sorted(tasks[i].allowed_nics),
                          {}};

@@ -201,7 +201,7 @@ TEST_F(PrivateNetwork, MpirunsHelperStaysInTheNodesNetwork) {
   Step helper(f, node, node, node, node);
   helper.prepare();
   helper.task_has_namespace(0);
-  helper.task_started(0, mask_of(0), {{"task_pid", "1000"}});
+  helper.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
   helper.task_ready(0, {});
   EXPECT_EQ(node.task(0).netns, "");
   EXPECT_EQ(node.task(0).answer, "granted");

@@ -29,11 +29,11 @@ inline CpuSet mask_of(unsigned task) { return CpuSet({std::uint64_t{3} << (2 * t
 
 // What Slurm does in this order: forks all, makes their namespaces, binds all, then releases them into
 // task_init.
-inline void fork_tasks(Step& step) {
+inline void fork_tasks(Step& step, bool bound = true) {
   step.prepare();
   for (unsigned id = 0; id < four_tasks; ++id) step.task_has_namespace(id);
   for (unsigned id = 0; id < four_tasks; ++id)
-    step.task_started(id, mask_of(id),
+    step.task_started(id, bound ? mask_of(id) : CpuSet({0xff}), bound,
                       {{"task_pid", std::to_string(1000 + id)}, {"task_start", "7"}, {"cgroup", ""}});
 }
 

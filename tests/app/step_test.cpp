@@ -29,6 +29,17 @@ TEST(Step, GivesEachTaskTheHcaOfItsNumaNodeAndNoOther) {
   }
 }
 
+TEST(Step, TasksThatNothingBindsGetTheNodeWideListUnlessTheUserCountsThePorts) {
+  for (const auto& [option, ports] :
+       std::map<std::string, std::string>{{"verbs", "mlx5_0:1,mlx5_1:1"}, {"verbs,rails=1", "mlx5_0:1"}}) {
+    FakeNode node(four_tasks);
+    Step step(facts(option), node, node, node, node);
+    fork_tasks(step, false);
+    release_tasks(step);
+    EXPECT_EQ(node.task(0).environment["CONTAINER_IB_PORTS"], ports) << option;
+  }
+}
+
 TEST(Step, AnswersNobodyBeforeAllHaveReported) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node, node);
@@ -143,7 +154,8 @@ TEST(Step, ATaskWithoutItsOwnNamespaceIsNeverMountedInto) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node, node);
   step.prepare();
-  for (unsigned id = 0; id < four_tasks; ++id) step.task_started(id, mask_of(id), {{"task_pid", "1000"}});
+  for (unsigned id = 0; id < four_tasks; ++id)
+    step.task_started(id, mask_of(id), true, {{"task_pid", "1000"}});
   release_tasks(step);
   EXPECT_THAT(*node.task(0).answer, StartsWith("refused: "));
   EXPECT_THAT(node.task(0).devices, IsEmpty());
@@ -157,7 +169,7 @@ TEST(Step, MpirunsHelperGetsEveryPortOfTheNode) {
   Step step(f, node, node, node, node);
   step.prepare();
   step.task_has_namespace(0);
-  step.task_started(0, mask_of(0), {{"task_pid", "1000"}});
+  step.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
   step.task_ready(0, {});
   EXPECT_THAT(node.task(0).devices, ElementsAre("mlx5_0", "mlx5_1"));
   EXPECT_THAT(node.task(0).lines, testing::Contains(HasSubstr("mpirun")));

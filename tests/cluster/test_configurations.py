@@ -35,8 +35,12 @@ def test_a_private_tmp_and_all_limits_of_the_user():
 
 def test_without_cgroups_and_without_masks():
     with configured({"ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none"}):
-        done = must(srun("-N2", "-n4", "--container-ib=verbs", "sh", "-c", "echo $SLURMD_NODENAME $CONTAINER_IB_PORTS $(nproc)"))
-        # each may run on all of the node's CPUs, and gets its port by balance
+        # each may run on all of the node's CPUs: its MPI library chooses, unless the user counts the ports
+        said = ("sh", "-c", "echo $SLURMD_NODENAME $CONTAINER_IB_PORTS $(nproc)")
+        done = must(srun("-N2", "-n4", "--container-ib=verbs", *said))
+        both = {node: ",".join(f"{hca}:1" for hca in HCAS[node]) for node in NODES}
+        assert sorted(done.lines) == [f"{node} {both[node]} 2" for node in NODES for _ in range(2)], done
+        done = must(srun("-N2", "-n4", "--container-ib=verbs,rails=1", *said))
         assert sorted(done.lines) == [f"{node} {hca}:1 2" for node in NODES for hca in HCAS[node]], done
         test_mpi_between_nodes_is_native_in_the_container()
         test_slurmstepd_killed_ends_its_orphans()

@@ -255,6 +255,15 @@ TEST(Place, WithMasksOfTheWholeNodeBalanceDecides) {
   EXPECT_EQ(place(node, tasks, one_rail()).tasks[0].distance, 1550U) << "which is half far";
 }
 
+TEST(Place, AMaskThatNothingChoseIsNoMaskIfItReachesAllNumaNodes) {
+  const auto node = two_sockets();
+  auto tasks = tasks_on({0, 0, 0});
+  for (auto& inherited : tasks) inherited.bound = false;
+  tasks[1].mask = cpus(3, 4);
+  tasks[2].mask = cpus(0, 7);
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1,mlx5_1:1 mlx5_0:1,mlx5_1:1");
+}
+
 TEST(Place, MasksOfAnySizesGoTogether) {
   const auto node = two_sockets();
   auto tasks = tasks_on({0, 0, 4, 0});
