@@ -98,7 +98,9 @@ def must(result, status=0):
 
 
 def write(node, path, text, mode="644"):
-    must(run(node, "sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"', "-", path, mode, stdin=text))
+    """Puts a file in place at once: an epilog may read Slurm's files at any time."""
+    script = 'mkdir -p "$(dirname "$1")" && cat > "$1.new" && chmod "$2" "$1.new" && mv "$1.new" "$1"'
+    must(run(node, "sh", "-c", script, "-", path, mode, stdin=text))
 
 
 @contextlib.contextmanager

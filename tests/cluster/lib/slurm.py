@@ -55,7 +55,9 @@ def configured(settings, texts=None, around=None, slurmd=None):
 
 
 def stop():
-    """Ends Slurm's daemons, on the nodes too: the guest sees their processes."""
+    """Ends Slurm's daemons, on the nodes too: the guest sees their processes. No epilog is left half done, which would
+    drain its node."""
+    wait_until(lambda: run("host", "squeue", "-h", "-t", "CG").out == "", 60, "the epilogs of ended jobs")
     sh("host", f"pkill -x '{_DAEMONS}'")
     wait_until(lambda: sh("host", f"pgrep -x '{_DAEMONS}'").status == 1, 30, "the end of Slurm's daemons")
 
