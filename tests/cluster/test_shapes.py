@@ -1,10 +1,11 @@
 """The shapes that jobs come in: each step that asks has its ports, whatever Slurm puts around it."""
 
-import contextlib
 import json
 import re
 
-from cluster import HCAS, PINGPONG, contents, must, restart, run, sh, srun, verbs_bytes, wait_until, write
+from cluster import HCAS, PINGPONG, PINGPONG_MPICH, must, run, sh, srun, verbs_bytes, write
+from slurm import configured
+from test_verbs import IN_CONTAINER, assert_native
 
 INSTANCE = "ctest ctest-trixie"
 
@@ -75,10 +76,8 @@ def test_128_tasks_on_a_node_whose_structure_is_not_known_yet():
     assert near + far == 128 and near > far > 0, (near, far)
 
 
-def test_pmi2_reaches_its_server_and_mpi_none_has_none():
-    ask = 'echo "cmd=init pmi_version=2 pmi_subversion=0" >&$PMI_FD; read -r -t 20 answer <&$PMI_FD; echo $CONTAINER_IB_PORTS $answer'
-    done = must(srun("-w", "n0", "-n1", "--mpi=pmi2", "--container-ib=verbs", "bash", "-c", ask))
-    assert re.match(rf"{BOTH['n0']} cmd=response_to_init .*rc=0", done.out), done
+def test_an_mpi_that_starts_over_pmi2_is_native_and_mpi_none_has_none():
+    assert_native(*IN_CONTAINER, PINGPONG_MPICH, mpi="pmi2")
     done = must(srun("-w", "n0", "-n1", "--mpi=none", "--container-ib=verbs", "bash", "-c", "echo $CONTAINER_IB_PORTS ${PMI_FD-no} ${PMIX_RANK-no}"))
     assert done.out == f"{BOTH['n0']} no no\n", done
 
@@ -104,26 +103,17 @@ def test_mpirun_in_a_batch_script_and_in_salloc():
     assert (done.out + done.err).count(line) == 1, done
 
 
-@contextlib.contextmanager
-def slurm_with(*lines):
-    """Slurm with these lines more in its configuration, and its daemons started again."""
-    config = must(run("n0", "cat", "/etc/slurm/slurm.conf")).out
-    try:
-        with contents("/etc/slurm/slurm.conf", config + "\n".join(lines) + "\n"):
-            restart_slurm()
-            yield
-    finally:
-        restart_slurm()
-
-
-def restart_slurm():
-    for where, daemon in (("host", "slurmctld"), ("n0", "slurmd"), ("n1", "slurmd")):
-        restart(where, daemon)
-    wait_until(lambda: run("n0", "sinfo", "-hN", "-t", "idle", "-o", "%N").lines == ["n0", "n1"], 60, "idle nodes")
+def test_hydra_in_a_batch_script():
+    """It starts a daemon step on each node, its own too, so that every rank has its node's ports."""
+    script("hydra.sh", f"mpiexec.hydra -n 2 -ppn 1 sh -c '{WHO}; exec {PINGPONG_MPICH}'\n")
+    before = verbs_bytes("n1")
+    out, _ = sbatch("-N2", "--ntasks-per-node=1", "--container-ib=verbs", "hydra.sh", timeout=240)
+    assert {f"rank on {node}: {BOTH[node]}" for node in HCAS} <= set(said(out)) and json.loads(out.lines[-1])["ranks"] == 2, out
+    assert verbs_bytes("n1") > before + (4 << 20), "no verbs"
 
 
 def test_extern_and_interactive_steps():
-    with slurm_with("PrologFlags=contain", "LaunchParameters=use_interactive_step"):
+    with configured({"PrologFlags": "contain", "LaunchParameters": "use_interactive_step"}):
         done = must(srun("-w", "n0", "-n1", "--container-ib=verbs", "printenv", "CONTAINER_IB_PORTS"))
         assert said(done) == [BOTH["n0"]] and len(done.ours()) == 1, "the extern step says nothing"
         for asked, shell in (("verbs", ""), ("verbs,batch=yes", BOTH["n0"])):

@@ -52,10 +52,10 @@ def test_auto_means_verbs():
         assert re.fullmatch(r"verbs mlx5_0:1,mlx5_1:1\n", done.out), done
 
 
-def assert_native(*command):
+def assert_native(*command, mpi="pmix"):
     """MPI between the nodes, UCX_TLS unset: the counters of the ports say what carried it, and so does the plugin."""
     before = {node: verbs_bytes(node) for node in NODES}
-    done = must(srun("-N2", "-n2", "--mpi=pmix", "--container-ib=verbs,report=summary", *command, timeout=120))
+    done = must(srun("-N2", "-n2", f"--mpi={mpi}", "--container-ib=verbs,report=summary", *command, timeout=120))
     assert json.loads(done.out.splitlines()[-1])["ranks"] == 2, done
     payload = 1 << 20  # of the bandwidth test, which sends many of them
     for node in NODES:

@@ -12,6 +12,7 @@ TESTBED = SOURCE / "contrib" / "testbed" / "testbed"
 INSTANCE, NODES = "", ()  # set by `use`
 IMAGE = "/var/lib/testbed/image"
 PINGPONG = "/usr/lib/testbed/pingpong"
+PINGPONG_MPICH = "/usr/lib/testbed/pingpong-mpich"
 # HCAs of each node, that of NUMA node 0 first (contrib/testbed/README.md), and the CPU of each NUMA node.
 HCAS = {"n0": ("mlx5_0", "mlx5_1"), "n1": ("mlx5_2", "mlx5_3")}
 CPUS = {"n0": ("0", "2"), "n1": ("1", "3")}
