@@ -164,7 +164,7 @@ class Instance(_Remembered):
 
 def every():
     """All instances there are."""
-    return [Instance(p.name) for p in sorted(state().glob("*")) if p.is_dir()] if state().is_dir() else []
+    return [Instance(p.name) for p in sorted(state().glob("[!.]*")) if p.is_dir()] if state().is_dir() else []
 
 
 def start_time(pid):
