@@ -46,17 +46,19 @@ def bundle(runtime, mapping, *command):
             must(run(node, "rm", "-r", "/tmp/bundle"))
 
 
-ALICE = {"containerID": 1000, "hostID": 1000, "size": 1}
+def one_id(inside, outside):
+    return {"containerID": inside, "hostID": outside, "size": 1}
 
 
 def test_mpi_is_native_in_a_bundle_of_crun():
-    with bundle("crun --cgroup-manager=disabled", [ALICE], PINGPONG) as command:
+    with bundle("crun --cgroup-manager=disabled", [one_id(1000, 1000)], PINGPONG) as command:
         assert_native(*command)
 
 
 def test_mpi_is_native_in_a_bundle_of_runc():
-    # runc insists on a root in its user namespace: one of alice's subordinate uids, which newuidmap maps.
-    with bundle("runc", [{"containerID": 0, "hostID": 100000, "size": 1}, ALICE], PINGPONG) as command:
+    # runc insists on being root and on a root inside. So alice is root of namespaces around it, where her
+    # subordinate uids begin with 1, and that is root inside.
+    with bundle("unshare -rm --map-auto runc", [one_id(0, 1), one_id(1000, 0)], PINGPONG) as command:
         assert_native(*command)
 
 

@@ -14,7 +14,7 @@ from .cache import Key
 from .places import GUEST, SLURM, VHCA
 from .report import Failure
 
-_PROGRAMS = ("pingpong",)
+_PROGRAMS = ("pingpong", "pingpong-mpich")
 
 
 def compose(image, folder, layout, conf, plugin):
