@@ -226,13 +226,16 @@ Status Step::note_tasks() {
 }
 
 Status Step::attach_networks() {
+  if (!network_.is_private()) return {};
   for (unsigned id = 0; id < task_.size(); ++id)
     if (task_[id].progress == Progress::ready) CIB_CHECK(attach_network(id, task_[id]));
-  return network_.is_private() ? network_.await_carriers() : Status();
+  phases_.end("network");
+  auto status = network_.await_carriers();
+  phases_.end("carrier");  // the subnet manager's part
+  return status;
 }
 
 Status Step::attach_network(unsigned id, Task& task) {
-  if (!network_.is_private()) return {};
   auto devices = network_.attach(id, placed_ports(task));
   if (!devices) return std::move(devices).error().in("attach task " + std::to_string(id));
   task.devices = std::move(*devices);

@@ -19,5 +19,11 @@ def test_the_cost_of_a_launch_is_measured_phase_by_phase():
     assert must(sh("host", "cat /etc/slurm/plugstack.conf.d/container-ib.conf")).out == plugin, "the plugin's line is back"
 
 
+def test_an_attach_is_measured_against_what_others_do():
+    report = measurements.attach(1)
+    starts = ("attach: ", *(f"agent / {other}" for other in ("bare kernel calls", "script", "macvlan", "host-device")))
+    assert [line.lstrip().startswith(start) for line, start in zip(report, starts, strict=True)] == [True] * 5, report
+
+
 def test_mpi_in_a_container_is_measured_against_the_bare_node():
     assert len(measurements.data(1)) == 3
