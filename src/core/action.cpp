@@ -1,7 +1,7 @@
 #include "container_ib/action.hpp"
 
+#include "container_ib/hash.hpp"
 #include "container_ib/text.hpp"
-#include "hash.hpp"
 
 namespace cib {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "hash.hpp"
+#include "container_ib/hash.hpp"
 
 namespace cib {
 
@@ -65,6 +65,7 @@ std::string plan_hash(const Inventory& node, const std::vector<Port>& ports,
   for (const auto& task : tasks) {
     hash.add(std::uint64_t{task.id});
     hash.add(task.mask.words());
+    if (!task.bound) hash.add("inherited");
     auto task_gpus = task.gpus;
     std::sort(task_gpus.begin(), task_gpus.end());
     hash.add(task_gpus);

@@ -1,6 +1,6 @@
 #include "container_ib/vf_guid.hpp"
 
-#include "hash.hpp"
+#include "container_ib/hash.hpp"
 
 namespace cib {
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "container_ib/hash.hpp"
 #include "container_ib/inventory.hpp"
 #include "container_ib/text.hpp"
 #include "linux/unique_fd.hpp"
@@ -18,23 +19,6 @@ namespace {
 
 constexpr const char* file_name = "inventory";
 constexpr off_t max_size = 16 << 20;
-
-// FNV-1a; the fingerprint only has to differ, nobody gains by a collision.
-class Hash {
- public:
-  void add(std::string_view text) {
-    for (const char c : text) step(static_cast<unsigned char>(c));
-    step(0x100);
-  }
-  std::string text() const { return hex(state_, 16); }
-
- private:
-  void step(unsigned value) {
-    state_ ^= value;
-    state_ *= 0x100000001b3;
-  }
-  std::uint64_t state_ = 0xcbf29ce484222325;
-};
 
 void add_line(Hash& hash, const Directory& root, const std::string& path) {
   hash.add(root.line(path).value_or(""));
@@ -49,7 +33,7 @@ bool is_ours_alone(const struct stat& status) {
 std::string heading(const std::string& fingerprint, std::string_view body) {
   Hash hash;
   hash.add(body);
-  return "fingerprint " + fingerprint + " " + hash.text() + "\n";
+  return "fingerprint " + fingerprint + " " + hex(hash.number(), 16) + "\n";
 }
 
 // None where the directory is missing, a link, or one in which others could have put a file.
@@ -74,7 +58,7 @@ std::string machine_fingerprint() {
   // The link says which PCI function a device belongs to now; the name alone may have moved to another.
   if (const auto rdma = root->sub("sys/class/infiniband"))
     for (const auto& name : rdma->names()) hash.add(name + " " + rdma->link(name).value_or(""));
-  return hash.text();
+  return hex(hash.number(), 16);
 }
 
 std::optional<Inventory> read_cache(const std::string& path, const std::string& fingerprint) {

@@ -8,7 +8,6 @@
 #include <netinet/tcp.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -16,16 +15,15 @@
 #include <memory>
 #include <set>
 
-#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/process.hpp"
+#include "adapters/netlink/netlink_socket.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
 
 namespace {
 
-constexpr std::size_t limit = 65536;  // descriptors of the process, listeners of the node
-constexpr int timeout_ms = 2'000;     // for all messages of one address family
+constexpr std::size_t limit = 65536;  // descriptors of the process
 
 using Inode = std::uint32_t;  // as sock_diag has it
 
@@ -45,51 +43,27 @@ Result<std::set<Inode>> socket_inodes(pid_t pid) {
   return inodes;
 }
 
-struct Search {
-  const std::set<Inode>& inodes;
-  std::vector<TcpEndpoint> found;
-  std::size_t seen = 0;
-  Deadline deadline{timeout_ms};
-};
-
 bool takes_v4_too(nlmsghdr* header) {
   const nlattr* only = nlmsg_find_attr(header, sizeof(inet_diag_msg), INET_DIAG_SKV6ONLY);
   return only != nullptr && nla_len(only) == 1 && nla_get_u8(only) == 0;
 }
 
-int on_socket(nl_msg* message, void* arg) {
-  auto& search = *static_cast<Search*>(arg);
-  nlmsghdr* header = nlmsg_hdr(message);
-  if (++search.seen > limit || search.deadline.passed()) return -NLE_RANGE;
-  if (!nlmsg_valid_hdr(header, sizeof(inet_diag_msg))) return NL_SKIP;
+// What one message of the kernel's list says, if it is of these sockets.
+void add_listener(nlmsghdr* header, const std::set<Inode>& inodes, std::vector<TcpEndpoint>& found) {
+  if (!nlmsg_valid_hdr(header, sizeof(inet_diag_msg))) return;
   const auto* socket = static_cast<const inet_diag_msg*>(nlmsg_data(header));
-  if (socket->idiag_inode == 0 || !search.inodes.contains(socket->idiag_inode)) return NL_OK;
+  if (socket->idiag_inode == 0 || !inodes.contains(socket->idiag_inode)) return;
 
   TcpEndpoint endpoint;
   endpoint.family = socket->idiag_family == AF_INET6 ? IpFamily::v6 : IpFamily::v4;
   std::memcpy(endpoint.address.data(), socket->id.idiag_src, endpoint.family == IpFamily::v6 ? 16 : 4);
   endpoint.port = ntohs(socket->id.idiag_sport);
-  if (!endpoint.is_loopback() && !endpoint.is_wildcard()) return NL_OK;
-  search.found.push_back(endpoint);
+  if (!endpoint.is_loopback() && !endpoint.is_wildcard()) return;
+  found.push_back(endpoint);
   if (endpoint.family == IpFamily::v6 && endpoint.is_wildcard() && takes_v4_too(header)) {
     endpoint.family = IpFamily::v4;
-    search.found.push_back(endpoint);
+    found.push_back(endpoint);
   }
-  return NL_OK;
-}
-
-Status find_listeners(nl_sock* socket, int family, Search& search) {
-  inet_diag_req_v2 request{};
-  request.sdiag_family = static_cast<std::uint8_t>(family);
-  request.sdiag_protocol = IPPROTO_TCP;
-  request.idiag_states = 1U << TCP_LISTEN;
-  search.deadline = Deadline(timeout_ms);
-  int rc = nl_send_simple(socket, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request);
-  if (rc >= 0) rc = nl_recvmsgs_default(socket);
-  if (rc < 0)
-    return error(Errc::kernel, std::string("list listening sockets (needs the kernel module tcp_diag): ") +
-                                   nl_geterror(rc));
-  return {};
 }
 
 }  // namespace
@@ -100,18 +74,19 @@ Result<std::vector<TcpEndpoint>> listening_endpoints(int pidfd) {
   // Only now is it known that the number still was that process's while its descriptors were read.
   if (has_ended(pidfd)) return error(Errc::unavailable, "process " + std::to_string(pid) + " has ended");
 
-  const std::unique_ptr<nl_sock, void (*)(nl_sock*)> socket(nl_socket_alloc(), nl_socket_free);
-  if (!socket) return error(Errc::kernel, "netlink socket", ENOMEM);
-  if (const int rc = nl_connect(socket.get(), NETLINK_SOCK_DIAG); rc < 0)
-    return error(Errc::kernel, std::string("netlink: ") + nl_geterror(rc));
-  // libnl's own receive would wait for ever for a kernel that does not answer.
-  const timeval timeout{.tv_sec = timeout_ms / 1'000, .tv_usec = 0};
-  (void)::setsockopt(nl_socket_get_fd(socket.get()), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-  Search search{.inodes = inodes, .found = {}};
-  nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_CUSTOM, on_socket, &search);
-  CIB_CHECK(find_listeners(socket.get(), AF_INET, search));
-  CIB_CHECK(find_listeners(socket.get(), AF_INET6, search));
-  return std::move(search.found);
+  CIB_TRY(auto socket, NetlinkSocket::open(NETLINK_SOCK_DIAG));
+  std::vector<TcpEndpoint> found;
+  for (const int family : {AF_INET, AF_INET6}) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = static_cast<std::uint8_t>(family);
+    request.sdiag_protocol = IPPROTO_TCP;
+    request.idiag_states = 1U << TCP_LISTEN;
+    CIB_TRY(const auto message,
+            netlink_message(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, &request, sizeof request));
+    CIB_CHECK(socket.ask(message.get(), "list listening sockets (needs the kernel module tcp_diag)",
+                         [&](nlmsghdr* header) { add_listener(header, inodes, found); }));
+  }
+  return found;
 }
 
 Status check_listening(int pidfd, const TcpEndpoint& endpoint) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "container_ib/model.hpp"
@@ -20,7 +21,7 @@ class Hash {
       state_ *= 0x100000001b3;
     }
   }
-  void add(const std::string& text) {
+  void add(std::string_view text) {
     add(text.size());
     for (const char c : text) {
       state_ ^= static_cast<unsigned char>(c);
