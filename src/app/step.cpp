@@ -306,7 +306,8 @@ void Step::take_back() {
 
 void Step::answer(unsigned id, Task& task) {
   if (!failure_ && !task.attached) {  // a late one
-    auto status = attach_network(id, task);
+    Status status;
+    if (network_.is_private()) status = attach_network(id, task);
     if (status.ok() && network_.is_private()) status = network_.await_carriers();
     if (status.ok()) status = attach(id, task);
     if (!status) {
