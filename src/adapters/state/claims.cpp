@@ -50,16 +50,18 @@ Result<std::string> read_claim(const UniqueFd& directory, const std::string& nam
 
 }  // namespace
 
-Result<UniqueFd> Claims::open_directory() {
+// Without `make` the descriptor is invalid where nobody has ever claimed anything.
+Result<UniqueFd> Claims::open_directory(bool make) {
   const std::string path = state_dir_ + "/claims";
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return error(Errc::kernel, "mkdir " + path, errno);
+  if (make && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return error(Errc::kernel, "mkdir " + path, errno);
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!directory) return error(Errc::kernel, "open " + path, errno);
+  if (!directory && (make || errno != ENOENT)) return error(Errc::kernel, "open " + path, errno);
   return directory;
 }
 
 Status Claims::take(const std::string& name, const std::string& owner) {
-  CIB_TRY(const UniqueFd directory, open_directory());
+  CIB_TRY(const UniqueFd directory, open_directory(true));
   CIB_TRY(const UniqueFd lock, lock_file(state_dir_, claims_lock, lock_timeout_ms));
   CIB_TRY(const std::string present, read_claim(directory, name));
   if (!present.empty()) return error(Errc::unavailable, name + " is in use by step " + present);
@@ -72,7 +74,7 @@ Status Claims::take(const std::string& name, const std::string& owner) {
 }
 
 Status Claims::release(const std::string& name, const std::string& owner) {
-  CIB_TRY(const UniqueFd directory, open_directory());
+  CIB_TRY(const UniqueFd directory, open_directory(true));
   CIB_TRY(const UniqueFd lock, lock_file(state_dir_, claims_lock, lock_timeout_ms));
   CIB_TRY(const std::string present, read_claim(directory, name));
   if (!present.empty() && present != owner) return {};
@@ -82,7 +84,8 @@ Status Claims::release(const std::string& name, const std::string& owner) {
 }
 
 Result<std::vector<std::string>> Claims::all() {
-  CIB_TRY(const UniqueFd directory, open_directory());
+  CIB_TRY(const UniqueFd directory, open_directory(false));
+  if (!directory) return std::vector<std::string>();
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(
       ::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), ::closedir);
   if (!dir) return error(Errc::kernel, "list claims", errno);
@@ -94,8 +97,8 @@ Result<std::vector<std::string>> Claims::all() {
 }
 
 Result<std::string> Claims::owner_of(const std::string& name) {
-  CIB_TRY(const UniqueFd directory, open_directory());
-  return read_claim(directory, name);
+  CIB_TRY(const UniqueFd directory, open_directory(false));
+  return directory ? read_claim(directory, name) : std::string();
 }
 
 Result<NodeLock> NodeLock::take(const std::string& state_dir, int timeout_ms) {

@@ -18,13 +18,13 @@ class Claims {
   Status take(const std::string& name, const std::string& owner);
   // Success when it is not, or no longer, this owner's.
   Status release(const std::string& name, const std::string& owner);
-  // Names, sorted.
+  // The rest only reads. Names, sorted.
   Result<std::vector<std::string>> all();
   // Empty when nobody has it.
   Result<std::string> owner_of(const std::string& name);
 
  private:
-  Result<UniqueFd> open_directory();
+  Result<UniqueFd> open_directory(bool make);
 
   std::string state_dir_;
 };
