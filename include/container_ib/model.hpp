@@ -49,6 +49,9 @@ struct Gid {
   std::string text;
 };
 
+// Whether two P_Keys name the same partition: bit 15 is the membership in it (IBTA vol. 1, 10.9.1).
+inline bool same_partition(std::uint16_t a, std::uint16_t b) { return ((a ^ b) & 0x7fff) == 0; }
+
 // One port of one RDMA device. An HCA with two ports is two of these.
 struct Port {
   std::string device;                 // "mlx5_0": opaque, differs between nodes of one cluster

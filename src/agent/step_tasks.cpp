@@ -117,10 +117,10 @@ Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
   return send_frame(t.channel.get(), wire::Network{}, answer_timeout_ms, std::span(&fd, 1));
 }
 
-Status StepTasks::start_relay() {
+Result<std::map<std::string, std::string>> StepTasks::start_relay() {
   CIB_TRY(auto started, cib::start_relay(stepd_.get()));
   relay_.emplace(std::move(started));
-  return {};
+  return identity_fields("relay", relay_->pid);
 }
 
 Status StepTasks::relay(const NetnsFile& file, const TcpEndpoint& endpoint) {

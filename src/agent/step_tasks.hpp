@@ -37,8 +37,8 @@ class StepTasks final : public Tasks {
   // share.
   Status settle_mount_namespace(unsigned task);
 
-  // Before the system calls are limited: it is a program of its own.
-  Status start_relay();
+  // Before the system calls are limited: it is a program of its own. Returns what the journal keeps of it.
+  Result<std::map<std::string, std::string>> start_relay();
 
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;

@@ -4,11 +4,11 @@
 
 namespace cib {
 
-namespace {
-
 JournaledProcess process_of(const Record& record, const std::string& prefix) {
   return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup")};
 }
+
+namespace {
 
 std::vector<JournaledProcess> tasks_of(const std::vector<Record>& records) {
   std::vector<JournaledProcess> tasks;

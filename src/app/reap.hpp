@@ -20,6 +20,9 @@ struct Reaped {
 Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
                     const std::string& ended_stepd = "");
 
+// The process of a journal's record, whose fields begin with "stepd", "agent", "relay" or "task".
+JournaledProcess process_of(const Record& record, const std::string& prefix);
+
 // For `list`: who holds what since when.
 enum class StepState { running, orphaned, of_earlier_boot, unreadable };
 StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step,

@@ -75,8 +75,10 @@ Status Step::begin_mode(const Settings& settings) {
   return network_.begin(settings, site_, facts_.node_name, owner, state_.directory());
 }
 
-void Step::relay_started(Status status) {
-  if (!status) fail(std::move(status).error());
+void Step::relay_started(Result<std::map<std::string, std::string>> process) {
+  const auto status =
+      process ? journal_.write(Mark::done, "relay", *process) : Status(std::move(process).error());
+  if (!status) fail(status.error());
 }
 
 void Step::task_started(unsigned task, CpuSet mask, bool bound, std::map<std::string, std::string> process) {

@@ -50,7 +50,7 @@ class Step {
   // Whether the tasks will be in networks of their own, which a PMIx server reaches only through a relay, and
   // what came of starting it.
   bool needs_relay() const { return network_.is_private() && !failure_; }
-  void relay_started(Status status);
+  void relay_started(Result<std::map<std::string, std::string>> process);
   // `bound`: its mask is not just slurmstepd's own.
   void task_started(unsigned task, CpuSet mask, bool bound, std::map<std::string, std::string> process);
   void task_has_namespace(unsigned task);  // answered with its network if may_be_private()

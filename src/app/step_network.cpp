@@ -12,8 +12,6 @@ namespace {
 
 constexpr const char* how_to_switch = "; see 'rdma system' and the module option ib_core netns_mode";
 
-bool same_partition(std::uint16_t a, std::uint16_t b) { return ((a ^ b) & 0x7fff) == 0; }  // bit 15: member
-
 bool has_guids(const VfSettings& settings) {
   return settings.node_guid.value_or(0) != 0 && settings.port_guid.value_or(0) != 0;
 }
@@ -33,6 +31,10 @@ VfSettings old_of(const VfSettings& settings, const VfSettings& present) {
 }
 
 }  // namespace
+
+bool may_be_given(const FreeVf& vf, const SiteConfig& site) {
+  return site.vf.generate_guids || has_guids(vf.settings);
+}
 
 bool is_private(Mode mode) { return mode == Mode::vf || mode == Mode::ipoib; }
 
@@ -74,7 +76,7 @@ Result<std::map<PciAddress, unsigned>> StepNetwork::capacity(const Inventory& in
     if (!port.pci || port.physfn) continue;
     CIB_TRY(const auto free, node_.free_vfs(port));
     unsigned& count = capacity[*port.pci];
-    for (const FreeVf& vf : free) count += site_.vf.generate_guids || has_guids(vf.settings) ? 1U : 0U;
+    for (const FreeVf& vf : free) count += may_be_given(vf, site_) ? 1U : 0U;
   }
   return capacity;
 }
@@ -127,7 +129,7 @@ Result<NetworkDevice> StepNetwork::add_vf(const NetnsFile& netns, const std::str
 Result<VfIdentity> StepNetwork::claim_vf(const Port& pf, FreeVf& taken) {
   CIB_TRY(const auto free, node_.free_vfs(pf));
   for (const FreeVf& vf : free) {
-    if (!site_.vf.generate_guids && !has_guids(vf.settings)) continue;
+    if (!may_be_given(vf, site_)) continue;
     const auto status = run(make_claim(vf.identity.pci.text(), owner_));
     if (!status && status.error().code == Errc::unavailable) continue;  // another step was faster
     if (!status) return status.error();

@@ -70,6 +70,9 @@ class StepNetwork {
   std::map<NetnsFile, std::vector<NetworkDevice>> devices_;  // of the namespaces that were made
 };
 
+// Whether a step may have the VF: one without GUIDs only where the site has them generated.
+bool may_be_given(const FreeVf& vf, const SiteConfig& site);
+
 // Whether the mode gives a task a network namespace of its own.
 bool is_private(Mode mode);
 

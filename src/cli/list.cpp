@@ -76,12 +76,7 @@ Result<std::vector<Attachment>> attachments(const std::string& state) {
 
 int run(const ListOptions& options) {
   const auto rows = attachments(options.state);
-  if (!rows) {
-    const bool denied = rows.error().code == Errc::denied;
-    fmt::print(stderr, "container-ib list: {}{}\n", rows.error().message(),
-               denied ? "; only root can see attachments" : "");
-    return usage;
-  }
+  if (!rows) return cannot_look("list", rows.error());
   if (options.json) {
     auto list = nlohmann::ordered_json::array();
     for (const Attachment& row : *rows)

@@ -23,10 +23,7 @@ int run(const ReapOptions& options) {
   LiveRemains remains(options.state);
   LiveKernel kernel(options.state);
   const auto reaped = reap(remains, kernel, options.job);
-  if (!reaped) {
-    fmt::print(stderr, "container-ib reap: {}\n", reaped.error().message());
-    return usage;
-  }
+  if (!reaped) return cannot_look("reap", reaped.error());
   if (options.json) {
     fmt::print("{}\n", dump({{"given_back", reaped->given_back}, {"findings", reaped->findings}}));
   } else {

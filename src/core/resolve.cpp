@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "container_ib/config.hpp"
+#include "container_ib/model.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -39,7 +40,7 @@ Status check_user(const Request& request, const SiteConfig& site) {
   // The port's table, not the request, decides the membership (bit 15), so it does not count here.
   std::vector<std::string> allowed;
   for (const std::uint16_t pkey : site.pkeys) {
-    if (((pkey ^ *request.pkey) & 0x7fff) == 0) return {};
+    if (same_partition(pkey, *request.pkey)) return {};
     allowed.push_back(pkey_text(pkey));
   }
   return refuse("pkey=" + pkey_text(*request.pkey) +

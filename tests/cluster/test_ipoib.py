@@ -52,6 +52,21 @@ def test_no_subnet_manager_is_named_as_the_reason_for_no_carrier():
         wait_until(lambda: children() == [], 20, "no child is left")
 
 
+def test_check_and_doctor_know_a_child_by_its_tag():
+    inside = "nsenter --net=$(echo /run/container-ib/*/netns-0)"
+    with site():
+        assert "ok    mode ipoib" in must(run("n0", "container-ib", "doctor")).lines
+        with BackgroundStep("-n2", "--container-ib=ipoib,rails=1,pkey=0x8001", "sh", "-c", "sleep 300; true"):
+            must(run("n0", "container-ib", "check"))
+            must(sh("n0", f"{inside} ip link set ib0 down; {inside} ip link set ib0 name x; {inside} ip link set x up"))
+            done = must(run("n0", "container-ib", "check"), status=1)
+            assert "ipoib_child: the IPoIB interface tagged container-ib:" in done.err and "is called x instead of ib0" in done.err, done
+            must(sh("n0", f"{inside} ip link del x"))
+            done = must(run("n0", "container-ib", "check"), status=1)
+            assert "ipoib_child: no IPoIB interface tagged container-ib:" in done.err, done
+        wait_until(lambda: children() == [], 20, "no child is left")
+
+
 def test_whoever_is_killed_no_child_is_left():
     sleepers = ("-n2", "--container-ib=ipoib,rails=1", "sh", "-c", "sleep 300; true")
     with site():

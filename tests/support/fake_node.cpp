@@ -129,10 +129,11 @@ Result<std::vector<JournaledStep>> FakeNode::steps() {
   return steps;
 }
 
-// Pids: 1 slurmstepd, 2 the agent, 1000 + id the tasks.
+// Pids: 1 slurmstepd, 2 the agent, 3 the relay, 1000 + id the tasks.
 bool FakeNode::is_alive(const JournaledProcess& process) {
   if (process.pid == "1") return stepd_alive;
   if (process.pid == "2") return agent_alive;
+  if (process.pid == "3") return relay_alive;
   for (unsigned id = 0; id < tasks_.size(); ++id)
     if (process.pid == std::to_string(1000 + id)) return tasks_[id].alive;
   return false;
@@ -153,6 +154,14 @@ std::vector<std::string> FakeNode::kill(const std::vector<JournaledProcess>& pro
 
 Status FakeNode::remove(const std::string& step) {
   journals.erase(step);
+  return {};
+}
+
+Status FakeNode::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
+  for (unsigned id = 0; id < tasks_.size(); ++id)
+    for (const Port& port : ports)
+      if (task.pid == std::to_string(1000 + id) && !tasks_[id].devices.contains(port.device))
+        return error(Errc::not_found, "it does not see " + port.name());
   return {};
 }
 
@@ -221,6 +230,22 @@ Status FakeNode::apply(const Action& action) {
 
 Status FakeNode::revert(const Action& action) {
   return change(action.verb.c_str(), [&] { undo_effect(action); });
+}
+
+Status FakeNode::verify(const Action& action) {
+  const std::string netns = action.field("netns"), name = action.field("name");
+  const auto holds = [&] {
+    if (action.verb == "netns") return network_namespaces.contains(netns);
+    if (action.verb == "claim") return claimed.contains(name) && claimed[name] == action.field("owner");
+    if (action.verb == "vf_settings")
+      return vf(action).settings.port_guid == vf_settings(action.fields, "new_")->port_guid;
+    if (action.verb == "rdma_move") return vf(action).rdma_in == netns;
+    if (action.verb == "vf_link") return vf(action).netdev_in == netns && vf(action).netdev == name;
+    if (action.verb == "ipoib_child") return ipoib_children[action.field("owner")] == netns;
+    if (action.verb == "link_up") return raised[netns].contains(name);
+    return action.verb == "vf_names";
+  };
+  return holds() ? Status() : error(Errc::not_found, "it is otherwise");
 }
 
 // As the kernel: a device that moves is made anew, with its interface at home under the next free name.

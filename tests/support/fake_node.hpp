@@ -54,7 +54,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
 
   void inject(unsigned nth_change, Fault fault) { fault_at_ = nth_change, fault_ = fault; }
   unsigned changes() const { return changes_; }
-  bool agent_alive = true, stepd_alive = true;
+  bool agent_alive = true, stepd_alive = true, relay_alive = true;
   std::set<std::string> unkillable;
 
   FakeTask& task(unsigned id) { return tasks_[id]; }
@@ -88,6 +88,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   // Port Kernel
   Status apply(const Action& action) override;
   Status revert(const Action& action) override;
+  Status verify(const Action& action) override;
   // Port Tasks
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
@@ -113,6 +114,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   bool is_alive(const JournaledProcess& process) override;
   std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) override;
   Status remove(const std::string& step) override;
+  Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
 
  private:
   template <class Effect>

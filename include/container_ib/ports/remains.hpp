@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "container_ib/journal.hpp"
+#include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
@@ -28,6 +29,9 @@ class Remains {
   // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left.
   virtual std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) = 0;
   virtual Status remove(const std::string& step) = 0;
+  // Whether the task sees the device nodes of these ports, and they are those devices; success when it has
+  // ended.
+  virtual Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) = 0;
 };
 
 }  // namespace cib

@@ -1,21 +1,25 @@
 #include "adapters/attach/ipoib_actions.hpp"
 
+#include <algorithm>
+
 #include "adapters/attach/pci_function.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/netlink/links.hpp"
+#include "container_ib/model.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
 
 namespace {
 
+bool is_child(const Link& link) { return link.kind == "ipoib" && link.lower_index != 0; }
+
 // Of the caller's namespace: those that carry the owner's tag, and the one that has its first name still.
 Status remove_children(const IpoibPlan& plan) {
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
   for (const Link& link : all)
-    if (link.kind == "ipoib" && link.lower_index != 0 &&
-        (link.alias == plan.owner || link.name == plan.temporary))
+    if (is_child(link) && (link.alias == plan.owner || link.name == plan.temporary))
       CIB_CHECK(links.remove(link.index, "remove IPoIB interface " + link.name));
   return {};
 }
@@ -53,6 +57,27 @@ Status revert_ipoib_child(const Action& action) {
   return remove_children(plan);
 }
 
+Status verify_ipoib_child(const Action& action) {
+  CIB_TRY(const IpoibPlan plan, ipoib_plan(action));
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(plan.netns));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const auto all, links.list());
+  const auto child = std::find_if(all.begin(), all.end(), [&](const Link& link) {
+    return is_child(link) && link.alias == plan.owner;
+  });
+  if (child == all.end())
+    return error(Errc::not_found, "no IPoIB interface tagged " + plan.owner + " in " + plan.netns);
+  if (child->name != plan.name)
+    return error(Errc::not_found, "the IPoIB interface tagged " + plan.owner + " is called " +
+                                      printable(child->name) + " instead of " + plan.name);
+  if (plan.pkey && !same_partition(*plan.pkey, child->pkey.value_or(0)))
+    return error(Errc::not_found, plan.name + " in " + plan.netns + " has P_Key 0x" +
+                                      hex(child->pkey.value_or(0), 4) + " instead of 0x" +
+                                      hex(*plan.pkey, 4));
+  return {};
+}
+
 Status apply_link_up(const Action& action) {
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
@@ -64,6 +89,27 @@ Status apply_link_up(const Action& action) {
   LinkChange change{.up = true};
   if (const auto mtu = whole_number<unsigned>(action.field("mtu"))) change.mtu = *mtu;
   return links.change(link.index, change, "raise " + name);
+}
+
+Status verify_link_up(const Action& action) {
+  const std::string file = action.field("netns"), address = action.field("address");
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(auto links, Links::open());
+  const std::string where = action.field("name") + " in " + file;
+  const auto link = named(links, action.field("name"));
+  if (!link) return error(Errc::not_found, "there is no " + where);
+  if (!link->up) return error(Errc::not_found, where + " is down");
+  if (!link->carrier)
+    return error(Errc::not_found, where + " has no carrier: its port is down, or the subnet manager is away");
+  const auto mtu = whole_number<unsigned>(action.field("mtu"));
+  if (mtu && link->mtu != *mtu)
+    return error(Errc::not_found, where + " has MTU " + std::to_string(link->mtu) + " instead of " +
+                                      std::to_string(*mtu));
+  if (address.empty()) return {};
+  CIB_TRY(const auto addresses, links.addresses(link->index));
+  if (std::find(addresses.begin(), addresses.end(), address) != addresses.end()) return {};
+  return error(Errc::not_found, where + " has lost its address " + address);
 }
 
 }  // namespace cib

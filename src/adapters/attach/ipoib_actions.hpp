@@ -12,6 +12,10 @@ Status apply_ipoib_child(const Action& action);
 // (ipoib_link_ops.netns_refund).
 Status revert_ipoib_child(const Action& action);
 
+Status verify_ipoib_child(const Action& action);
+
 Status apply_link_up(const Action& action);
+// Wanted up and running, with its address and MTU. By name: who made the interface verifies that it has it.
+Status verify_link_up(const Action& action);
 
 }  // namespace cib

@@ -12,8 +12,11 @@ class LiveKernel final : public Kernel {
 
   Status apply(const Action& action) override;
   Status revert(const Action& action) override;
+  Status verify(const Action& action) override;
 
  private:
+  Status verify_claim(const Action& action);
+
   std::string state_dir_;
   Claims claims_;
 };

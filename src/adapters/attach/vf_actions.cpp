@@ -6,6 +6,7 @@
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/netlink/links.hpp"
 #include "adapters/netlink/rdma_devices.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -94,6 +95,20 @@ Status revert_vf_settings(const Action& action) {
   return set_vf(vf, old);
 }
 
+Status verify_vf_settings(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  CIB_TRY(const VfSettings settings, vf_settings(action.fields, "new_"));
+  CIB_TRY(const int pf, ipoib_index(vf.physfn, 1));
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const VfSettings present, links.vf(pf, vf.index));
+  std::vector<std::string> otherwise;
+  for (const auto& [key, value] : vf_fields(missing(settings, present), ""))
+    otherwise.push_back(key + "=" + value);
+  if (otherwise.empty()) return {};
+  return error(Errc::not_found, "VF " + vf.pci.text() + ", number " + std::to_string(vf.index) + " of " +
+                                    vf.physfn.text() + ", no longer has " + join(otherwise));
+}
+
 Status apply_rdma_move(const Action& action) {
   CIB_TRY(const VfIdentity vf, vf_identity(action));
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
@@ -114,6 +129,17 @@ Status revert_rdma_move(const Action& action) {
     if (device) CIB_CHECK(move_rdma_device(*device, home.get()));
   }
   return await_vf_at_home(vf.pci, home_timeout_ms);
+}
+
+Status verify_rdma_move(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
+  CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
+  if (!rdma_devices_of(path_of(sysfs), vf.pci).empty()) return {};
+  const auto at_home = rdma_devices_of(node_sysfs, vf.pci);
+  return error(Errc::not_found, "the RDMA device of VF " + vf.pci.text() + " is not in " +
+                                    action.field("netns") +
+                                    (at_home.empty() ? "" : " but on the node, as " + at_home.front()));
 }
 
 // Before Linux 6.17 the interface of an RDMA device that moved is made anew at home, since then where the
@@ -150,6 +176,20 @@ Status revert_vf_link(const Action& action) {
   const std::string name = "cibvf" + std::to_string(link->index);
   return links.change(link->index, {.name = name, .network_namespace = home.get()},
                       "bring " + link->name + " home");
+}
+
+// The name counts too: whatever speaks of the interface later (link_up, the task) does it by this name.
+Status verify_vf_link(const Action& action) {
+  CIB_TRY(const VfIdentity vf, vf_identity(action));
+  const std::string name = action.field("name"), file = action.field("netns");
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(auto links, Links::open());
+  auto link = link_of(links, vf.pci);
+  if (!link) return std::move(link).error().in(file);
+  if (link->name == name) return {};
+  return error(Errc::not_found, "the interface of VF " + vf.pci.text() + " in " + file + " is called " +
+                                    printable(link->name) + " instead of " + name);
 }
 
 }  // namespace cib

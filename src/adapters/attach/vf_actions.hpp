@@ -11,11 +11,14 @@ Status restore_vf_names(const Action& action);
 
 Status apply_vf_settings(const Action& action);
 Status revert_vf_settings(const Action& action);
+Status verify_vf_settings(const Action& action);
 
 Status apply_rdma_move(const Action& action);
 Status revert_rdma_move(const Action& action);
+Status verify_rdma_move(const Action& action);
 
 Status apply_vf_link(const Action& action);
 Status revert_vf_link(const Action& action);
+Status verify_vf_link(const Action& action);
 
 }  // namespace cib

@@ -143,6 +143,22 @@ int do_mount(void* arg) {
                                                                                                      : errno;
 }
 
+struct LookWork {
+  const char* name;
+  dev_t rdev;
+};
+
+constexpr int another_device = EXDEV;  // which no call of this says
+
+int do_look(void* arg) {
+  const auto* work = static_cast<LookWork*>(arg);
+  const int directory = open_infiniband();
+  if (directory < 0) return errno;
+  struct stat node {};
+  if (::fstatat(directory, work->name, &node, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+  return S_ISCHR(node.st_mode) && node.st_rdev == work->rdev ? 0 : another_device;
+}
+
 struct UnmountWork {
   dev_t mounted;
 };
@@ -163,6 +179,16 @@ Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount) {
   MountWork work{.mount = mount.get()};
   return in_mount_namespace(mount_namespace, do_mount, &work, "mount devices over /dev/infiniband",
                             namespace_timeout_ms);
+}
+
+Status verify_device_node(int mount_namespace, const DeviceNode& node) {
+  LookWork work{.name = node.name.c_str(), .rdev = node.rdev};
+  const std::string path = std::string(host_dir) + '/' + node.name;
+  auto status =
+      in_mount_namespace(mount_namespace, do_look, &work, "look at its " + path, namespace_timeout_ms);
+  if (!status && status.error().sys_errno == another_device)
+    return error(Errc::not_found, "its " + path + " is another device than the node's of that name");
+  return status;
 }
 
 Status unmount_infiniband(int mount_namespace, dev_t mounted) {

@@ -1,5 +1,6 @@
 #include "adapters/netlink/links.hpp"
 
+#include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -58,7 +59,25 @@ Link read_link(nlmsghdr* header) {
   if (attributes[IFLA_LINKINFO] != nullptr &&
       ::nla_parse_nested(kind.data(), IFLA_INFO_MAX, attributes[IFLA_LINKINFO], nullptr) == 0)
     link.kind = text(kind[IFLA_INFO_KIND]);
+  std::array<nlattr*, IFLA_IPOIB_MAX + 1> ipoib{};
+  if (link.kind == "ipoib" && kind[IFLA_INFO_DATA] != nullptr &&
+      ::nla_parse_nested(ipoib.data(), IFLA_IPOIB_MAX, kind[IFLA_INFO_DATA], nullptr) == 0 &&
+      ipoib[IFLA_IPOIB_PKEY] != nullptr)
+    link.pkey = ::nla_get_u16(ipoib[IFLA_IPOIB_PKEY]);
   return link;
+}
+
+// "10.40.0.1/16"; empty for what the kernel does not give an address in. IFA_LOCAL is the interface's own
+// where the link is point to point.
+std::string read_address(nlmsghdr* header) {
+  std::array<nlattr*, IFA_MAX + 1> attributes{};
+  const auto* info = static_cast<ifaddrmsg*>(::nlmsg_data(header));
+  if (::nlmsg_parse(header, sizeof(ifaddrmsg), attributes.data(), IFA_MAX, nullptr) != 0) return {};
+  nlattr* own = attributes[IFA_LOCAL] != nullptr ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (own == nullptr || ::inet_ntop(info->ifa_family, ::nla_data(own), text.data(), text.size()) == nullptr)
+    return {};
+  return std::string(text.data()) + '/' + std::to_string(info->ifa_prefixlen);
 }
 
 // ---- VFs
@@ -133,19 +152,34 @@ Result<Link> Links::get(int index) {
   return link;
 }
 
-Result<std::vector<std::string>> Links::with_addresses() {
+// By index of the link.
+Result<std::multimap<int, std::string>> Links::all_addresses() {
   const ifaddrmsg any{};
   CIB_TRY(const auto message, netlink_message(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, &any, sizeof any));
-  std::vector<int> indexes;
+  std::multimap<int, std::string> found;
   CIB_CHECK(socket_.ask(message.get(), "list addresses", [&](nlmsghdr* header) {
     const auto* address = static_cast<ifaddrmsg*>(::nlmsg_data(header));
-    if (address->ifa_scope < RT_SCOPE_LINK) indexes.push_back(static_cast<int>(address->ifa_index));
+    if (address->ifa_scope < RT_SCOPE_LINK)
+      found.emplace(static_cast<int>(address->ifa_index), read_address(header));
   }));
+  return found;
+}
+
+Result<std::vector<std::string>> Links::with_addresses() {
+  CIB_TRY(const auto addresses, all_addresses());
   CIB_TRY(const auto links, list());
   std::vector<std::string> names;
   for (const Link& link : links)
-    if (std::find(indexes.begin(), indexes.end(), link.index) != indexes.end()) names.push_back(link.name);
+    if (addresses.contains(link.index)) names.push_back(link.name);
   return names;
+}
+
+Result<std::vector<std::string>> Links::addresses(int index) {
+  CIB_TRY(const auto all, all_addresses());
+  std::vector<std::string> addresses;
+  const auto [first, last] = all.equal_range(index);
+  for (auto address = first; address != last; ++address) addresses.push_back(address->second);
+  return addresses;
 }
 
 Status Links::create(const IpoibChild& child) {

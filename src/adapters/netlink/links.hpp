@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct Link {
   unsigned mtu = 0;
   bool up = false;       // wanted up
   bool carrier = false;  // and running
+  std::optional<std::uint16_t> pkey;  // of IPoIB
 };
 
 // What to change; everything in one message, so that it happens as a whole or not at all.
@@ -55,6 +57,8 @@ class Links {
   Status create(const IpoibChild& child);
   Status change(int index, const LinkChange& change, const std::string& doing);
   Status remove(int index, const std::string& doing);  // success when there is none
+  // Those of more than link scope: "10.40.0.1/16".
+  Result<std::vector<std::string>> addresses(int index);
   Status add_address(int index, const std::string& address, const std::string& doing);  // "10.40.0.1/16"
 
   // The settings of VF number `vf`, as the PF keeps them; not_found when the PF has no such VF.
@@ -65,6 +69,7 @@ class Links {
 
  private:
   explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  Result<std::multimap<int, std::string>> all_addresses();
 
   NetlinkSocket socket_;
 };

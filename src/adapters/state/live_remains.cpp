@@ -1,5 +1,10 @@
 #include "adapters/state/live_remains.hpp"
 
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "adapters/linux/devices.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "adapters/state/state_dir.hpp"
@@ -31,5 +36,17 @@ std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& 
 }
 
 Status LiveRemains::remove(const std::string& step) { return remove_stored_step(state_dir_, step); }
+
+// Asked last whether it lives: when the number is still this task's, so is the namespace.
+Status LiveRemains::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
+  CIB_TRY(const auto nodes, find_device_nodes(ports, false));
+  const std::string path = "/proc/" + task.pid + "/ns/mnt";
+  const UniqueFd ns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const int why = errno;
+  if (!is_alive(task)) return {};
+  if (!ns) return error(Errc::kernel, "open " + path, why);
+  for (const DeviceNode& node : nodes) CIB_CHECK(verify_device_node(ns.get(), node));
+  return {};
+}
 
 }  // namespace cib

@@ -13,6 +13,7 @@ class LiveRemains final : public Remains {
   bool is_alive(const JournaledProcess& process) override;
   std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) override;
   Status remove(const std::string& step) override;
+  Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
 
  private:
   std::string state_dir_;
