@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 #include "container_ib/config.hpp"
+#include "node_options.hpp"
 #include "ports_view.hpp"
 #include "read_file.hpp"
 
@@ -12,7 +13,7 @@ namespace cib::cli {
 namespace {
 
 struct CheckOptions {
-  std::string file = "/etc/slurm/container-ib.conf";
+  std::string file = usual_config;
   bool json = false;
 };
 

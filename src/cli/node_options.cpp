@@ -13,8 +13,6 @@ namespace cib::cli {
 
 namespace {
 
-constexpr const char* usual_config = "/etc/slurm/container-ib.conf";
-
 bool is_directory(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);

@@ -3,11 +3,10 @@
 #include <map>
 #include <memory>
 
-#include "adapters/netlink/rdma_devices.hpp"
+#include "abilities.hpp"
 #include "adapters/verbs/verbs_devices.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
-#include "node_options.hpp"
 #include "ports_view.hpp"
 #include "table.hpp"
 
@@ -19,32 +18,6 @@ struct TopoOptions {
   NodeOptions node;
   bool json = false;
 };
-
-// What decides which modes a node can do.
-struct Abilities {
-  bool port = false, vf = false;
-  bool exclusive = false;  // RDMA devices belong to one network namespace; of a described node nobody knows
-};
-
-// Why the node cannot do the mode; empty when it can.
-std::string why_not(Mode mode, const Abilities& node) {
-  if (!check_mode(mode)) return "not in this version";
-  if (!node.port) return "no eligible port";
-  if (mode == Mode::vf && !node.vf) return "no VFs; see sriov_numvfs of the HCAs";
-  if (mode == Mode::ipoib && node.exclusive)
-    return "the RDMA subsystem is in exclusive mode; see 'rdma system' and ib_core's netns_mode";
-  return "";
-}
-
-Abilities abilities_of(const NodeQuestion& question, bool has_port, bool live) {
-  Abilities node{.port = has_port};
-  for (const Port& port : question.inventory.ports) node.vf = node.vf || port.physfn.has_value();
-  if (live) {
-    const auto exclusive = rdma_is_exclusive();
-    node.exclusive = exclusive && *exclusive;
-  }
-  return node;
-}
 
 using DeviceReasons = std::map<std::string, std::string>;
 

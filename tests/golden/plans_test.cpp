@@ -84,7 +84,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"bad-distribution", "plan --topology two-sockets.xml --tasks 1 --distribution random"},
         Case{"config-fine", "check-config ../../../etc/container-ib.conf"},
         Case{"config-broken", "check-config broken.conf"},
-        Case{"config-missing", "check-config missing.conf --json"}, Case{"help", "--help"},
+        Case{"config-missing", "check-config missing.conf --json"},
+        Case{"check-nothing", "check --state /nowhere"},
+        Case{"check-nothing-json", "check --state /nowhere --json"},
+        Case{"check-unknown-step", "check 17.0 --state /nowhere"}, Case{"help", "--help"},
         Case{"plan-help", "plan --help"}));
 
 }  // namespace

@@ -1,0 +1,24 @@
+// Which modes a node can do, for whoever tells it.
+#pragma once
+
+#include <string>
+
+#include "node_options.hpp"
+
+namespace cib::cli {
+
+// What decides it.
+struct Abilities {
+  bool port = false, vf = false;
+  // Of a described node nobody knows these two, and they count as no hindrance.
+  bool exclusive = false;  // RDMA devices belong to one network namespace
+  bool no_ipoib = false;   // no InfiniBand port has an IPoIB interface
+};
+
+// `has_port`: whether some port is eligible.
+Abilities abilities_of(const NodeQuestion& question, bool has_port, bool live);
+
+// Why the node cannot do the mode, and what would help; empty when it can.
+std::string why_not(Mode mode, const Abilities& node);
+
+}  // namespace cib::cli

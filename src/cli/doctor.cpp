@@ -1,0 +1,191 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "abilities.hpp"
+#include "adapters/attach/free_vfs.hpp"
+#include "adapters/linux/trusted_file.hpp"
+#include "adapters/netlink/links.hpp"
+#include "adapters/netlink/rdma_devices.hpp"
+#include "adapters/state/claims.hpp"
+#include "adapters/state/live_remains.hpp"
+#include "app/explain.hpp"
+#include "app/leftovers.hpp"
+#include "app/step_network.hpp"
+#include "command.hpp"
+#include "container_ib/text.hpp"
+#include "ports_view.hpp"
+#include "state_options.hpp"
+
+namespace cib::cli {
+
+namespace {
+
+struct DoctorOptions {
+  std::string state, config;
+  bool json = false;
+};
+
+enum class Kind { fine, note, finding };
+
+struct Line {
+  Kind kind;
+  std::string text;
+};
+
+using Lines = std::vector<Line>;
+
+std::string_view kind_name(Kind kind) {
+  return kind == Kind::fine ? "ok" : kind == Kind::note ? "note" : "bad";
+}
+
+// As the agent reads it; empty when it would refuse every step.
+std::optional<SiteConfig> look_at_site(const std::string& named, Lines& lines) {
+  const std::string file = named.empty() ? usual_config : named;
+  const auto text = read_trusted_file(file);
+  if (!text && named.empty() && text.error().code == Errc::not_found) {
+    lines.push_back({Kind::note, file + ": there is none, so the defaults hold"});
+    return SiteConfig{};
+  }
+  const auto site = text ? parse_config(*text, file) : Result<SiteConfig>(text.error());
+  lines.push_back(
+      site ? Line{Kind::fine, "site's file " + file} : Line{Kind::finding, site.error().message()});
+  return site ? std::optional(*site) : std::nullopt;
+}
+
+void look_at_modes(const SiteConfig& site, const NodeQuestion& question, const Assignment& assignment,
+                   Lines& lines) {
+  const bool has_port = !eligible_ports(question.inventory, assignment).empty();
+  if (!has_port)
+    lines.push_back({Kind::note, explain_no_port("this node", question.inventory, assignment)});
+  const Abilities abilities = abilities_of(question, has_port, true);
+  for (const auto name : mode_names()) {
+    const Mode mode = mode_from_name(name).value_or(Mode::none);
+    if (mode == Mode::auto_ || mode == Mode::none) continue;
+    const bool allowed = std::find(site.modes.begin(), site.modes.end(), mode) != site.modes.end();
+    const std::string reason = why_not(mode, abilities);
+    const std::string here = reason.empty() ? "" : ": " + reason;
+    if (allowed)
+      lines.push_back({reason.empty() ? Kind::fine : Kind::finding, fmt::format("mode {}{}", name, here)});
+    else if (check_mode(mode))
+      lines.push_back({Kind::note, fmt::format("mode {}: not in modes.allow of the site's file{}", name,
+                                               reason.empty() ? "; this node can do it" : here)});
+  }
+}
+
+// VFs that nobody has, of each PF, and those that no step will ever get.
+void look_at_vfs(const SiteConfig& site, const Inventory& inventory, const std::vector<std::string>& claims,
+                 Lines& lines) {
+  for (const Port& port : inventory.ports) {
+    if (!port.pci || port.physfn || port.number != 1) continue;
+    const auto free = free_vfs(*port.pci, claims);
+    if (!free) {
+      lines.push_back({Kind::note, "VFs of " + port.device + ": " + free.error().message()});
+      continue;
+    }
+    const auto usable =
+        std::count_if(free->begin(), free->end(), [&](const FreeVf& vf) { return may_be_given(vf, site); });
+    const auto without = static_cast<long>(free->size()) - usable;
+    if (!free->empty()) lines.push_back({Kind::note, fmt::format("VFs of {}: {} free", port.device, usable)});
+    if (without != 0)
+      lines.push_back({Kind::note, fmt::format("VFs of {}: {} without GUIDs, which no step gets; see vf.guids "
+                                               "in the site's file",
+                                               port.device, without)});
+  }
+}
+
+void look_at_node(const SiteConfig& site, const DoctorOptions& options,
+                  const std::vector<std::string>& claims, Lines& lines) {
+  NodeOptions node;
+  node.config = options.config;
+  const auto question = ask(node);
+  if (!question) return lines.push_back({Kind::finding, question.error().message()});
+  look_at_modes(site, *question, place(question->inventory, {}, question->placement), lines);
+  const auto exclusive = rdma_is_exclusive();
+  lines.push_back({Kind::note, "RDMA subsystem: " + (!exclusive   ? exclusive.error().message()
+                                                     : *exclusive ? "exclusive mode"
+                                                                  : "shared mode")});
+  look_at_vfs(site, question->inventory, claims, lines);
+}
+
+std::string memlock_text(const SiteConfig& site) {
+  if (!site.raise_memlock) return "left as it is (memlock.raise)";
+  if (!site.memlock_bytes) return "raised to unlimited";
+  return fmt::format("raised to {} bytes (memlock.cap)", *site.memlock_bytes);
+}
+
+// The tag of an IPoIB child, or the name that it has until it is tagged (temporary_link_name()).
+bool is_marked(const Link& link) {
+  return link.alias.starts_with("container-ib:") ||
+         (link.kind == "ipoib" && link.lower_index != 0 && glob_match("cib????????????", link.name));
+}
+
+Result<Marked> marked(const std::string& state) {
+  Marked found;
+  Claims claims(state);
+  CIB_TRY(const auto names, claims.all());
+  for (const std::string& name : names) {
+    CIB_TRY(found.claims[name], claims.owner_of(name));
+  }
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const auto all, links.list());
+  for (const Link& link : all)
+    if (is_marked(link)) found.links[link.name] = link.alias;
+  return found;
+}
+
+Result<Lines> examine(const DoctorOptions& options) {
+  LiveRemains remains(options.state);
+  Lines lines;
+  const auto left = leftovers(remains, [&] { return marked(options.state); });
+  if (!left && left.error().code != Errc::bad_config) return left.error();
+  const auto site = look_at_site(options.config, lines);
+  if (site) {
+    std::vector<std::string> claims;
+    if (left) {
+      CIB_TRY(claims, Claims(options.state).all());
+    }
+    look_at_node(*site, options, claims, lines);
+    lines.push_back({Kind::note, "limit of locked memory: " + memlock_text(*site)});
+  }
+  if (!left) {
+    lines.push_back({Kind::finding, left.error().message()});
+    return lines;
+  }
+  lines.push_back({Kind::fine, "state directory " + options.state});
+  for (const std::string& what : *left) lines.push_back({Kind::finding, what});
+  return lines;
+}
+
+int run(const DoctorOptions& options) {
+  const auto lines = examine(options);
+  if (!lines) return cannot_look("doctor", lines.error());
+  const auto findings =
+      std::count_if(lines->begin(), lines->end(), [](const Line& line) { return line.kind == Kind::finding; });
+  if (options.json) {
+    auto list = nlohmann::ordered_json::array();
+    for (const auto& [kind, text] : *lines) list.push_back({{"kind", kind_name(kind)}, {"text", text}});
+    fmt::print("{}\n", dump({{"lines", list}, {"findings", findings}}));
+  } else {
+    for (const auto& [kind, text] : *lines) fmt::print("{:<5} {}\n", kind_name(kind), text);
+  }
+  return findings == 0 ? fine : finding;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<DoctorOptions>();
+  CLI::App* command = app.add_subcommand(
+      "doctor", "Tell what keeps this node from the modes that its site allows, and what was left on it");
+  command
+      ->add_option("--config", options->config,
+                   fmt::format("the site's configuration; default: {}, if there is one", usual_config))
+      ->type_name("FILE");
+  add_state_option(command, options->state);
+  command->add_flag("--json", options->json, "for programs");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace cib::cli

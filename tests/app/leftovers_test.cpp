@@ -1,0 +1,91 @@
+// What `doctor` says is left: nothing that a step still accounts for, whatever happens while it looks.
+#include "app/leftovers.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/fake_node.hpp"
+
+namespace cib::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+struct Leftovers : testing::Test {
+  Leftovers() {
+    node.journals["17.0"] = {
+        {.seq = 1,
+         .mark = Mark::done,
+         .verb = "open",
+         .fields = {{"boot", "boot"}, {"stepd_pid", "1"}, {"agent_pid", "2"}}},
+        {.seq = 2,
+         .mark = Mark::intent,
+         .verb = "claim",
+         .fields = {{"name", "address-0"}, {"owner", "17.0@2#0"}}},
+        {.seq = 3,
+         .mark = Mark::intent,
+         .verb = "ipoib_child",
+         .fields = {{"owner", "container-ib:17.0@2:netns-0:ib0"}, {"temporary", "cib0123456789ab"}}}};
+    now.claims["address-0"] = "17.0@2#0";
+  }
+  std::vector<std::string> left() {
+    const auto lines = leftovers(node, [this] { return Result<Marked>(now); });
+    EXPECT_TRUE(lines.ok());
+    return lines.ok() ? *lines : std::vector<std::string>();
+  }
+  void its_owner_dies() { node.agent_alive = node.stepd_alive = false; }
+  FakeNode node{1};
+  Marked now;
+};
+
+TEST_F(Leftovers, WhatALivingStepHasIsNone) {
+  now.links = {{"cib0123456789ab", ""}, {"ib7", "container-ib:17.0@2:netns-0:ib0"}};
+  EXPECT_THAT(left(), IsEmpty());
+}
+
+TEST_F(Leftovers, AStepWithoutALivingOwnerIsToldOnceWithAllThatItHas) {
+  its_owner_dies();
+  EXPECT_THAT(left(), ElementsAre("step 17.0 has no living owner; run 'container-ib reap'"));
+}
+
+TEST_F(Leftovers, AQuarantinedStepNamesItsProcess) {
+  its_owner_dies();
+  node.journals["17.0"].push_back(
+      {.seq = 4, .mark = Mark::intent, .verb = "quarantine", .fields = {{"process", "pid 9 (stuck)"}}});
+  EXPECT_THAT(left(), ElementsAre(AllOf(HasSubstr("quarantined: pid 9 (stuck)"), HasSubstr("reap"))));
+}
+
+TEST_F(Leftovers, AStepOfAnEarlierBoot) {
+  node.journals["17.0"].front().fields["boot"] = "another";
+  EXPECT_THAT(left(), ElementsAre(HasSubstr("earlier boot")));
+}
+
+TEST_F(Leftovers, AClaimThatNoJournalHas) {
+  now.claims["0000:21:00.1"] = "16.0@1";
+  now.claims["address-0"] = "16.0@1#0";
+  EXPECT_THAT(left(), ElementsAre(HasSubstr("claim 0000:21:00.1 is that of '16.0@1'"),
+                                  HasSubstr("claim address-0 is that of '16.0@1#0'")));
+}
+
+TEST_F(Leftovers, AnInterfaceThatNoJournalHas) {
+  now.links = {{"cibffffffffffff", ""}, {"ib7", "container-ib:16.0@1:netns-0:ib0"}};
+  EXPECT_THAT(left(), ElementsAre(HasSubstr("'ip link del cibffffffffffff'"), HasSubstr("'ip link del ib7'")));
+}
+
+TEST_F(Leftovers, WhatAStepGivesBackMeanwhileIsNone) {
+  now.claims["0000:21:00.1"] = "16.0@1";
+  now.links = {{"ib7", "container-ib:16.0@1:netns-0:ib0"}};
+  bool first = true;
+  const auto lines = leftovers(node, [&] {
+    const Result<Marked> seen = std::exchange(first, false) ? now : Marked{};
+    return seen;
+  });
+  ASSERT_TRUE(lines.ok());
+  EXPECT_THAT(*lines, IsEmpty());
+}
+
+}  // namespace
+}  // namespace cib::test
