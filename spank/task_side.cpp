@@ -67,7 +67,7 @@ Status enter_network() {
 
 // The value of a variable in the task's environment, cut to what the message takes.
 bool get_variable(spank_t spank, const std::string& name, std::string& value) {
-  std::array<char, 1024> buffer{};
+  std::array<char, wire::longest_user_value + 2> buffer{};
   const auto rc = spank_getenv(spank, name.c_str(), buffer.data(), static_cast<int>(buffer.size()) - 1);
   if (rc != ESPANK_SUCCESS && rc != ESPANK_NOSPACE) return false;
   value = buffer.data();

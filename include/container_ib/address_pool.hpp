@@ -22,11 +22,18 @@ class AddressPool {
   // "10.40.0.5/16": slot 0 to size() - 1, with the length of the whole pool's prefix, since all nodes are on
   // one link.
   std::string address(unsigned slot) const;
+  std::string range() const;  // "10.40.0.1-10.40.0.64"
 
  private:
   std::uint32_t first_ = 0;  // host byte order
   unsigned size_ = 0, prefix_length_ = 0;
 };
+
+// The addresses that each node of a host list may give, in its order: "n0=10.40.0.1-10.40.0.64,n1=...". Which
+// of them are in use, only that node knows. Errors: unsupported when it would be longer than `limit`
+// characters, not_found when a node has none or the list cannot be read.
+Result<std::string> addresses_of_nodes(const AddressPolicy& policy, std::string_view host_list,
+                                       std::size_t limit);
 
 // Whether the pool is an IPv4 prefix with room for `per_node` addresses of every node: ok, or the reason. For
 // whoever reads the site's file.

@@ -21,8 +21,9 @@ struct EnvironmentInputs {
   std::vector<std::string> node_devices;  // every RDMA device of the node, eligible or not
   std::string numa;                       // NUMA nodes of the first port, "0" or "0,1"; may be empty
   std::string plan;
-  std::string netdev;                 // the task's own network device; empty in the host's network
-  std::string address;                // its address
+  std::string netdev;                 // the task's own network devices, "ib0"; empty in the host's network
+  std::string address;                // their addresses, in the same order
+  std::string peers;                  // the addresses that tasks of each node of the step may have
   std::optional<std::uint16_t> pkey;  // when it was asked for
   ReportLevel report = ReportLevel::off;
   bool private_user_namespaces = false;     // the node's tasks are in different user namespaces
@@ -39,6 +40,9 @@ struct EnvironmentPlan {
   std::vector<std::string> kept;       // names that the user has set and that therefore stay
   std::vector<std::string> notes;      // one line each, for the report
 };
+
+// Slurm's host list of the step's nodes, which EnvironmentInputs::peers is made from.
+inline constexpr const char* nodes_of_step = "SLURM_STEP_NODELIST";
 
 // Names of the variables whose presence or value in the user's environment changes the answer.
 const std::vector<std::string_view>& environment_inputs();

@@ -75,6 +75,11 @@ inline constexpr std::size_t max_mask_words = 128;  // 8192 processing units, Li
 inline constexpr std::size_t max_channels = 64;     // a message; the kernel takes up to 253 (SCM_MAX_FD)
 inline constexpr unsigned max_local_tasks = 4096;   // a node and step
 
+inline constexpr std::size_t longest_value = 4095;  // of a variable for a task
+
+// A task's variable that has so many characters may have been cut: spank_getenv() fills 1,023 bytes.
+inline constexpr std::size_t longest_user_value = 1022;
+
 struct Start {
   static constexpr Kind kind = Kind::start;
   Header header{.kind = kind};
@@ -147,7 +152,7 @@ struct Variable {
   static constexpr Kind kind = Kind::variable;
   Header header{.kind = kind};
   Text<64> name;
-  Text<4096> value;
+  Text<longest_value + 1> value;
 };
 
 struct Grant {

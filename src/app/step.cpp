@@ -4,11 +4,13 @@
 #include <set>
 
 #include "app/explain.hpp"
+#include "container_ib/address_pool.hpp"
 #include "container_ib/environment.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
 #include "container_ib/text.hpp"
 #include "container_ib/verdict.hpp"
+#include "container_ib/wire.hpp"
 
 namespace cib {
 
@@ -202,6 +204,11 @@ Status Step::place_tasks() {
     options.shared_vfs = settings_.scope == Scope::node;
   }
   assignment_ = place(inventory_, tasks, options);
+  if (options.free_vfs && !options.shared_vfs) {
+    const auto few =
+        explain_few_vfs(facts_.node_name, inventory_, assignment_, *options.free_vfs, tasks.size());
+    if (!few.empty()) return error(Errc::unavailable, few);
+  }
   for (const TaskPlacement& placed : assignment_.tasks) {
     Task& t = task_[placed.task];
     t.ports = placed.ports;
@@ -345,13 +352,10 @@ void Step::grant(unsigned id, Task& task) {
   for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
   in.numa = join_numbers(inventory_.ports[task.ports.front()].numa);
   in.pkey = settings_.pkey;
-  if (!task.devices.empty()) {
-    in.netdev = task.devices.front().netdev;
-    in.address = task.devices.front().address;
-  }
+  std::vector<std::string> lines;
+  describe_network(id, task, in, lines);
 
   const EnvironmentPlan plan = build_environment(in);
-  std::vector<std::string> lines;
   if (facts_.daemon_step) lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
   if (settings_.report == ReportLevel::full) {
     for (const std::string& name : plan.kept)
@@ -365,6 +369,28 @@ void Step::grant(unsigned id, Task& task) {
     if (!raised && status.error().code != Errc::unavailable) lines.push_back(status.error().message());
   }
   tasks_.grant(id, plan.set, lines, raised);
+}
+
+// What a program needs that opens sockets of its own: its interfaces and addresses, and where its peers are.
+void Step::describe_network(unsigned id, const Task& task, EnvironmentInputs& in,
+                            std::vector<std::string>& lines) const {
+  std::vector<std::string> netdevs, addresses;
+  for (const NetworkDevice& device : task.devices) {
+    netdevs.push_back(device.netdev);
+    if (!device.address.empty()) addresses.push_back(device.address);
+  }
+  in.netdev = join(netdevs, ",");
+  in.address = join(addresses, ",");
+  if (addresses.empty()) return;
+  const auto nodes = task.facts.user_variables.find(nodes_of_step);
+  if (nodes == task.facts.user_variables.end()) return;
+  auto peers = nodes->second.size() < wire::longest_user_value
+                   ? addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value)
+                   : Result<std::string>(error(Errc::unsupported, std::string(nodes_of_step) + " is too long"));
+  if (peers)
+    in.peers = std::move(*peers);
+  else if (id == 0)
+    lines.push_back(facts_.node_name + ": no CONTAINER_IB_PEERS: " + peers.error().message());
 }
 
 std::vector<std::string> Step::report() {
@@ -395,11 +421,12 @@ std::vector<std::string> Step::report() {
   return lines;
 }
 
-std::vector<std::string> Step::finish() {
-  auto lines = report();
-  const auto failed = give_everything_back();
-  lines.insert(lines.end(), failed.begin(), failed.end());
-  return lines;
+// Who sees to the node may never see what the user's terminal shows.
+Step::Ending Step::finish() {
+  Ending ending{.for_user = report(), .for_administrator = give_everything_back()};
+  ending.for_user.insert(ending.for_user.end(), ending.for_administrator.begin(),
+                         ending.for_administrator.end());
+  return ending;
 }
 
 std::vector<std::string> Step::abandoned() {
@@ -420,7 +447,8 @@ std::vector<std::string> Step::give_everything_back() {
   tasks_.end_relay();
   if (network_.is_private())
     for (const std::string& failed : network_.give_all_back())
-      lines.push_back(facts_.node_name + ": could not give back " + failed +
+      lines.push_back(facts_.node_name + ": step " + step_name(facts_.job, facts_.step) +
+                      ": could not give back " + failed +
                       "; it stays out of use, 'container-ib reap' on the node tries again");
   if (lines.empty()) journal_.close();
   return lines;

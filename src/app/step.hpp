@@ -62,8 +62,11 @@ class Step {
 
   // Lines for the user once every task has ended, and only once.
   std::vector<std::string> report();
-  // The step is over and slurmstepd said so. Lines for the user.
-  std::vector<std::string> finish();
+  // The step is over and slurmstepd said so.
+  struct Ending {
+    std::vector<std::string> for_user, for_administrator;
+  };
+  Ending finish();
   // slurmstepd died: what is left of the step is an orphan of a dead step. Lines for the administrator.
   std::vector<std::string> abandoned();
 
@@ -112,6 +115,8 @@ class Step {
   void fail(Error error);
   void answer(unsigned id, Task& task);
   void grant(unsigned id, Task& task);
+  void describe_network(unsigned id, const Task& task, EnvironmentInputs& in,
+                        std::vector<std::string>& lines) const;
   void take_back();
   bool all_dead() const;
   void turn_away(unsigned id, const Error& error);

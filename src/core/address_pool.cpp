@@ -32,6 +32,13 @@ std::optional<Prefix> parse_prefix(std::string_view text) {
   return prefix;
 }
 
+std::string dotted(std::uint32_t address) {
+  std::string text;
+  for (int shift = 24; shift >= 0; shift -= 8)
+    text += std::to_string(address >> shift & 0xff) + (shift > 0 ? "." : "");
+  return text;
+}
+
 Error wrong(const std::string& what) { return error(Errc::bad_config, "addresses." + what); }
 
 }  // namespace
@@ -67,11 +74,28 @@ Result<AddressPool> AddressPool::of_node(const AddressPolicy& policy, const std:
 }
 
 std::string AddressPool::address(unsigned slot) const {
-  const std::uint32_t address = first_ + slot;
+  return dotted(first_ + slot) + '/' + std::to_string(prefix_length_);
+}
+
+std::string AddressPool::range() const { return dotted(first_) + '-' + dotted(first_ + size_ - 1); }
+
+Result<std::string> addresses_of_nodes(const AddressPolicy& policy, std::string_view host_list,
+                                       std::size_t limit) {
+  const auto hosts = HostList::parse(host_list);
+  if (!hosts) return error(Errc::not_found, "'" + printable(host_list) + "' is no host list");
+  const auto too_long = [&] {
+    return error(Errc::unsupported, "the addresses of " + std::to_string(hosts->size()) +
+                                        " nodes are more than " + std::to_string(limit) + " characters");
+  };
+  if (hosts->size() > limit) return too_long();  // a name and an address have more than one each
   std::string text;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    text += std::to_string(address >> shift & 0xff) + (shift > 0 ? "." : "/");
-  return text + std::to_string(prefix_length_);
+  for (const std::string& name : hosts->names()) {
+    auto pool = AddressPool::of_node(policy, name);
+    if (!pool) return error(Errc::not_found, std::move(pool).error().what);
+    text += (text.empty() ? "" : ",") + name + '=' + pool->range();
+    if (text.size() > limit) return too_long();
+  }
+  return text;
 }
 
 std::optional<std::uint64_t> place_in_host_lists(const std::vector<std::string>& lists,

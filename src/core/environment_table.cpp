@@ -67,6 +67,7 @@ std::string_view number_of(std::string_view port) { return port.substr(port.rfin
 std::string mode(const In& in) { return std::string(in.task_ports.empty() ? "none" : mode_name(in.mode)); }
 std::string netdev(const In& in) { return in.netdev; }
 std::string address(const In& in) { return in.address; }
+std::string peers(const In& in) { return in.peers; }
 std::string numa(const In& in) { return in.numa; }
 std::string plan(const In& in) { return in.plan; }
 std::string first_port(const In& in) { return in.task_ports.front(); }
@@ -129,6 +130,7 @@ constexpr std::array table = {
     Variable{"CONTAINER_IB_PORTS", own_record, task, always, port_list},
     Variable{"CONTAINER_IB_NETDEV", own_record, task, always, netdev},
     Variable{"CONTAINER_IB_ADDRESS", own_record, task, always, address},
+    Variable{"CONTAINER_IB_PEERS", own_record, node, always, peers},
     Variable{"CONTAINER_IB_NUMA", own_record, task, always, numa},
     Variable{"CONTAINER_IB_PLAN", own_record, node, always, plan},
 
@@ -196,7 +198,8 @@ constexpr std::array conflicts = {
     UserConflict{"nccl", nccl_without_infiniband, "NCCL_IB_DISABLE is set, so NCCL_IB_HCA is left alone"},
 };
 
-constexpr std::array<std::string_view, 2> read_only = {"NCCL_IB_DISABLE", "PMIX_SECURITY_MODE"};
+constexpr std::array<std::string_view, 3> read_only = {"NCCL_IB_DISABLE", "PMIX_SECURITY_MODE",
+                                                       nodes_of_step};
 
 }  // namespace
 

@@ -61,6 +61,19 @@ std::uint64_t HostList::size() const {
   return sum;
 }
 
+std::vector<std::string> HostList::names() const {
+  std::vector<std::string> names;
+  for (const Range& range : ranges_) {
+    if (!range.first) {
+      names.push_back(range.prefix);
+      continue;
+    }
+    for (std::uint64_t number = *range.first; number <= range.last; ++number)
+      names.push_back(range.prefix + range.written(static_cast<std::uint32_t>(number)) + range.suffix);
+  }
+  return names;
+}
+
 std::optional<std::uint64_t> HostList::place_of(std::string_view name) const {
   std::uint64_t before = 0;
   for (const Range& range : ranges_) {
@@ -78,12 +91,14 @@ std::optional<std::uint64_t> HostList::Range::place_of(std::string_view name) co
   name.remove_suffix(suffix.size());
   const auto number = whole_number<std::uint32_t>(name);
   if (!number || *number < *first || *number > last) return {};
-  // 7 is not written 07 unless the list has it so; longer numbers are written in full.
-  const std::string written = std::to_string(*number);
-  const std::string padded =
-      written.size() < width ? std::string(width - written.size(), '0') + written : written;
-  if (name != padded) return {};
+  if (name != written(*number)) return {};
   return *number - *first;
+}
+
+// 7 is not written 07 unless the list has it so; longer numbers are written in full.
+std::string HostList::Range::written(std::uint32_t number) const {
+  const std::string digits = std::to_string(number);
+  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
 
 }  // namespace cib

@@ -15,6 +15,7 @@ class HostList {
   static std::optional<HostList> parse(std::string_view text);
 
   std::uint64_t size() const;
+  std::vector<std::string> names() const;  // look at size() first
   std::optional<std::uint64_t> place_of(std::string_view name) const;  // from 0
 
  private:
@@ -25,6 +26,7 @@ class HostList {
     std::uint32_t last = 0;
     std::size_t width = 0;
 
+    std::string written(std::uint32_t number) const;
     std::uint64_t size() const { return first ? std::uint64_t{last} - *first + 1 : 1; }
     std::optional<std::uint64_t> place_of(std::string_view name) const;
   };

@@ -58,6 +58,26 @@ TEST(AddressPool, UsesAllOfASmallOne) {
   EXPECT_EQ(AddressPool::of_node(policy, "b")->address(0), "192.168.7.2/30");
 }
 
+TEST(AddressPool, TellsTheAddressesOfOtherNodes) {
+  const AddressPolicy policy{.pool = "10.40.0.0/16", .nodes = {"login,n[08-11]"}, .per_node = 16};
+  const auto peers = addresses_of_nodes(policy, "n[09-10],login", 4095);
+  ASSERT_TRUE(peers.ok()) << peers.error().message();
+  EXPECT_EQ(*peers, "n09=10.40.0.33-10.40.0.48,n10=10.40.0.49-10.40.0.64,login=10.40.0.1-10.40.0.16");
+  EXPECT_EQ(AddressPool::of_node(policy, "n09")->address(0), "10.40.0.33/16") << "the same ones";
+  EXPECT_EQ(AddressPool::of_node(policy, "n09")->address(15), "10.40.0.48/16");
+}
+
+TEST(AddressPool, TellsAllOfThemOrNone) {
+  const AddressPolicy policy{.pool = "10.32.0.0/12", .nodes = {"n[00001-10000]"}, .per_node = 64};
+  const auto whole = addresses_of_nodes(policy, "n[00001-00002]", 57);
+  ASSERT_TRUE(whole.ok()) << whole.error().message();
+  EXPECT_EQ(whole->size(), 57U);
+  for (const char* list : {"n[00001-00003]", "n[00001-10000]", "n[0-999999999]"})
+    EXPECT_EQ(addresses_of_nodes(policy, list, 57).error().code, Errc::unsupported) << list;
+  for (const char* list : {"n[00001", "n00001,m1"})
+    EXPECT_EQ(addresses_of_nodes(policy, list, 57).error().code, Errc::not_found) << list;
+}
+
 TEST(AddressPool, SaysWhatIsWrongWithThePolicy) {
   const auto why = [](const AddressPolicy& policy, const std::string& node) {
     const auto pool = AddressPool::of_node(policy, node);
