@@ -136,7 +136,9 @@ void Agent::drain_lifeline() {
       say_to_stepd(step_->report());
     } else if (*kind == wire::Kind::finish) {
       notice_deaths();
-      say_to_stepd(step_->finish());
+      const auto ending = step_->finish();
+      for (const std::string& line : ending.for_administrator) log_error(line);
+      say_to_stepd(ending.for_user);
       log_debug(step_->timing());
       over_ = true;
     }

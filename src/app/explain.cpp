@@ -35,6 +35,25 @@ std::string explain_no_port(const std::string& node, const Inventory& inventory,
          });
 }
 
+std::string explain_few_vfs(const std::string& node, const Inventory& inventory, const Assignment& assignment,
+                            const std::map<PciAddress, unsigned>& free_vfs, std::size_t tasks) {
+  std::map<PciAddress, unsigned> usable;  // both ports of an HCA have the same VFs
+  std::vector<std::string> ports;
+  for (const PortVerdict& verdict : assignment.verdicts) {
+    const Port& port = inventory.ports[verdict.port];
+    if (port.physfn) continue;
+    if (verdict.eligible) usable[*port.pci] = free_vfs.at(*port.pci);
+    ports.push_back(port.name() + ": " +
+                    (verdict.eligible ? std::to_string(free_vfs.at(*port.pci)) : verdict.why_not));
+  }
+  unsigned free = 0;
+  for (const auto& [pci, count] : usable) free += count;
+  if (free >= tasks) return {};
+  return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs" : " tasks need") +
+         " a VF each, and " + std::to_string(free) + (free == 1 ? " is" : " are") + " free (" +
+         cib::join(ports, "; ") + "); wait=SECONDS waits for those that other steps have";
+}
+
 std::string explain_choice(const std::string& node, const Inventory& inventory, const TaskPlacement& placed,
                            const std::vector<std::size_t>& ports) {
   std::vector<Port> chosen;

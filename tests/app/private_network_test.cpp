@@ -91,12 +91,21 @@ TEST_F(PrivateNetwork, ATaskGoesToAFartherPfWhenTheNearOneHasNoVfLeft) {
   node.claimed[node.vfs[0].identity.pci.text()] = "another step";
   start("vf");
   release_tasks(*step);
-  EXPECT_THAT(*node.task(0).answer, AllOf(StartsWith("refused: "), HasSubstr("VF")))
-      << "three VFs for four tasks";
+  EXPECT_EQ(*node.task(0).answer,
+            "refused: n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits "
+            "for those that other steps have");
   EXPECT_THAT(node.claimed, SizeIs(1)) << "the other step's";
   end();
   node.claimed.clear();
   expect_as_before();
+}
+
+TEST_F(PrivateNetwork, AnHcaThatIsOutOfTheQuestionHasNoFreeVfs) {
+  node.node.ports[0].state = PortState::down;
+  start("vf");
+  release_tasks(*step);
+  EXPECT_THAT(*node.task(0).answer, AllOf(HasSubstr("4 tasks need a VF each, and 2 are free (mlx5_0:1: "),
+                                          HasSubstr("; mlx5_1:1: 2)")));
 }
 
 TEST_F(PrivateNetwork, WaitsForAVfThatAnotherStepHas) {
@@ -174,6 +183,39 @@ TEST_F(PrivateNetwork, AddressesComeFromTheNodesPartOfThePool) {
   expect_as_before();
 }
 
+TEST_F(PrivateNetwork, TasksKnowTheAddressesOfTheStepsNodes) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
+  start("ipoib,rails=2");
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    TaskFacts task;
+    task.user_variables["SLURM_STEP_NODELIST"] = id == 3 ? "n[0-8]" : "n[0-1]";
+    step->task_ready(id, task);
+  }
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_PEERS"],
+            "n0=10.40.0.1-10.40.0.16,n1=10.40.0.17-10.40.0.32");
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_NETDEV"], "ib0,ib1");
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_ADDRESS"], "10.40.0.1/16,10.40.0.2/16");
+  EXPECT_FALSE(node.task(3).environment.contains("CONTAINER_IB_PEERS")) << "n8 has no addresses";
+  EXPECT_THAT(node.task(3).lines, IsEmpty()) << "told by the first task";
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, AHostListThatMayHaveBeenCutIsNotUsed) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
+  start("ipoib");
+  std::string hosts = "n0";
+  while (hosts.size() < 1022) hosts += ",n1";
+  hosts.resize(1022, ' ');
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    TaskFacts task;
+    task.user_variables["SLURM_STEP_NODELIST"] = hosts;
+    step->task_ready(id, task);
+  }
+  EXPECT_FALSE(node.task(0).environment.contains("CONTAINER_IB_PEERS"));
+  EXPECT_THAT(node.task(0).lines, ElementsAre(HasSubstr("no CONTAINER_IB_PEERS: SLURM_STEP_NODELIST")));
+}
+
 TEST_F(PrivateNetwork, PmixIsRelayedOnceForEachNetwork) {
   start("ipoib,scope=node");
   for (unsigned id = 0; id < four_tasks; ++id) {
@@ -185,6 +227,19 @@ TEST_F(PrivateNetwork, PmixIsRelayedOnceForEachNetwork) {
   EXPECT_THAT(node.relayed, SizeIs(1));
   end();
   expect_as_before();
+}
+
+TEST_F(PrivateNetwork, WhatDoesNotComeBackIsToldToUserAndAdministrator) {
+  start("ipoib");
+  release_tasks(*step);
+  for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
+  node.inject(node.changes() + 1, Fault::fails);
+  const Step::Ending ending = step->finish();
+  EXPECT_THAT(ending.for_administrator,
+              ElementsAre(AllOf(StartsWith("n0: step 17.0: could not give back "), HasSubstr("injected"),
+                                HasSubstr("'container-ib reap'"))));
+  EXPECT_THAT(ending.for_user, testing::Contains(ending.for_administrator.front()));
+  EXPECT_THAT(node.journals, SizeIs(1)) << "for the reaper";
 }
 
 TEST_F(PrivateNetwork, AutoTakesTheFirstModeThatTheNodeCanDo) {

@@ -212,7 +212,7 @@ struct ReportTest : testing::Test {
     for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
     auto lines = step.report();
     EXPECT_THAT(step.report(), IsEmpty()) << "told once";
-    EXPECT_THAT(step.finish(), IsEmpty());
+    EXPECT_THAT(step.finish().for_user, IsEmpty());
     EXPECT_THAT(node.journals, IsEmpty());
     return lines;
   }
