@@ -49,8 +49,8 @@ std::string explain_few_vfs(const std::string& node, const Inventory& inventory,
   unsigned free = 0;
   for (const auto& [pci, count] : usable) free += count;
   if (free >= tasks) return {};
-  return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs" : " tasks need") +
-         " a VF each, and " + std::to_string(free) + (free == 1 ? " is" : " are") + " free (" +
+  return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs a VF" : " tasks need a VF each") +
+         ", and " + std::to_string(free) + (free == 1 ? " is" : " are") + " free (" +
          cib::join(ports, "; ") + "); wait=SECONDS waits for those that other steps have";
 }
 

@@ -389,7 +389,7 @@ void Step::describe_network(unsigned id, const Task& task, EnvironmentInputs& in
                    : Result<std::string>(error(Errc::unsupported, std::string(nodes_of_step) + " is too long"));
   if (peers)
     in.peers = std::move(*peers);
-  else if (id == 0)
+  else if (id == 0 && settings_.report != ReportLevel::off)  // a large job's nodes would all say it
     lines.push_back(facts_.node_name + ": no CONTAINER_IB_PEERS: " + peers.error().message());
 }
 

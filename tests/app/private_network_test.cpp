@@ -203,7 +203,7 @@ TEST_F(PrivateNetwork, TasksKnowTheAddressesOfTheStepsNodes) {
 
 TEST_F(PrivateNetwork, AHostListThatMayHaveBeenCutIsNotUsed) {
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
-  start("ipoib");
+  start("ipoib,report=summary");
   std::string hosts = "n0";
   while (hosts.size() < 1022) hosts += ",n1";
   hosts.resize(1022, ' ');

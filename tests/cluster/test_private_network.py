@@ -97,7 +97,7 @@ def test_of_steps_that_want_the_last_vf_one_gets_it_and_the_others_are_told_or_w
     with site(), everything_comes_back():
         with SixSleepers():
             refused = srun(*one_more, "--container-ib=vf,rails=1", "true")
-            assert refused.status != 0 and "VF" in "\n".join(refused.ours()), refused
+            assert refused.status != 0 and ": 1 task needs a VF, and 0 are free (mlx5_" in "\n".join(refused.ours()), refused
             waiting = threading.Thread(target=lambda: results.append(srun(*one_more, "--container-ib=vf,rails=1,wait=60", "true")))
             results = []
             waiting.start()
@@ -164,6 +164,8 @@ def test_addresses_come_from_the_pool():
         done = must(srun("-n2", "--container-ib=vf,rails=1", "sh", "-c", "echo $CONTAINER_IB_ADDRESS; ip -o -4 addr show ib0 | grep -o 'inet [^ ]*'"))
         assert {line for line in done.lines if "inet" not in line} == {"10.40.0.1/16", "10.40.0.2/16"}, done
         assert "inet 10.40.0.1/16" in done.lines and "inet 10.40.0.2/16" in done.lines, done
+        two = must(srun("-n1", "--container-ib=vf,rails=2", "sh", "-c", "echo $CONTAINER_IB_NETDEV $CONTAINER_IB_ADDRESS $CONTAINER_IB_PEERS"))
+        assert two.lines == ["ib0,ib1 10.40.0.1/16,10.40.0.2/16 n0=10.40.0.1-10.40.0.8"], two
 
 
 def test_the_order_of_an_attach_in_bare_kernel_calls():
