@@ -50,8 +50,8 @@ std::string explain_few_vfs(const std::string& node, const Inventory& inventory,
   for (const auto& [pci, count] : usable) free += count;
   if (free >= tasks) return {};
   return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs a VF" : " tasks need a VF each") +
-         ", and " + std::to_string(free) + (free == 1 ? " is" : " are") + " free (" +
-         cib::join(ports, "; ") + "); wait=SECONDS waits for those that other steps have";
+         ", and " + std::to_string(free) + (free == 1 ? " is" : " are") + " free (" + cib::join(ports, "; ") +
+         "); wait=SECONDS waits for those that other steps have";
 }
 
 std::string explain_choice(const std::string& node, const Inventory& inventory, const TaskPlacement& placed,

@@ -384,9 +384,10 @@ void Step::describe_network(unsigned id, const Task& task, EnvironmentInputs& in
   if (addresses.empty()) return;
   const auto nodes = task.facts.user_variables.find(nodes_of_step);
   if (nodes == task.facts.user_variables.end()) return;
-  auto peers = nodes->second.size() < wire::longest_user_value
-                   ? addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value)
-                   : Result<std::string>(error(Errc::unsupported, std::string(nodes_of_step) + " is too long"));
+  auto peers =
+      nodes->second.size() < wire::longest_user_value
+          ? addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value)
+          : Result<std::string>(error(Errc::unsupported, std::string(nodes_of_step) + " is too long"));
   if (peers)
     in.peers = std::move(*peers);
   else if (id == 0 && settings_.report != ReportLevel::off)  // a large job's nodes would all say it

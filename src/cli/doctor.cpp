@@ -49,16 +49,15 @@ std::optional<SiteConfig> look_at_site(const std::string& named, Lines& lines) {
     return SiteConfig{};
   }
   const auto site = text ? parse_config(*text, file) : Result<SiteConfig>(text.error());
-  lines.push_back(
-      site ? Line{Kind::fine, "site's file " + file} : Line{Kind::finding, site.error().message()});
+  lines.push_back(site ? Line{Kind::fine, "site's file " + file}
+                       : Line{Kind::finding, site.error().message()});
   return site ? std::optional(*site) : std::nullopt;
 }
 
 void look_at_modes(const SiteConfig& site, const NodeQuestion& question, const Assignment& assignment,
                    Lines& lines) {
   const bool has_port = !eligible_ports(question.inventory, assignment).empty();
-  if (!has_port)
-    lines.push_back({Kind::note, explain_no_port("this node", question.inventory, assignment)});
+  if (!has_port) lines.push_back({Kind::note, explain_no_port("this node", question.inventory, assignment)});
   const Abilities abilities = abilities_of(question, has_port, true);
   for (const auto name : mode_names()) {
     const Mode mode = mode_from_name(name).value_or(Mode::none);
@@ -89,9 +88,10 @@ void look_at_vfs(const SiteConfig& site, const Inventory& inventory, const std::
     const auto without = static_cast<long>(free->size()) - usable;
     if (!free->empty()) lines.push_back({Kind::note, fmt::format("VFs of {}: {} free", port.device, usable)});
     if (without != 0)
-      lines.push_back({Kind::note, fmt::format("VFs of {}: {} without GUIDs, which no step gets; see vf.guids "
-                                               "in the site's file",
-                                               port.device, without)});
+      lines.push_back(
+          {Kind::note, fmt::format("VFs of {}: {} without GUIDs, which no step gets; see vf.guids "
+                                   "in the site's file",
+                                   port.device, without)});
   }
 }
 
@@ -161,8 +161,8 @@ Result<Lines> examine(const DoctorOptions& options) {
 int run(const DoctorOptions& options) {
   const auto lines = examine(options);
   if (!lines) return cannot_look("doctor", lines.error());
-  const auto findings =
-      std::count_if(lines->begin(), lines->end(), [](const Line& line) { return line.kind == Kind::finding; });
+  const auto findings = std::count_if(lines->begin(), lines->end(),
+                                      [](const Line& line) { return line.kind == Kind::finding; });
   if (options.json) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& [kind, text] : *lines) list.push_back({{"kind", kind_name(kind)}, {"text", text}});

@@ -8,9 +8,8 @@
 namespace {
 
 constexpr std::array commands = {
-    cib::cli::add_plan,   cib::cli::add_topo, cib::cli::add_check_config,
-    cib::cli::add_doctor, cib::cli::add_list, cib::cli::add_check,
-    cib::cli::add_reap,   cib::cli::add_later,
+    cib::cli::add_plan, cib::cli::add_topo,  cib::cli::add_check_config, cib::cli::add_doctor,
+    cib::cli::add_list, cib::cli::add_check, cib::cli::add_reap,         cib::cli::add_later,
 };
 
 int run(int argc, char** argv) {

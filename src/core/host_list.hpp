@@ -15,7 +15,7 @@ class HostList {
   static std::optional<HostList> parse(std::string_view text);
 
   std::uint64_t size() const;
-  std::vector<std::string> names() const;  // look at size() first
+  std::vector<std::string> names() const;                              // look at size() first
   std::optional<std::uint64_t> place_of(std::string_view name) const;  // from 0
 
  private:

@@ -27,8 +27,7 @@ struct Check : testing::Test {
     step.emplace(facts(option), node, node, node, node);
     step->prepare();
     if (step->needs_relay())
-      step->relay_started(
-          std::map<std::string, std::string>{{"relay_pid", "3"}, {"relay_start", "3"}});
+      step->relay_started(std::map<std::string, std::string>{{"relay_pid", "3"}, {"relay_start", "3"}});
     fork_tasks(*step);
     release_tasks(*step);
     for (unsigned id = 0; id < four_tasks; ++id) ASSERT_EQ(node.task(id).answer, "granted");
@@ -96,7 +95,8 @@ TEST_F(Check, TheAgentAndTheRelayMustLive) {
 TEST_F(Check, ATaskMustSeeItsDevicesWhileItLives) {
   start("verbs");
   node.task(2).devices.clear();
-  EXPECT_THAT(look().faults, ElementsAre(StartsWith("step 17.0: task 2, pid 1002: it does not see mlx5_1:1")));
+  EXPECT_THAT(look().faults,
+              ElementsAre(StartsWith("step 17.0: task 2, pid 1002: it does not see mlx5_1:1")));
   node.task(2).alive = false;
   EXPECT_THAT(look().faults, IsEmpty());
 }

@@ -72,7 +72,8 @@ TEST_F(Leftovers, AClaimThatNoJournalHas) {
 
 TEST_F(Leftovers, AnInterfaceThatNoJournalHas) {
   now.links = {{"cibffffffffffff", ""}, {"ib7", "container-ib:16.0@1:netns-0:ib0"}};
-  EXPECT_THAT(left(), ElementsAre(HasSubstr("'ip link del cibffffffffffff'"), HasSubstr("'ip link del ib7'")));
+  EXPECT_THAT(left(),
+              ElementsAre(HasSubstr("'ip link del cibffffffffffff'"), HasSubstr("'ip link del ib7'")));
 }
 
 TEST_F(Leftovers, WhatAStepGivesBackMeanwhileIsNone) {

@@ -91,9 +91,10 @@ TEST_F(PrivateNetwork, ATaskGoesToAFartherPfWhenTheNearOneHasNoVfLeft) {
   node.claimed[node.vfs[0].identity.pci.text()] = "another step";
   start("vf");
   release_tasks(*step);
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits "
-            "for those that other steps have");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits "
+      "for those that other steps have");
   EXPECT_THAT(node.claimed, SizeIs(1)) << "the other step's";
   end();
   node.claimed.clear();

@@ -63,9 +63,8 @@ Status verify_ipoib_child(const Action& action) {
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
-  const auto child = std::find_if(all.begin(), all.end(), [&](const Link& link) {
-    return is_child(link) && link.alias == plan.owner;
-  });
+  const auto child = std::find_if(
+      all.begin(), all.end(), [&](const Link& link) { return is_child(link) && link.alias == plan.owner; });
   if (child == all.end())
     return error(Errc::not_found, "no IPoIB interface tagged " + plan.owner + " in " + plan.netns);
   if (child->name != plan.name)
@@ -104,8 +103,8 @@ Status verify_link_up(const Action& action) {
     return error(Errc::not_found, where + " has no carrier: its port is down, or the subnet manager is away");
   const auto mtu = whole_number<unsigned>(action.field("mtu"));
   if (mtu && link->mtu != *mtu)
-    return error(Errc::not_found, where + " has MTU " + std::to_string(link->mtu) + " instead of " +
-                                      std::to_string(*mtu));
+    return error(Errc::not_found,
+                 where + " has MTU " + std::to_string(link->mtu) + " instead of " + std::to_string(*mtu));
   if (address.empty()) return {};
   CIB_TRY(const auto addresses, links.addresses(link->index));
   if (std::find(addresses.begin(), addresses.end(), address) != addresses.end()) return {};

@@ -20,8 +20,8 @@ struct Link {
   std::string parent_device;      // "0000:21:00.0": the PCI function below it; empty when it has none
   int lower_index = 0;            // of the link it lies on; 0: none
   unsigned mtu = 0;
-  bool up = false;       // wanted up
-  bool carrier = false;  // and running
+  bool up = false;                    // wanted up
+  bool carrier = false;               // and running
   std::optional<std::uint16_t> pkey;  // of IPoIB
 };
 
