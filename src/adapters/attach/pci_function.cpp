@@ -43,6 +43,10 @@ std::vector<std::string> rdma_devices_of(const std::string& sysfs, const PciAddr
 }
 
 Status await_vf_at_home(const PciAddress& pci, int timeout_ms) {
+  // Who was killed halfway through bind_driver_again() has left it without a driver.
+  const auto folder = Directory::open(folder_of(node_sysfs, pci));
+  if (folder && !folder->link_name("driver"))
+    CIB_CHECK(write_attribute(std::string(node_sysfs) + "/bus/pci/drivers_probe", pci.text()));
   const Deadline deadline(timeout_ms);
   for (;;) {
     if (!netdevs_of(node_sysfs, pci).empty() && !rdma_devices_of(node_sysfs, pci).empty()) return {};

@@ -16,7 +16,8 @@ inline constexpr const char* node_sysfs = "/sys";
 std::vector<std::string> netdevs_of(const std::string& sysfs, const PciAddress& pci);
 std::vector<std::string> rdma_devices_of(const std::string& sysfs, const PciAddress& pci);
 
-// Both are there, in the node's own namespace: `timeout_ms` for a driver to make them.
+// Both are there, in the node's own namespace: `timeout_ms` for a driver to make them. A function that has
+// lost its driver gets it back.
 Status await_vf_at_home(const PciAddress& pci, int timeout_ms);
 
 // The index of the IPoIB interface of an HCA's port (1-based), among the node's own; not_found when there is

@@ -55,16 +55,19 @@ VfSettings missing(VfSettings wanted, const VfSettings& present) {
   return wanted;
 }
 
-Status set_vf(const VfIdentity& vf, const VfSettings& wanted) {
+// Returns what was not so yet.
+Result<VfSettings> set_vf(const VfIdentity& vf, const VfSettings& wanted) {
   CIB_TRY(const int pf, ipoib_index(vf.physfn, 1));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const VfSettings present, links.vf(pf, vf.index));
   const VfSettings settings = missing(wanted, present);
-  if (settings == VfSettings{}) return {};
-  CIB_CHECK(links.set_vf(pf, vf.index, settings));
-  if (!changes_guids(settings)) return {};
-  CIB_CHECK(bind_driver_again(vf.pci));
-  return await_vf_at_home(vf.pci, home_timeout_ms);
+  if (settings != VfSettings{}) CIB_CHECK(links.set_vf(pf, vf.index, settings));
+  return settings;
+}
+
+Status make_anew(const PciAddress& pci) {
+  CIB_CHECK(bind_driver_again(pci));
+  return await_vf_at_home(pci, home_timeout_ms);
 }
 
 }  // namespace
@@ -85,14 +88,17 @@ Status restore_vf_names(const Action& action) {
 Status apply_vf_settings(const Action& action) {
   CIB_TRY(const VfIdentity vf, vf_identity(action));
   CIB_TRY(const VfSettings settings, vf_settings(action.fields, "new_"));
-  return set_vf(vf, settings);
+  CIB_TRY(const VfSettings changed, set_vf(vf, settings));
+  return changes_guids(changed) ? make_anew(vf.pci) : Status();
 }
 
 Status revert_vf_settings(const Action& action) {
   CIB_TRY(const VfIdentity vf, vf_identity(action));
   CIB_TRY(const VfSettings old, vf_settings(action.fields, "old_"));
   CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
-  return set_vf(vf, old);
+  CIB_CHECK(set_vf(vf, old));
+  // Also when they were so already: who was killed may have set them and not yet made the driver read them.
+  return changes_guids(old) ? make_anew(vf.pci) : Status();
 }
 
 Status verify_vf_settings(const Action& action) {
