@@ -105,14 +105,14 @@ def write(node, path, text, mode="644"):
 
 
 @contextlib.contextmanager
-def contents(path, text):
-    """Other contents of a file of the nodes, which share it, for the time of a test."""
-    original = must(run("n0", "cat", path)).out
-    write("n0", path, text)
+def contents(path, text, node="n0"):
+    """Other contents of a file for the time of a test. The nodes of a guest share their files."""
+    original = must(run(node, "cat", path)).out
+    write(node, path, text)
     try:
         yield
     finally:
-        write("n0", path, original)
+        write(node, path, original)
 
 
 def plugstack(line):
@@ -144,26 +144,27 @@ def journals(node):
     return sh(node, "cd /run/container-ib 2>/dev/null && ls -d [0-9]* 2>/dev/null").lines
 
 
+# Prints everything of ours, or of a step, that exists on a node.
+LEFTOVERS = (
+    "ls -A /run/container-ib 2>/dev/null | grep -vxE 'inventory|claims|claims.lock|node.lock' | sed 's/^/journal /'; "  # what is kept between steps
+    "ls -A /run/container-ib/claims 2>/dev/null | sed 's/^/claim /'; "
+    "pgrep -a container-ib-ag | sed 's/^/process /'; "
+    "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
+    "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
+    "find /sys/fs/cgroup -type d -path '*/job_*' | sed 's/^/cgroup /'; "
+    # of a process, or kept by a descriptor or a mount
+    "find /proc/[0-9]*/ns/mnt /proc/[0-9]*/ns/net /proc/[0-9]*/fd -lname '*:\\[*' -printf '%l\\n' 2>/dev/null | "
+    'grep -E "^(mnt|net):" | grep -vxF -e "$(readlink /proc/1/ns/mnt)" -e "$(readlink /proc/1/ns/net)" | '
+    "sort -u | sed 's/^/namespace /'; "
+    "grep -h ' - nsfs ' /proc/1/mountinfo | grep -v ' /run/netns/' | sed 's/^/namespace kept by mount /'; "
+    # What the agent's table of system calls lacks shows here and perhaps nowhere else.
+    "dmesg | sed -n 's/.*type=1326.*container-ib-ag.*syscall=\\([0-9]*\\).*/refused system call \\1/p' | sort -u"
+)
+
+
 def leftovers(node):
-    """Everything of ours, or of a step, that exists on a node. Between tests there must be nothing."""
-    return must(
-        sh(
-            node,
-            "ls -A /run/container-ib 2>/dev/null | grep -vxE 'inventory|claims|claims.lock|node.lock' | sed 's/^/journal /'; "  # what is kept between steps
-            "ls -A /run/container-ib/claims 2>/dev/null | sed 's/^/claim /'; "
-            "pgrep -a container-ib-ag | sed 's/^/process /'; "
-            "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
-            "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
-            "find /sys/fs/cgroup -type d -name 'job_*' | sed 's/^/cgroup /'; "
-            # of a process, or kept by a descriptor or a mount
-            "find /proc/[0-9]*/ns/mnt /proc/[0-9]*/ns/net /proc/[0-9]*/fd -lname '*:\\[*' -printf '%l\\n' 2>/dev/null | "
-            'grep -E "^(mnt|net):" | grep -vxF -e "$(readlink /proc/1/ns/mnt)" -e "$(readlink /proc/1/ns/net)" | '
-            "sort -u | sed 's/^/namespace /'; "
-            "grep -h ' - nsfs ' /proc/1/mountinfo | grep -v ' /run/netns/' | sed 's/^/namespace kept by mount /'; "
-            # What the agent's table of system calls lacks shows here and perhaps nowhere else.
-            "dmesg | sed -n 's/.*type=1326.*container-ib-ag.*syscall=\\([0-9]*\\).*/refused system call \\1/p' | sort -u",
-        )
-    ).lines
+    """Between tests there must be nothing."""
+    return must(sh(node, LEFTOVERS)).lines
 
 
 def assert_clean():
