@@ -70,7 +70,8 @@ def test_check_names_what_has_died_and_what_went_home():
         must(run("n0", "kill", "-9", step.pid("container-ib-ag")))
         done = must(check(), status=1)
         assert done.err.count("\n") == 2 and "its agent, pid " in done.err, done
-        must(sh("n0", f"home=$$; {INSIDE} rdma dev set $({INSIDE} rdma dev | sed 's/^[0-9]*: \\([^:]*\\):.*/\\1/') netns $home"))
+        device = f"$({INSIDE} rdma dev | sed 's/^[0-9]*: \\([^:]*\\):.*/\\1/')"
+        must(sh("n0", f"ip netns attach home $$ && {INSIDE} rdma dev set {device} netns home; status=$?; ip netns del home; exit $status"))
         done = must(check(), status=1)
         assert "rdma_move: the RDMA device of VF" in done.err and "but on the node" in done.err and "vf_link: " in done.err, done
 
