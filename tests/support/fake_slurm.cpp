@@ -120,11 +120,15 @@ class Stepd {
   }
 
  private:
-  // Once for each line of plugstack.conf; the failure of a required line is the last.
+  // Once for each line of plugstack.conf; the failure of a required line is the last. A positive number is success up
+  // to Slurm 24.11 and failure from 25.05 on, so the plugin may not return one.
   int call(const char* hook) {
     const auto function = reinterpret_cast<Hook>(::dlsym(plugin_, hook));
-    for (unsigned line = 0; function != nullptr && line < plan_.listings; ++line)
-      if (function(nullptr, static_cast<int>(argv_.size()) - 1, argv_.data()) < 0) return -1;
+    for (unsigned line = 0; function != nullptr && line < plan_.listings; ++line) {
+      const int returned = function(nullptr, static_cast<int>(argv_.size()) - 1, argv_.data());
+      if (returned > 0) ::dprintf(STDERR_FILENO, "%s: %s\n", positive_return, hook);
+      if (returned < 0) return -1;
+    }
     return 0;
   }
 

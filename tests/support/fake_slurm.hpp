@@ -42,6 +42,9 @@ struct StepPlan {
   bool tasks_sleep = false;                         // run for a minute, else end at once
 };
 
+// In the output when a hook returns a positive number, followed by its name.
+inline constexpr const char* positive_return = "positive return";
+
 struct StepOutcome {
   std::string output;              // what the plugin told the user
   std::vector<int> hook_failures;  // tasks whose task_init or task_init_privileged failed
