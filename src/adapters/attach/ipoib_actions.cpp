@@ -14,12 +14,13 @@ namespace {
 
 bool is_child(const Link& link) { return link.kind == "ipoib" && link.lower_index != 0; }
 
-// Of the caller's namespace: those that carry the owner's tag, and the one that has its first name still.
-Status remove_children(const IpoibPlan& plan) {
+// Of the caller's namespace.
+template <class Choose>
+Status remove_children(Choose choose) {
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
   for (const Link& link : all)
-    if (is_child(link) && (link.alias == plan.owner || link.name == plan.temporary))
+    if (is_child(link) && choose(link))
       CIB_CHECK(links.remove(link.index, "remove IPoIB interface " + link.name));
   return {};
 }
@@ -52,9 +53,11 @@ Status revert_ipoib_child(const Action& action) {
   CIB_TRY(const IpoibPlan plan, ipoib_plan(action));
   if (const auto netns = open_pinned_network_namespace(plan.netns)) {
     CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
-    CIB_CHECK(remove_children(plan));
+    // It is the step's own, and no child is taken back alone: also one that lost its tag there is ours.
+    CIB_CHECK(remove_children([](const Link&) { return true; }));
   }
-  return remove_children(plan);
+  return remove_children(
+      [&](const Link& link) { return link.alias == plan.owner || link.name == plan.temporary; });
 }
 
 Status verify_ipoib_child(const Action& action) {
