@@ -1,6 +1,7 @@
 """Mode ipoib: a child of the chosen HCA's IPoIB interface in each task's own network namespace."""
 
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, testbed, wait_until
+from picture import everything_comes_back
 from test_deaths import BackgroundStep
 
 INSTANCE = "ctest ctest-trixie"
@@ -77,3 +78,23 @@ def test_whoever_is_killed_no_child_is_left():
             must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
             assert "gave back" in must(run("n0", "container-ib", "reap")).out
             assert children() == []
+
+
+def test_whatever_root_does_to_a_child_inside_and_to_its_parent_nothing_is_left():
+    sleepers = ("-n2", "--container-ib=ipoib,rails=1", "sh", "-c", "sleep 300; true")
+    inside = ("ip link set ib0 down && ip link set ib0 name mine", "ip link set ib0 alias mine", "ip link del ib0")
+    with site(), everything_comes_back():
+        for command in inside:
+            with BackgroundStep(*sleepers) as step:
+                for pid in step.tasks():
+                    must(run("n0", "nsenter", "-t", pid, "-n", "sh", "-c", command))
+        with BackgroundStep(*sleepers) as step:
+            (pid, _) = step.tasks()
+            must(sh("n0", "ip link set ib0 down; ip link set ib1 down"))
+            try:
+                wait_until(lambda: "LOWER_UP" not in must(run("n0", "nsenter", "-t", pid, "-n", "ip", "link", "show", "ib0")).out, 20, "the child loses its carrier")
+            finally:
+                must(sh("n0", "ip link set ib0 up; ip link set ib1 up"))
+        with BackgroundStep(*sleepers) as step:  # the container dies first
+            must(run("n0", "kill", "-9", *step.tasks()))
+        wait_until(lambda: children() == [], 20, "no child is left")

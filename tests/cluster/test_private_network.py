@@ -1,13 +1,13 @@
-"""Modes vf and ipoib: a network namespace of its own for each task, MPI in it, and everything back whatever dies.
+"""Modes vf and ipoib: a network namespace of its own for each task, MPI in it, and everything back whatever dies."""
 
-What a node looks like from outside is taken before and after: names, settings, places of links and RDMA devices."""
-
-import contextlib
 import pathlib
 import threading
 import time
 
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, wait_until
+from many_steps import in_a_row
+from mpi import started
+from picture import everything_comes_back
 from test_deaths import BackgroundStep
 
 INSTANCE = "ctest-vf"
@@ -25,25 +25,6 @@ guids = "generate"
 
 def site(more=""):
     return contents(SITE, CONF + more)
-
-
-def picture():
-    """Links without their index, queueing and QPN, which a device that is made anew changes."""
-    return must(
-        sh(
-            "n0",
-            "ip -o link | sed 's/^[0-9]*: //; s/ qdisc.*//' | sort; "
-            "for pf in ib0 ib1 ib2; do ip link show $pf | grep 'vf '; done; "
-            "rdma dev | sed 's/^[0-9]*: //' | sort; ls /dev/infiniband | wc -l; ls /run/container-ib/claims 2> /dev/null; true",
-        )
-    ).out
-
-
-@contextlib.contextmanager
-def everything_comes_back():
-    before = picture()
-    yield
-    wait_until(lambda: picture() == before, 20, f"the node as it was:\n{before}\nnow:\n{picture()}")
 
 
 def vf_step(*args, **kwargs):
@@ -81,6 +62,13 @@ def test_the_tasks_of_a_node_share_one_network_with_scope_node():
         assert '"ranks": 2' in done.out, done
 
 
+def test_mpi_starts_whatever_the_number_of_tasks():
+    """A task has a VF, of which there are six, or all share those that their places want."""
+    with site(), everything_comes_back():
+        for tasks, scope in ((1, "task"), (6, "task"), (8, "node")):
+            started(tasks, f"vf,rails=1,scope={scope}")
+
+
 class SixSleepers(BackgroundStep):
     """A step whose tasks have all VFs of the model: two of each of three HCAs."""
 
@@ -108,17 +96,61 @@ def test_of_steps_that_want_the_last_vf_one_gets_it_and_the_others_are_told_or_w
             must(results[0])
 
 
-def test_root_of_a_user_namespace_can_change_nothing():
-    attack = (
-        "ip link set ib0 down && echo BROKEN; ip link set ib0 name x && echo BROKEN; ip link del ib0 && echo BROKEN; "
-        "ip link set ib0 vf 0 node_guid 00:11:22:33:44:55:66:77 && echo BROKEN; "
-        "mount -t sysfs s /mnt && echo BROKEN; mknod /tmp/u c 231 192 && echo BROKEN; "
-        "timeout 5 bash -c 'echo > /dev/tcp/127.0.0.1/6818' && echo BROKEN; timeout 5 bash -c 'echo > /dev/tcp/10.9.0.1/6818' && echo BROKEN; true"
-    )
+# What a user can try who is root of a user namespace in his task. PID is a task of another job, with a VF of its own.
+ATTACKS = """
+try() { timeout 5 "$@" > /dev/null 2>&1 && echo "BROKEN: $*"; }
+# its own interface, the settings of its VF and of the PF
+try ip link set ib0 down
+try ip link set ib0 name x
+try ip link del ib0
+try ip link set ib0 mtu 1500
+try ip link set ib0 netns 1
+try ip link set ib0 netns PID
+try ip link set ib0 vf 0 node_guid 00:11:22:33:44:55:66:77
+try ip link set ib0 vf 0 state disable
+try rdma dev set "$(ls /sys/class/infiniband | head -n 1)" name mine
+try rdma system set netns shared
+for file in /sys/bus/pci/devices/*/sriov_numvfs /sys/bus/pci/drivers/vhca/unbind; do try sh -c "echo 0 > $file"; done
+# the node's sysfs and devices below ours, other devices
+try umount /sys
+try umount /dev/infiniband
+try unshare -m umount -l /sys
+try unshare -m umount -l /dev/infiniband
+try mount -t sysfs none /mnt
+try mknod /dev/infiniband/more c 231 193
+try rm /dev/infiniband/rdma_cm
+for minor in 192 193 194; do try mknod /tmp/u$minor c 231 $minor; done
+# other namespaces: the node's, another job's, by process and by the file that keeps it
+try nsenter -t 1 -n true
+try nsenter -t PID -n true
+try sh -c 'for file in /run/container-ib/*/netns*; do nsenter --net=$file true && exit; done; false'
+# services of the node's loopback and of its networks: slurmd's, and one that listens on the loopback alone
+for where in 127.0.0.1/6818 10.9.0.1/6818 10.20.0.1/6818 127.0.0.1/4242; do try bash -c "echo > /dev/tcp/$where"; done
+# the agent and its state
+try ls /run/container-ib
+try kill -9 $(pgrep -f '^/.*container-ib-agent')
+ls /sys/class/infiniband | sed 's/^/device /'
+ip -o link | cut -d: -f2 | sed 's/^/link/'
+ls /dev/infiniband | sed 's/^/node /'
+"""
+
+
+def test_root_of_a_user_namespace_reaches_nothing_of_the_node_or_of_others():
+    others = BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true")
     with site(), everything_comes_back():
-        for option in ("vf,rails=1", "vf,rails=1,scope=node"):
-            done = must(srun("-n1", f"--container-ib={option}", "unshare", "-Ur", "sh", "-c", attack))
-            assert "BROKEN" not in done.out, done
+        must(sh("n0", "iperf3 -s -B 127.0.0.1 -p 4242 -D"))
+        try:
+            with others as step:
+                pids = step.tasks()
+                for option in ("vf,rails=1", "vf,rails=1,scope=node"):
+                    command = ("unshare", "-Ur", "bash", "-c", ATTACKS.replace("PID", pids[0]))
+                    done = must(srun("-n1", "--overcommit", f"--container-ib={option}", *command))
+                    assert "BROKEN" not in done.out, done
+                    seen = [line.split()[0] for line in done.lines]
+                    assert seen.count("device") == 1 and seen.count("link") == 2 and seen.count("node") == 2, done
+                assert step.tasks() == pids
+        finally:
+            must(sh("n0", "pkill -x iperf3"))
 
 
 def test_slurmstepd_killed_ends_its_orphans_and_their_vfs_come_back():
@@ -152,6 +184,58 @@ def test_the_interface_that_root_renamed_inside_comes_back():
             must(sh("n0", inside))
 
 
+def test_a_container_that_dies_first_leaves_its_vf_to_be_given_back():
+    """Its own network namespace inside of ours keeps the interface from nobody."""
+    with site(), everything_comes_back():
+        with BackgroundStep("-n2", "--container-ib=vf,rails=1", "unshare", "-Urnm", "sh", "-c", "sleep 300; true") as step:
+            must(run("n0", "kill", "-9", step.tasks()[0]))
+            must(run("n0", "pkill", "-9", "-xu", "alice", "sh"))
+
+
+def test_a_pf_that_goes_down_meanwhile_stays_down_and_its_vfs_come_back():
+    with site(), everything_comes_back():
+        pfs = ("ib0", "ib1", "ib2")
+        try:
+            with BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true"):
+                for pf in pfs:
+                    must(run("n0", "ip", "link", "set", pf, "down"))
+            wait_until(lambda: journals("n0") == [], 20, "the VFs are given back")
+            assert all("DOWN" in must(run("n0", "ip", "-br", "link", "show", pf)).out for pf in pfs)
+        finally:
+            for pf in pfs:
+                must(run("n0", "ip", "link", "set", pf, "up"))
+
+
+def test_a_name_that_was_taken_meanwhile_keeps_the_vf_out_of_use_until_it_is_free():
+    with site(), everything_comes_back():
+        with BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true"):
+            names = must(sh("n0", "cat /run/container-ib/[0-9]*/journal | sed -n 's/.* intent vf_names .*netdev=\\([^ ]*\\).*/\\1/p'")).lines
+            assert len(names) == 2, names
+            must(run("n0", "ip", "link", "add", names[0], "type", "dummy"))
+        try:
+            wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 20, "the end of the agent and of the epilog's reaper")
+            kept = run("n0", "container-ib", "reap")
+            assert kept.status == 1 and f"to {names[0]}: File exists" in kept.out + kept.err, kept
+            assert len(must(run("n0", "ls", "/run/container-ib/claims")).lines) == 1, "the other one came back"
+        finally:
+            must(run("n0", "ip", "link", "del", names[0]))
+        must(run("n0", "container-ib", "reap"))
+
+
+def test_nobody_gets_a_vf_that_an_orphan_holds_until_it_is_dead():
+    one_more = ("-n1", "--overcommit", "--container-ib=vf,rails=1", "true")
+    with site(), everything_comes_back():
+        with SixSleepers() as step:
+            must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
+            assert len(step.tasks()) == 6
+            refused = srun(*one_more)
+            assert refused.status != 0 and "VF" in "\n".join(refused.ours()), refused
+            assert len(step.tasks()) == 6
+            assert "gave back" in must(run("n0", "container-ib", "reap")).out
+            assert step.tasks() == []
+            must(srun(*one_more))
+
+
 def test_ipoib_is_refused_where_the_rdma_subsystem_is_exclusive():
     with site():
         done = srun("-n1", "--container-ib=ipoib", "true")
@@ -172,3 +256,13 @@ def test_the_order_of_an_attach_in_bare_kernel_calls():
     must(run("n0", "sh", "-c", "cat > /tmp/bare_attach.sh", stdin=BARE))
     done = must(run("n0", "bash", "/tmp/bare_attach.sh", "vf", "3", timeout=200))
     assert "not ok" not in done.out and done.out.count("ok ") == 4, done
+
+
+def test_forty_steps_in_a_row_leave_nothing():
+    with site():
+        in_a_row(40, "vf,rails=1")
+
+
+def soak_five_hundred_steps_in_a_row_leave_nothing():
+    with site():
+        in_a_row(500, "vf,rails=1")
