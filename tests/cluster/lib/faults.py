@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import pathlib
 
-from cluster import must, plugstack, run, sh, write
+from cluster import must, plugstack, run, sh, wait_until, write
 from picture import PICTURE
 
 _HERE = pathlib.Path(__file__).resolve().parents[1]
@@ -49,7 +49,9 @@ def swept_job():
             yield job
         finally:
             must(run("n0", "scancel", "--full", job))
-            must(sh("n0", "rm -f /run/fault /run/fault.log"))
+            wait_until(lambda: run("n0", "squeue", "-hj", job).out == "", 20, "the end of the job")
+            # Nobody of Slurm removes what was the cgroup of a slurmstepd that was killed; rmdir does if it is empty.
+            must(sh("n0", f"find /sys/fs/cgroup -depth -type d -path '*/job_{job}*' -exec rmdir {{}} +; rm -f /run/fault /run/fault.log"))
 
 
 def inject(job, option, faults, timeout):
