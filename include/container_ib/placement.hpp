@@ -16,7 +16,7 @@ struct LocalTask {
   CpuSet mask;                            // empty: unknown; then it gets every port it may use
   std::vector<PciAddress> gpus;           // its GPUs; empty when it has none
   std::vector<std::string> allowed_nics;  // SLURM_STEP_NICS; empty: all
-  bool bound = true;                      // false: nothing chose this mask for it, Slurm's own processes have it
+  bool bound = true;                      // false: nothing chose the mask, slurmstepd has the same
 };
 
 struct PlacementOptions {

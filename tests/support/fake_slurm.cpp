@@ -120,8 +120,8 @@ class Stepd {
   }
 
  private:
-  // Once for each line of plugstack.conf; the failure of a required line is the last. A positive number is success up
-  // to Slurm 24.11 and failure from 25.05 on, so the plugin may not return one.
+  // Once for each line of plugstack.conf; the failure of a required line is the last. A positive number is
+  // success up to Slurm 24.11 and failure from 25.05 on, so the plugin may not return one.
   int call(const char* hook) {
     const auto function = reinterpret_cast<Hook>(::dlsym(plugin_, hook));
     for (unsigned line = 0; function != nullptr && line < plan_.listings; ++line) {
