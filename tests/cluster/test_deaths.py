@@ -165,8 +165,10 @@ def test_a_job_that_is_requeued_gets_its_ports_again():
     with Background("sbatch", *options, "--container-ib=verbs", "again.sh") as job:
         wait_until(lambda: run("n0", "pgrep", "-xu", "alice", "sleep").status == 0, 60, "the first run")
         must(sh("n0", "scontrol requeue $(squeue -hu alice -o %i)"))
-        wait_until(lambda: not journals("n0"), 30, "the end of the first run")
-        must(sh("n0", "scontrol update jobid=$(squeue -hu alice -o %i) starttime=now"))  # else two minutes later
+        # Slurm has it start two minutes after it has seen the first run end, so not before then is it told otherwise.
+        wait_until(lambda: run("n0", "squeue", "-hu", "alice", "-o", "%T").lines == ["PENDING"], 60, "the end of the first run")
+        assert journals("n0") == []
+        must(sh("n0", "scontrol update jobid=$(squeue -hu alice -o %i) starttime=now"))
         must(job.end())
     lines = must(run("n0", "grep", "^run=", "/home/alice/again.out")).lines
     ports = ",".join(f"{hca}:1" for hca in HCAS["n0"])
