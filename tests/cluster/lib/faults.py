@@ -79,15 +79,15 @@ def _end_of_attach(all_changes):
 
 
 def telling(all_changes):
-    """For each step of an attach and of its undo: a call that fails and the agent killed when the step is carried out and
-    not yet noted; for each step of an attach also slurmstepd or the task killed there."""
+    """For each step of an attach: a call that fails, and the agent, slurmstepd or the task killed when the step is carried
+    out and not yet noted. For each step of the undo: the agent killed then."""
     faults = []
     attach_ends = _end_of_attach(all_changes)
     for _, group in itertools.groupby((c for c in all_changes if c.record != "start"), key=lambda change: change.record):
         group = list(group)
         made = [change for change in group if change.call != "journal"]
         if group[-1].number > attach_ends:  # each call is a step of the undo
-            faults += [f"{change.number} {fault}" for change in made for fault in ("before fail", "after agent")]
+            faults += [f"{change.number} after agent" for change in made]
         elif made or group[0].record.startswith("intent"):
             made = made or group  # an intent whose only work is its undo
             faults += [f"{made[0].number} before fail"]
