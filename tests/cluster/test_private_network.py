@@ -127,7 +127,7 @@ try sh -c 'for file in /run/container-ib/*/netns*; do nsenter --net=$file true &
 # services of the node's loopback and of its networks: slurmd's, and one that listens on the loopback alone
 for where in 127.0.0.1/6818 10.9.0.1/6818 10.20.0.1/6818 127.0.0.1/4242; do try bash -c "echo > /dev/tcp/$where"; done
 # the agent and its state
-try ls /run/container-ib
+try sh -c 'cat /run/container-ib/inventory /run/container-ib/*/* /run/container-ib/claims/* | grep -q .'
 try kill -9 $(pgrep -f '^/.*container-ib-agent')
 ls /sys/class/infiniband | sed 's/^/device /'
 ip -o link | cut -d: -f2 | sed 's/^/link/'
