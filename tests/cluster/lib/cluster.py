@@ -152,8 +152,9 @@ LEFTOVERS = (
     "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
     "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
     "find /sys/fs/cgroup -type d -path '*/job_*' | sed 's/^/cgroup /'; "
-    # of a process, or kept by a descriptor or a mount
-    "find /proc/[0-9]*/ns/mnt /proc/[0-9]*/ns/net /proc/[0-9]*/fd -lname '*:\\[*' -printf '%l\\n' 2>/dev/null | "
+    # of a process, or kept by a descriptor or a mount; systemd gives its services some of their own
+    "if [ -d /run/systemd/system ]; then of=$(grep -l slurm /proc/[0-9]*/cgroup | cut -d/ -f1-3); else of=$(echo /proc/[0-9]*); fi; "
+    "find $(for p in $of; do echo $p/ns/mnt $p/ns/net $p/fd; done) -lname '*:\\[*' -printf '%l\\n' 2>/dev/null | "
     'grep -E "^(mnt|net):" | grep -vxF -e "$(readlink /proc/1/ns/mnt)" -e "$(readlink /proc/1/ns/net)" | '
     "sort -u | sed 's/^/namespace /'; "
     "grep -h ' - nsfs ' /proc/1/mountinfo | grep -v ' /run/netns/' | sed 's/^/namespace kept by mount /'; "
