@@ -48,7 +48,7 @@ def test_libibverbs_in_the_container_sees_one_hca():
 
 def test_auto_means_verbs():
     for option in ("--container-ib", "--container-ib=auto"):
-        done = must(srun("-N1", "-n1", option, "sh", "-c", "echo $CONTAINER_IB_MODE $CONTAINER_IB_PORTS"))
+        done = must(srun("-w", "n0", "-n1", option, "sh", "-c", "echo $CONTAINER_IB_MODE $CONTAINER_IB_PORTS"))
         assert re.fullmatch(r"verbs mlx5_0:1,mlx5_1:1\n", done.out), done
 
 
@@ -73,18 +73,18 @@ def test_mpi_between_nodes_is_native_on_the_bare_node():
 
 def test_mpi_inside_a_node_stays_on_shared_memory():
     before = verbs_bytes("n0")
-    done = must(srun("-N1", "-n2", "--mpi=pmix", "--container-ib=verbs", *IN_CONTAINER, PINGPONG, timeout=120))
+    done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs", *IN_CONTAINER, PINGPONG, timeout=120))
     assert verbs_bytes("n0") - before < 1 << 20, done
     assert any(re.match(r"container-ib: n0: shm-only: ", line) for line in done.ours()), done
 
 
 def test_tasks_of_one_container_use_cma_and_their_own_hcas():
     shared = ("ch-run", "--join", IMAGE, "--")
-    done = must(srun("-N1", "-n2", "--container-ib=verbs,scope=node", *shared, "sh", "-c", "ls /dev/infiniband | paste -sd,; echo $CONTAINER_IB_PORTS $UCX_TLS"))
+    done = must(srun("-w", "n0", "-n2", "--container-ib=verbs,scope=node", *shared, "sh", "-c", "ls /dev/infiniband | paste -sd,; echo $CONTAINER_IB_PORTS $UCX_TLS"))
     both = "rdma_cm," + ",".join(sorted(uverbs_of(hca) for hca in HCAS["n0"]))
     assert sorted(done.lines) == sorted([both, both, "mlx5_0:1", "mlx5_1:1"]), done
     before = verbs_bytes("n0")
-    done = must(srun("-N1", "-n2", "--mpi=pmix", "--container-ib=verbs,scope=node", *shared, PINGPONG, timeout=120))
+    done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs,scope=node", *shared, PINGPONG, timeout=120))
     assert verbs_bytes("n0") - before < 1 << 20, done
 
 
@@ -99,7 +99,7 @@ def test_mpi_that_the_user_sends_by_tcp_is_told():
 
 def test_the_users_own_value_wins_and_the_report_says_so():
     done = must(
-        run("n0", "env", "UCX_NET_DEVICES=mlx5_1:1", "srun", "-n1", "--container-ib=verbs,report=full", "printenv", "UCX_NET_DEVICES", user="alice")
+        run("n0", "env", "UCX_NET_DEVICES=mlx5_1:1", "srun", "-w", "n0", "-n1", "--container-ib=verbs,report=full", "printenv", "UCX_NET_DEVICES", user="alice")
     )
     assert done.out == "mlx5_1:1\n", done
     assert any("keeps its own UCX_NET_DEVICES" in line for line in done.ours()), done
