@@ -49,8 +49,7 @@ Status add_network_counters(const NetnsFile& netns, const std::vector<std::strin
                             NodeCounters& sum) {
   std::optional<NetworkVisit> visit;
   if (!netns.empty()) {
-    CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
-    CIB_TRY(auto entered, NetworkVisit::to(namespace_fd.get()));
+    CIB_TRY(auto entered, NetworkVisit::to_pinned(netns));
     visit.emplace(std::move(entered));
   }
   CIB_TRY(const NetworkCounters network,
@@ -96,7 +95,7 @@ Result<NodeCounters> LiveNode::counters(const std::vector<PlacedPort>& ports) {
     if (!status && !netns.empty()) {
       CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
       CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(namespace_fd.get()));
-      status = add_port_counters("/proc/self/fd/" + std::to_string(sysfs.get()), port, sum);
+      status = add_port_counters(path_of(sysfs), port, sum);
     }
     if (!status) return std::move(status).error();
   }
@@ -124,15 +123,13 @@ Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile
     CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
     CIB_TRY(sysfs, sysfs_of_network_namespace(namespace_fd.get()));
   }
-  const auto names =
-      rdma_devices_of(sysfs ? "/proc/self/fd/" + std::to_string(sysfs.get()) : node_sysfs, pci);
+  const auto names = rdma_devices_of(sysfs ? path_of(sysfs) : node_sysfs, pci);
   if (names.empty()) return error(Errc::unavailable, pci.text() + " has no RDMA device");
   return names.front();
 }
 
 Status LiveNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {
-  CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(namespace_fd.get()));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(netns));
   CIB_TRY(auto links, Links::open());
   const Deadline deadline(timeout_ms);
   for (;;) {

@@ -62,8 +62,7 @@ Status revert_ipoib_child(const Action& action) {
 
 Status verify_ipoib_child(const Action& action) {
   CIB_TRY(const IpoibPlan plan, ipoib_plan(action));
-  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(plan.netns));
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(plan.netns));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
   const auto child = std::find_if(
@@ -81,8 +80,7 @@ Status verify_ipoib_child(const Action& action) {
 }
 
 Status apply_link_up(const Action& action) {
-  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(action.field("netns")));
   CIB_TRY(auto links, Links::open());
   const std::string name = action.field("name"), address = action.field("address");
   CIB_TRY(const Link link, named(links, name));
@@ -95,8 +93,7 @@ Status apply_link_up(const Action& action) {
 
 Status verify_link_up(const Action& action) {
   const std::string file = action.field("netns"), address = action.field("address");
-  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(file));
   CIB_TRY(auto links, Links::open());
   const std::string where = action.field("name") + " in " + file;
   const auto link = named(links, action.field("name"));

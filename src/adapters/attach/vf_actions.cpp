@@ -16,8 +16,6 @@ namespace {
 // destroyed, well within this time.
 constexpr int home_timeout_ms = 5'000;
 
-std::string path_of(const UniqueFd& sysfs) { return "/proc/self/fd/" + std::to_string(sysfs.get()); }
-
 // The RDMA device of the function among those of the caller's namespace, of which `sysfs` is the sysfs.
 Result<RdmaDevice> rdma_device(const std::string& sysfs, const PciAddress& pci) {
   const auto names = rdma_devices_of(sysfs, pci);
@@ -188,8 +186,7 @@ Status revert_vf_link(const Action& action) {
 Status verify_vf_link(const Action& action) {
   CIB_TRY(const VfIdentity vf, vf_identity(action));
   const std::string name = action.field("name"), file = action.field("netns");
-  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns.get()));
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(file));
   CIB_TRY(auto links, Links::open());
   auto link = link_of(links, vf.pci);
   if (!link) return std::move(link).error().in(file);

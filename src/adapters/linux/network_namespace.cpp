@@ -49,8 +49,7 @@ Result<UniqueFd> make_network_namespace() {
 Status pin_network_namespace(const UniqueFd& ns, const std::string& file) {
   const UniqueFd made(::open(file.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
   if (!made) return error(Errc::kernel, "create " + file, errno);
-  const std::string source = "/proc/self/fd/" + std::to_string(ns.get());
-  if (::mount(source.c_str(), file.c_str(), nullptr, MS_BIND, nullptr) != 0)
+  if (::mount(path_of(ns).c_str(), file.c_str(), nullptr, MS_BIND, nullptr) != 0)
     return error(Errc::kernel, "keep a network namespace in " + file, errno);
   return {};
 }
@@ -75,6 +74,11 @@ Result<NetworkVisit> NetworkVisit::to(int ns) {
   CIB_TRY(UniqueFd home, open_own_network_namespace());
   if (::setns(ns, CLONE_NEWNET) != 0) return error(Errc::kernel, "enter a network namespace", errno);
   return NetworkVisit(std::move(home));
+}
+
+Result<NetworkVisit> NetworkVisit::to_pinned(const std::string& file) {
+  CIB_TRY(const UniqueFd ns, open_pinned_network_namespace(file));
+  return to(ns.get());
 }
 
 NetworkVisit::~NetworkVisit() {

@@ -30,6 +30,8 @@ Status unpin_network_namespace(const std::string& file);
 class NetworkVisit {
  public:
   static Result<NetworkVisit> to(int ns);
+  static Result<NetworkVisit> to_pinned(
+      const std::string& file);  // errors: as open_pinned_network_namespace()
   NetworkVisit(NetworkVisit&& other) noexcept = default;
   NetworkVisit& operator=(NetworkVisit&&) = delete;
   ~NetworkVisit();

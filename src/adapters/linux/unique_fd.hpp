@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <string>
 #include <utility>
 
 namespace cib {
@@ -34,5 +35,8 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+// What is open, as a path for calls that take only paths.
+inline std::string path_of(const UniqueFd& fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
 }  // namespace cib
