@@ -4,13 +4,9 @@
 #include <set>
 
 #include "app/explain.hpp"
-#include "container_ib/address_pool.hpp"
-#include "container_ib/environment.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
 #include "container_ib/text.hpp"
-#include "container_ib/verdict.hpp"
-#include "container_ib/wire.hpp"
 
 namespace cib {
 
@@ -21,6 +17,7 @@ Step::Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state, Kernel&
       state_(state),
       journal_(state),
       network_(kernel, node, journal_),
+      traffic_(node, state),
       task_(facts_.local_tasks),
       phases_(facts_.began) {}
 
@@ -267,12 +264,12 @@ Status Step::relay_pmix(unsigned id, const Task& task) {
 }
 
 Status Step::note_ports() {
+  auto ports = used_ports();
   std::vector<std::string> names;
-  for (const PlacedPort& placed : used_ports()) names.push_back(placed.port.name());
+  for (const PlacedPort& placed : ports) names.push_back(placed.port.name());
   CIB_CHECK(journal_.write(Mark::done, "ports",
                            {{"mode", std::string(mode_name(settings_.mode))}, {"ports", join(names, ",")}}));
-  shared_ = state_.share(names);
-  if (auto before = node_.counters(used_ports())) before_ = *before;
+  traffic_.begin(std::move(ports));
   return {};
 }
 
@@ -311,115 +308,6 @@ void Step::take_back() {
     task_[id].attached = false;
   }
   if (network_.is_private()) (void)network_.give_interfaces_back();  // what fails is tried again at the end
-}
-
-void Step::answer(unsigned id, Task& task) {
-  if (!failure_ && !task.attached) {  // a late one
-    Status status;
-    if (network_.is_private()) status = attach_network(id, task);
-    if (status.ok() && network_.is_private()) status = network_.await_carriers();
-    if (status.ok()) status = attach(id, task);
-    if (!status) {
-      turn_away(id, status.error());
-      task.progress = Progress::answered;
-      return;
-    }
-  }
-  if (task.progress == Progress::dead) return;
-  failure_ ? turn_away(id, *failure_) : grant(id, task);
-  task.progress = Progress::answered;
-}
-
-// With require=no a task goes on as if nobody had asked, unless it is in a network namespace of ours: it
-// cannot go back to the node's network, and in an empty one it would be worse off than without us.
-void Step::turn_away(unsigned id, const Error& error) {
-  if (require_ || error.code == Errc::bad_request || network_.has_joined())
-    tasks_.refuse(id, error.message());
-  else
-    tasks_.decline(id, error.message());
-}
-
-void Step::grant(unsigned id, Task& task) {
-  EnvironmentInputs in;
-  in.mode = settings_.mode;
-  in.require = settings_.require;
-  in.profiles = settings_.env;
-  in.node_ports = node_port_names(task);
-  for (const Port& port : inventory_.ports) in.node_devices.push_back(port.device);
-  in.plan = assignment_.plan;
-  in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
-  in.user = task.facts.user_variables;
-  for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
-  in.numa = join_numbers(inventory_.ports[task.ports.front()].numa);
-  in.pkey = settings_.pkey;
-  std::vector<std::string> lines;
-  describe_network(id, task, in, lines);
-
-  const EnvironmentPlan plan = build_environment(in);
-  if (facts_.daemon_step) lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
-  if (settings_.report == ReportLevel::full) {
-    for (const std::string& name : plan.kept)
-      lines.push_back("task " + std::to_string(id) + " keeps its own " + name);
-    lines.insert(lines.end(), plan.notes.begin(), plan.notes.end());
-  }
-  bool raised = false;
-  if (site_.raise_memlock) {
-    auto status = tasks_.raise_memlock(id, site_.memlock_bytes);
-    raised = status.ok();
-    if (!raised && status.error().code != Errc::unavailable) lines.push_back(status.error().message());
-  }
-  tasks_.grant(id, plan.set, lines, raised);
-}
-
-// What a program needs that opens sockets of its own: its interfaces and addresses, and where its peers are.
-void Step::describe_network(unsigned id, const Task& task, EnvironmentInputs& in,
-                            std::vector<std::string>& lines) const {
-  std::vector<std::string> netdevs, addresses;
-  for (const NetworkDevice& device : task.devices) {
-    netdevs.push_back(device.netdev);
-    if (!device.address.empty()) addresses.push_back(device.address);
-  }
-  in.netdev = join(netdevs, ",");
-  in.address = join(addresses, ",");
-  if (addresses.empty()) return;
-  const auto nodes = task.facts.user_variables.find(nodes_of_step);
-  if (nodes == task.facts.user_variables.end()) return;
-  auto peers =
-      nodes->second.size() < wire::longest_user_value
-          ? addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value)
-          : Result<std::string>(error(Errc::unsupported, std::string(nodes_of_step) + " is too long"));
-  if (peers)
-    in.peers = std::move(*peers);
-  else if (id == 0 && settings_.report != ReportLevel::off)  // a large job's nodes would all say it
-    lines.push_back(facts_.node_name + ": no CONTAINER_IB_PEERS: " + peers.error().message());
-}
-
-std::vector<std::string> Step::report() {
-  if (reported_ || !decided_ || failure_ || !all_dead() || !before_) return {};
-  reported_ = true;
-  std::vector<std::string> lines;
-  if (settings_.report == ReportLevel::full)
-    for (const Task& t : task_)
-      if (!t.line.empty()) lines.push_back(t.line);
-  const auto after = node_.counters(used_ports());
-  if (!after) {
-    lines.push_back(facts_.node_name + ": unknown: " + after.error().message());
-    return lines;
-  }
-  Traffic traffic;
-  traffic.verbs_sent = after->verbs_sent - before_->verbs_sent;
-  traffic.verbs_received = after->verbs_received - before_->verbs_received;
-  traffic.tcp_sent = after->tcp_sent - before_->tcp_sent;
-  traffic.tcp_received = after->tcp_received - before_->tcp_received;
-  traffic.ipoib_sent = after->ipoib_sent - before_->ipoib_sent;
-  traffic.ipoib_received = after->ipoib_received - before_->ipoib_received;
-  traffic.shared = shared_ || state_.shared();
-  traffic.nodes = facts_.nodes;
-  const Judgement judgement = judge(traffic);
-  if (judgement.verdict != Verdict::native || settings_.report != ReportLevel::off)
-    lines.push_back(facts_.node_name + ": " + std::string(verdict_name(judgement.verdict)) + ": " +
-                    judgement.reason);
-  return lines;
 }
 
 // Who sees to the node may never see what the user's terminal shows.
@@ -490,19 +378,6 @@ std::vector<PlacedPort> Step::used_ports() const {
     return std::pair(a.port.pci, a.port.number) < std::pair(b.port.pci, b.port.number);
   });
   return used;
-}
-
-// For libraries that want one list for all ranks of a node: where a task sees only its own ports, these.
-std::vector<std::string> Step::node_port_names(const Task& task) const {
-  std::vector<std::string> names;
-  if (network_.is_private()) {
-    for (const PlacedPort& placed : used_ports())
-      if (placed.netns == task.devices.front().netns) names.push_back(placed.port.name());
-    return names;
-  }
-  for (const PortVerdict& verdict : assignment_.verdicts)
-    if (verdict.eligible) names.push_back(inventory_.ports[verdict.port].name());
-  return names;
 }
 
 }  // namespace cib

@@ -11,6 +11,7 @@
 #include "app/phases.hpp"
 #include "app/step_journal.hpp"
 #include "app/step_network.hpp"
+#include "app/step_traffic.hpp"
 #include "container_ib/config.hpp"
 #include "container_ib/placement.hpp"
 #include "container_ib/ports/node.hpp"
@@ -132,6 +133,7 @@ class Step {
   StateStore& state_;
   StepJournal journal_;
   StepNetwork network_;
+  StepTraffic traffic_;
 
   SiteConfig site_;
   Settings settings_;
@@ -142,8 +144,6 @@ class Step {
   Assignment assignment_;
   std::vector<Task> task_;
   std::optional<Error> failure_;  // why no task of this node is attached
-  std::optional<NodeCounters> before_;
-  bool shared_ = false;
   std::optional<Error> waiting_;  // for VFs, and why
   bool first_ready_ = false, decided_ = false, reported_ = false;
   Phases phases_;
