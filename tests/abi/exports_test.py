@@ -17,6 +17,6 @@ if exported != wanted:
 
 # Libraries that slurmstepd must never be made to load (doc/architecture.md).
 needed = subprocess.run(["readelf", "-d", plugin], check=True, capture_output=True, text=True).stdout
-for library in ("hwloc", "libnl", "ibverbs", "libcap", "libseccomp"):
+for library in ("hwloc", "libnl", "ibverbs", "libcap", "libseccomp", "libstdc++", "libgcc"):
     if library in needed:
         sys.exit(f"{plugin} depends on {library}")
