@@ -4,8 +4,10 @@ was put right has none."""
 import re
 
 from cluster import contents, must, run, sh, wait_until
+from picture import everything_comes_back
 from test_deaths import BackgroundStep
-from test_private_network import CONF, SITE, everything_comes_back, site
+from test_private_network import site
+from vfs import CONF, SITE
 
 INSTANCE = "ctest-vf"
 

@@ -9,18 +9,11 @@ from many_steps import in_a_row
 from mpi import started
 from picture import everything_comes_back
 from test_deaths import BackgroundStep
+from vfs import CONF, SITE
 
 INSTANCE = "ctest-vf"
 
 BARE = (pathlib.Path(__file__).parent / "bare_attach.sh").read_text(encoding="utf-8")
-SITE = "/etc/slurm/container-ib.conf"
-CONF = """[devices]
-drivers = ["vhca"]
-[modes]
-allow = ["verbs", "vf", "ipoib"]
-[vf]
-guids = "generate"
-"""
 
 
 def site(more=""):

@@ -2,10 +2,9 @@
 
 import contextlib
 
-from cluster import IMAGE, PINGPONG, contents, must, sh, srun
+import vfs
+from cluster import IMAGE, NODES, PINGPONG, must, srun
 from faults import sweep, telling
-from picture import everything_comes_back
-from test_private_network import CONF, SITE
 from test_two_guests import kernel_log_is_clean
 
 INSTANCE = "ctest-guests-trixie"
@@ -13,18 +12,9 @@ INSTANCE = "ctest-guests-trixie"
 
 @contextlib.contextmanager
 def nodes_with_vfs():
-    """Two VFs of each node's mlx5_0 without a GUID, as new ones are, and the site's leave to use them."""
-    numvfs = "/sys/class/infiniband/mlx5_0/device/sriov_numvfs"
-    nodes = ("n0", "n1")
-    with contextlib.ExitStack() as stack:
-        for node in nodes:
-            stack.enter_context(contents(SITE, CONF, node))
-            stack.callback(lambda node=node: must(sh(node, f"echo 0 > {numvfs}")))
-            must(sh(node, f"echo 2 > {numvfs}"))
-        for node in nodes:
-            stack.enter_context(everything_comes_back(node))
+    with vfs.nodes_with_vfs():
         yield
-    for node in nodes:
+    for node in NODES:
         kernel_log_is_clean(node)
 
 

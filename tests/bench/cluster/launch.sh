@@ -12,7 +12,7 @@ trap with EXIT
 settle() {
     local quiet=0
     for _ in {1..600}; do
-        if pgrep -a 'slurmstepd|container-ib-ag' | grep -qv infinity; then quiet=0; else quiet=$((quiet + 1)); fi
+        if pgrep -af '^slurmstepd|/container-ib-agent' | grep -qv infinity; then quiet=0; else quiet=$((quiet + 1)); fi
         if [ $quiet = 3 ]; then return; fi
         sleep 0.1
     done
