@@ -13,6 +13,14 @@ if(CIB_SANITIZE)
   target_compile_options(cib_flags INTERFACE -fsanitize=${CIB_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(cib_flags INTERFACE -fsanitize=${CIB_SANITIZE})
 endif()
+
+# What starts with every step brings its part of the C++ library: loading all of it takes longer than what is done there.
+# The sanitizers want the shared one.
+add_library(cib_own_cxx INTERFACE)
+if(NOT CIB_SANITIZE)
+  target_link_options(cib_own_cxx INTERFACE -static-libstdc++ -static-libgcc)
+endif()
+
 if(CIB_CLANG_TIDY)
   find_program(CIB_CLANG_TIDY_PROGRAM clang-tidy REQUIRED)
   set(CMAKE_CXX_CLANG_TIDY ${CIB_CLANG_TIDY_PROGRAM} --quiet)
