@@ -6,6 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench" / "cluster"))
 
 import measurements  # noqa: E402  (the path above comes first)
+import network  # noqa: E402
 from cluster import must, sh  # noqa: E402
 
 
@@ -27,3 +28,7 @@ def test_an_attach_is_measured_against_what_others_do():
 
 def test_mpi_in_a_container_is_measured_against_the_bare_node():
     assert len(measurements.data(1)) == 3
+
+
+def test_an_ipoib_child_is_measured_against_the_nodes_own_interface():
+    assert len(network.ipoib(1)) == 3

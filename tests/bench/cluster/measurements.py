@@ -93,7 +93,7 @@ def put(node, path, content):
 
 
 def ratio_line(what, values, base, aim, best=min):
-    return f"  {what:<28} {ratios(values, base)}, fastest runs {undisturbed(values, base, best):.3f}   aim: {aim}"
+    return f"  {what:<30} {ratios(values, base)}, fastest runs {undisturbed(values, base, best):.3f}   aim: {aim}"
 
 
 def data(rounds):
@@ -102,7 +102,7 @@ def data(rounds):
     for number in range(rounds + 1):
         order = list(got.items())
         for what, results in order if number % 2 else reversed(order):
-            result = pingpong(("ch-run", cluster.IMAGE, "--") if what == "container" else ())
+            result = pingpong("verbs,report=summary", ("ch-run", cluster.IMAGE, "--") if what == "container" else ())
             if number:  # the first only warms up
                 results.append(result)
     column = {(what, key): [r[key] for r in results] for what, results in got.items() for key in ("latency_us", "bandwidth_mb_s")}
@@ -116,11 +116,11 @@ def data(rounds):
     ]
 
 
-def pingpong(engine):
-    done = cluster.srun(
-        "-N2", "-n2", "--mpi=pmix", "--container-ib=verbs,report=summary", *engine, cluster.PINGPONG,
-        str(LATENCY_RUNS), str(BANDWIDTH_RUNS), timeout=300,
-    )  # fmt: skip
-    if sum(": native: " in line for line in cluster.must(done).ours()) != len(cluster.NODES):
+def pingpong(option, command, latency_runs=LATENCY_RUNS, bandwidth_runs=BANDWIDTH_RUNS):
+    """What the program found between two nodes, in microseconds and MB/s; `command` starts it."""
+    program = (*command, cluster.PINGPONG, str(latency_runs), str(bandwidth_runs))
+    words = ("-N2", "-n2", "--mpi=pmix", f"--container-ib={option}", *program)
+    done = cluster.must(cluster.srun(*words, timeout=300))
+    if "verbs" in option and sum(": native: " in line for line in done.ours()) != len(cluster.NODES):
         raise AssertionError(f"not measured by verbs\n{done}")
     return json.loads(done.lines[-1])

@@ -55,7 +55,11 @@ def testbed(command, *args, timeout=60):
 def run(node, *command, user="root", timeout=60, stdin=None):
     """Runs a command in a node; never longer than `timeout` seconds."""
     words = [str(TESTBED), "exec", "--name", INSTANCE, "--user", user, "-t", str(timeout), node, *command]
-    done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=timeout + 30, check=False)
+    try:
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=timeout + 30, check=False)
+    except subprocess.TimeoutExpired as late:
+        said = b"".join(part or b"" for part in (late.stdout, late.stderr)).decode(errors="replace")
+        raise AssertionError(f"{node} did not end {command} after {timeout} s, nor half a minute later; it had said\n{said}") from None
     return Result(done.returncode, done.stdout, done.stderr)
 
 

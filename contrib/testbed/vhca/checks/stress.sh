@@ -14,8 +14,9 @@ ulimit -l unlimited
 echo "vhca stress begin" > /dev/kmsg
 
 fail() { echo "# $*"; bad=$((bad + 1)); }
-# Always in a subshell: exec, so that kill reaches the program itself.
-pong() { exec ibv_rc_pingpong -e -d "$1" -p "$2" -n "$3" "${@:4}" > /dev/null 2>&1; }
+ends() { timeout 60 ibv_rc_pingpong -e -d "$1" -p "$2" -n 300 "${@:3}" > /dev/null 2>&1; }
+# In a subshell that becomes the program, so that kill reaches it.
+goes_on() { exec ibv_rc_pingpong -e -d "$1" -p "$2" -n 1000000 "${@:3}" > /dev/null 2>&1; }
 listens() { for _ in $(seq 50); do ss -Hltn "sport = :$1" | grep -q . && return; sleep 0.1; done; }
 
 ip netns add vh_a
@@ -35,15 +36,15 @@ while [ $round -lt "$rounds" ]; do
 	ip netns add vh_c
 	ip link add link ib0 name vhk type ipoib pkey 0x8001 && ip link set vhk netns vh_c &&
 		ip -n vh_c link set vhk up || fail "child"
-	pong mlx5_3 19000 300 & p=$!
+	ends mlx5_3 19000 & p=$!
 	listens 19000
-	(pong mlx5_4 19000 300 127.0.0.1) && wait $p && pongs=$((pongs + 1)) || fail "pingpong"
-	pong mlx5_4 19001 1000000 & p=$!
+	ends mlx5_4 19000 127.0.0.1 && wait $p && pongs=$((pongs + 1)) || fail "pingpong"
+	goes_on mlx5_4 19001 & p=$!
 	listens 19001
-	pong mlx5_5 19001 1000000 127.0.0.1 & q=$!
-	pong mlx5_0 19002 1000000 & r=$!
+	goes_on mlx5_5 19001 127.0.0.1 & q=$!
+	goes_on mlx5_0 19002 & r=$!
 	listens 19002
-	pong mlx5_0 19002 1000000 127.0.0.1 & t=$!
+	goes_on mlx5_0 19002 127.0.0.1 & t=$!
 	sleep 0.3
 	echo "mlx5_0/1 state=down" > $ctl
 	[ $((round % 2)) = 0 ] && kill -9 $r
@@ -53,6 +54,7 @@ while [ $round -lt "$rounds" ]; do
 	wait $p $q $r $t 2>/dev/null
 	ip -n vh_c link del vhk
 	ip netns del vh_c
+	echo "# round $round ends at $SECONDS s"
 done
 kill $ping
 ip netns del vh_a
