@@ -46,10 +46,12 @@ attach_vf() {
     exec 9> "$work/lock"
     flock 9 # one re-registration at a time: minors of uverbs nodes change hands in parallel ones
     netdev_of "$vf" > "$work/$job/name"
+    rdma_of "$vf" > "$work/$job/rdma"
     ip link set ib0 vf "$n" node_guid "00:11:22:33:44:00:00:1$n" &&
         ip link set ib0 vf "$n" port_guid "00:11:22:33:44:00:00:2$n" || return 1
     echo "$vf" > "$pci/$vf/driver/unbind" && echo "$vf" > /sys/bus/pci/drivers/vhca/bind || return 1
     within 5 has netdev_of "$vf" && within 5 has rdma_of "$vf" || return 1
+    udevadm settle
     dev=$(rdma_of "$vf")
     echo "$dev" > "$work/$job/dev"
     rdma dev set "$dev" netns "$job" || return 1
@@ -77,6 +79,7 @@ release_vf() {
     within 5 has netdev_of "$vf" && within 5 has rdma_of "$vf" || return 1
     udevadm settle
     if [ "$(netdev_of "$vf")" != "$(< "$work/$job/name")" ]; then ip link set "$(netdev_of "$vf")" name "$(< "$work/$job/name")" || return 1; fi
+    if [ "$(rdma_of "$vf")" != "$(< "$work/$job/rdma")" ]; then rdma dev set "$(rdma_of "$vf")" name "$(< "$work/$job/rdma")" || return 1; fi
     rmdir "$work/claim-$n"
 }
 
@@ -113,7 +116,7 @@ picture() {
     ip -o link show | sed 's/^[0-9]*: //; s/ qdisc.*//' | sort
     ip link show ib0 | grep 'vf '
     rdma dev show | sed 's/^[0-9]*: //' | sort
-    ls /dev/infiniband | wc -l
+    find /dev/infiniband -type c | wc -l # udev adds links by path and by name
 }
 
 /lib/systemd/systemd-udevd --daemon || exit 1
