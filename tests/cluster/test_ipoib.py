@@ -1,6 +1,7 @@
 """Mode ipoib: a child of the chosen HCA's IPoIB interface in each task's own network namespace."""
 
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, testbed, wait_until
+from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
 from test_deaths import BackgroundStep
 
@@ -98,3 +99,11 @@ def test_whatever_root_does_to_a_child_inside_and_to_its_parent_nothing_is_left(
         with BackgroundStep(*sleepers) as step:  # the container dies first
             must(run("n0", "kill", "-9", *step.tasks()))
         wait_until(lambda: children() == [], 20, "no child is left")
+
+
+def test_mpi_starts_whatever_the_number_of_tasks():
+    with site():
+        for tasks, scope in ((1, "task"), (32, "task"), (32, "node")):
+            mpi_starts(tasks, f"ipoib,rails=1,scope={scope}")
+        for scope in ("task", "node"):
+            pmi2_answers(8, f"ipoib,rails=1,scope={scope}")

@@ -6,7 +6,7 @@ import time
 
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, wait_until
 from many_steps import in_a_row
-from mpi import started
+from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
 from test_deaths import BackgroundStep
 from vfs import CONF, SITE
@@ -58,8 +58,10 @@ def test_the_tasks_of_a_node_share_one_network_with_scope_node():
 def test_mpi_starts_whatever_the_number_of_tasks():
     """A task has a VF, of which there are six, or all share those that their places want."""
     with site(), everything_comes_back():
-        for tasks, scope in ((1, "task"), (6, "task"), (8, "node")):
-            started(tasks, f"vf,rails=1,scope={scope}")
+        for tasks, scope in ((1, "task"), (6, "task"), (32, "node")):
+            mpi_starts(tasks, f"vf,rails=1,scope={scope}")
+        for scope in ("task", "node"):
+            pmi2_answers(6, f"vf,rails=1,scope={scope}")
 
 
 class SixSleepers(BackgroundStep):

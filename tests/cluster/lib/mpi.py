@@ -23,16 +23,26 @@ _PROGRAM = "/usr/local/bin/hello"
 _PMI2 = 'echo "cmd=init pmi_version=2 pmi_subversion=0" >&$PMI_FD; read -r -t 20 answer <&$PMI_FD; echo $CONTAINER_IB_MODE $answer'
 
 
-def started(tasks, option):
-    """`tasks` ranks on n0 find each other by PMIx, and each reaches its PMI2 server, from private networks."""
+def _asked(tasks, option):
+    return ("-w", "n0", f"-n{tasks}", "--overcommit", f"--container-ib={option}")
+
+
+def mpi_starts(tasks, option):
+    """`tasks` ranks on n0, in private networks, find each other by PMIx."""
     if run("n0", "test", "-x", _PROGRAM).status != 0:
         write("n0", "/usr/local/src/hello.c", _SOURCE)
         must(run("n0", "mpicc", "-o", _PROGRAM, "/usr/local/src/hello.c", timeout=60))
-    where = ("-w", "n0", f"-n{tasks}", "--overcommit", f"--container-ib={option}")
-    # More ranks than CPUs: who waits for another lets it run.
-    done = must(srun(*where, "--mpi=pmix", "env", "OMPI_MCA_mpi_yield_when_idle=1", _PROGRAM, timeout=300))
+    # More ranks than CPUs: who waits for another lets it run. The queue pairs of a great many take emulated CPUs minutes.
+    own = ["OMPI_MCA_mpi_yield_when_idle=1"]
+    if tasks > 8:
+        own += ["OMPI_MCA_pml=ob1", "OMPI_MCA_btl=^tcp,openib,uct,ofi"]  # shared memory
+    done = must(srun(*_asked(tasks, option), "--mpi=pmix", "env", *own, _PROGRAM, timeout=600))
     assert done.lines == [f"all {tasks}"], done
-    done = must(srun(*where, "--mpi=pmi2", "bash", "-c", _PMI2, timeout=120))
+
+
+def pmi2_answers(tasks, option):
+    """Each of `tasks` on n0 reaches its PMI2 server."""
+    done = must(srun(*_asked(tasks, option), "--mpi=pmi2", "bash", "-c", _PMI2, timeout=120))
     mode = option.split(",")[0]
     answers = [line for line in done.lines if line.startswith(f"{mode} cmd=response_to_init")]
     assert len(answers) == tasks, done

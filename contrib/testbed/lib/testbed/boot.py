@@ -10,7 +10,7 @@ from .instance import start_time
 from .places import state
 from .report import Failure, say
 
-_LIMIT_S = 150  # from power-on to idle nodes, on a machine that has much else to do
+_LIMIT_S = 300  # from power-on to idle nodes, on a machine that has much else to do
 _POWER_OFF_S = 5
 _TAIL_LINES = 25
 _POLL_S = 0.05
