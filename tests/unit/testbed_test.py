@@ -102,8 +102,8 @@ class OurModels(unittest.TestCase):
         files = layout.files()
         self.assertEqual(
             files["etc/slurm/nodes.conf"],
-            "NodeName=n0 NodeAddr=10.9.0.1 Sockets=2 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1024 CpuSpecList=1,3\n"
-            "NodeName=n1 NodeAddr=10.9.0.2 Sockets=2 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1024 CpuSpecList=0,2\n",
+            "NodeName=n0 NodeAddr=10.9.0.1 Sockets=2 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1706 CpuSpecList=1,3\n"
+            "NodeName=n1 NodeAddr=10.9.0.2 Sockets=2 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1706 CpuSpecList=0,2\n",
         )
         self.assertIn("HCAS=([n0]='mlx5_0 mlx5_1' [n1]='mlx5_2 mlx5_3')\n", files["usr/lib/testbed/layout-0"])
         self.assertIn("GUESTS=1\n", files["usr/lib/testbed/layout-0"])
