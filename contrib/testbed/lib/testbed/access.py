@@ -6,7 +6,7 @@ import subprocess
 
 from .report import Failure
 
-_CONNECT_LIMIT_S = 15
+_CONNECT_LIMIT_S = 60  # with much else to do on this machine; else it takes one
 
 # A session of the open connection or nothing: were that gone, ssh would try to connect by itself.
 _BASE = ("ssh", "-F", "none", "-S", "ssh", "-o", "LogLevel=ERROR", "-o", "ControlMaster=no", "-o", "ProxyCommand=false")
