@@ -11,8 +11,8 @@ from ratios import Spread, ratios, undisturbed
 
 HERE = pathlib.Path(__file__).resolve().parent
 SYSLOG, SYSLOGD_PID = "/run/measure.syslog", "/run/syslogd.pid"
-# Enough that a message which is late by chance does not decide.
-LATENCY_RUNS, BANDWIDTH_RUNS = 1000, 40
+# Messages of a run for its latency and for its bandwidth: enough that one which is late by chance does not decide.
+MESSAGES = (1000, 40)
 
 
 def launch(rounds):
@@ -96,13 +96,13 @@ def ratio_line(what, values, base, aim, best=min):
     return f"  {what:<30} {ratios(values, base)}, fastest runs {undisturbed(values, base, best):.3f}   aim: {aim}"
 
 
-def data(rounds):
+def data(rounds, messages=MESSAGES):
     """MPI between two nodes, in a container and bare, with the same option and so the same HCAs and environment."""
     got = {"container": [], "bare": []}
     for number in range(rounds + 1):
         order = list(got.items())
         for what, results in order if number % 2 else reversed(order):
-            result = pingpong("verbs,report=summary", ("ch-run", cluster.IMAGE, "--") if what == "container" else ())
+            result = pingpong("verbs,report=summary", ("ch-run", cluster.IMAGE, "--") if what == "container" else (), messages)
             if number:  # the first only warms up
                 results.append(result)
     column = {(what, key): [r[key] for r in results] for what, results in got.items() for key in ("latency_us", "bandwidth_mb_s")}
@@ -116,9 +116,9 @@ def data(rounds):
     ]
 
 
-def pingpong(option, command, latency_runs=LATENCY_RUNS, bandwidth_runs=BANDWIDTH_RUNS):
+def pingpong(option, command, messages):
     """What the program found between two nodes, in microseconds and MB/s; `command` starts it."""
-    program = (*command, cluster.PINGPONG, str(latency_runs), str(bandwidth_runs))
+    program = (*command, cluster.PINGPONG, *map(str, messages))
     words = ("-N2", "-n2", "--mpi=pmix", f"--container-ib={option}", *program)
     done = cluster.must(cluster.srun(*words, timeout=300))
     if "verbs" in option and sum(": native: " in line for line in done.ours()) != len(cluster.NODES):

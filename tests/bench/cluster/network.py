@@ -8,30 +8,30 @@ from vfs import nodes_with_vfs
 
 _POOL = '[addresses]\npool = "10.40.0.0/16"\nnodes = ["n[0-1]"]\nper_node = 4\n'
 _NODES_OWN, _TASKS_OWN = "10.20.0.0/24", "10.40.0.0/16"  # the former: contrib/testbed/README.md
-_LATENCY_RUNS, _BANDWIDTH_RUNS = 300, 8  # TCP takes the emulator ten times as long as verbs
+_MESSAGES = (300, 8)  # TCP takes the emulator ten times as long as verbs
 _BY_TCP = ("env", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=tcp,self")
 
 
-def ipoib(rounds):
+def ipoib(rounds, messages=_MESSAGES):
     """Two nodes of one guest, shared RDMA mode."""
     modes = '[modes]\nallow = ["verbs", "ipoib"]\n' + _POOL
     with cluster.contents(SITE, modes + cluster.must(cluster.run("n0", "cat", SITE)).out):
-        return _compared("ipoib", rounds)
+        return _compared("ipoib", rounds, messages)
 
 
-def vf(rounds):
+def vf(rounds, messages=_MESSAGES):
     """Two guests, exclusive mode; the cable between them is emulated too."""
     with nodes_with_vfs(_POOL):
-        return _compared("vf", rounds)
+        return _compared("vf", rounds, messages)
 
 
-def _compared(mode, rounds):
+def _compared(mode, rounds, messages):
     got = {"none": [], f"{mode},rails=1": []}
     for number in range(rounds + 1):
         order = list(got)
         for option in order if number % 2 else reversed(order):
             network = _NODES_OWN if option == "none" else _TASKS_OWN
-            result = pingpong(option, (*_BY_TCP, f"OMPI_MCA_btl_tcp_if_include={network}"), _LATENCY_RUNS, _BANDWIDTH_RUNS)
+            result = pingpong(option, (*_BY_TCP, f"OMPI_MCA_btl_tcp_if_include={network}"), messages)
             if number:  # the first only warms up
                 got[option].append(result)
     own, task = got.values()
