@@ -11,6 +11,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -261,6 +262,19 @@ TEST_F(PrivateNetwork, MpirunsHelperStaysInTheNodesNetwork) {
   helper.task_ready(0, {});
   EXPECT_EQ(node.task(0).netns, "");
   EXPECT_EQ(node.task(0).answer, "granted");
+}
+
+TEST_F(PrivateNetwork, WhatTheVfOfALateTaskCarriedBeforeIsNotTheSteps) {
+  node.verbs_of_each_vf = 80'000'000'000;
+  start("vf,report=summary");
+  for (unsigned id = 0; id < 3; ++id) step->task_ready(id, {});
+  step->deadline_passed();
+  step->task_ready(3, {});
+  ASSERT_EQ(node.task(3).answer, "granted");
+  for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
+  EXPECT_THAT(step->report(), ElementsAre(Not(HasSubstr("native:"))));
+  (void)step->finish();
+  expect_as_before();
 }
 
 }  // namespace

@@ -190,6 +190,13 @@ void FakeNode::add_vfs(unsigned for_each_pf) {
     }
 }
 
+Result<NodeCounters> FakeNode::counters(const std::vector<PlacedPort>& ports) {
+  NodeCounters sum = now;
+  for (const PlacedPort& placed : ports)
+    if (placed.port.physfn) sum.verbs_sent += verbs_of_each_vf;
+  return sum;
+}
+
 Result<std::vector<FreeVf>> FakeNode::free_vfs(const Port& pf) {
   std::vector<FreeVf> free;
   for (const FakeVf& vf : vfs)

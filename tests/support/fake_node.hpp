@@ -62,6 +62,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::optional<Error> site_error;
   Inventory node = two_numa_nodes();
   NodeCounters now;
+  std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
   bool port_is_shared = false;
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
@@ -78,7 +79,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   // Port Node
   Result<SiteConfig> site_config(const std::string&) override;
   Result<Inventory> inventory(const SiteConfig&) override { return node; }
-  Result<NodeCounters> counters(const std::vector<PlacedPort>&) override { return now; }
+  Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
   Result<bool> rdma_is_exclusive() override { return exclusive; }
   Result<std::vector<FreeVf>> free_vfs(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
