@@ -58,7 +58,7 @@ def test_the_tasks_of_a_node_share_one_network_with_scope_node():
 def test_mpi_starts_whatever_the_number_of_tasks():
     """A task has a VF, of which there are six, or all share those that their places want."""
     with site(), everything_comes_back():
-        for tasks, scope in ((1, "task"), (6, "task"), (32, "node")):
+        for tasks, scope in ((1, "task"), (6, "task"), (8, "node"), (32, "node")):
             mpi_starts(tasks, f"vf,rails=1,scope={scope}")
         for scope in ("task", "node"):
             pmi2_answers(6, f"vf,rails=1,scope={scope}")
