@@ -17,10 +17,10 @@ namespace cib {
 
 namespace {
 
-constexpr int send_timeout_ms = 5'000;
+constexpr int task_send_timeout_ms = 5'000;
 constexpr int network_timeout_ms = 60'000;
 // The agent answers by its own, shorter deadlines (the site's rendezvous time, then bounded attach steps).
-constexpr int answer_timeout_ms = 180'000;
+constexpr int attach_timeout_ms = 180'000;
 
 UniqueFd channel;      // of this task; one task, one process
 std::string declined;  // why this task goes on without us
@@ -50,7 +50,7 @@ Status make_mount_namespace() {
   const UniqueFd ns(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
   if (!ns) return error(Errc::kernel, "open /proc/self/ns/mnt", errno);
   const int fd = ns.get();
-  return send_frame(channel.get(), wire::Namespaces{}, send_timeout_ms, std::span(&fd, 1));
+  return send_frame(channel.get(), wire::Namespaces{}, task_send_timeout_ms, std::span(&fd, 1));
 }
 
 // The agent answers when it has read the site's file and the node.
@@ -91,7 +91,7 @@ Status report_variables(spank_t spank, bool of_slurm) {
     wire::UserVariable message;
     if (!message.name.set(name)) return error(Errc::bug, "variable name " + name + " is too long");
     message.value.set_cut(value);
-    CIB_CHECK(send_frame(channel.get(), message, send_timeout_ms));
+    CIB_CHECK(send_frame(channel.get(), message, task_send_timeout_ms));
   }
   return {};
 }
@@ -106,7 +106,7 @@ Status report_ready(spank_t spank) {
     ready.gpus.set_cut(node_wide_gpus(value, granted));
   }
   if (get_variable(spank, "SLURM_STEP_NICS", value)) ready.nics.set_cut(value);
-  return send_frame(channel.get(), ready, send_timeout_ms);
+  return send_frame(channel.get(), ready, task_send_timeout_ms);
 }
 
 // One frame of the answer; `complete` when it was the last. The agent's refusal is an error of code denied.
@@ -144,7 +144,7 @@ Status take_over(spank_t spank, const Frame& frame, bool& complete) {
 
 Status await_answer(spank_t spank) {
   for (bool complete = false; !complete;) {
-    auto frame = receive_frame(channel.get(), answer_timeout_ms);
+    auto frame = receive_frame(channel.get(), attach_timeout_ms);
     if (!frame) return std::move(frame).error().in("wait for the agent");
     if (frame->size == 0) return error(Errc::unavailable, "closed");
     CIB_CHECK(take_over(spank, *frame, complete));

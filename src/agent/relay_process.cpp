@@ -17,13 +17,13 @@ namespace cib {
 
 namespace {
 
-constexpr int start_timeout_ms = 5'000;
+constexpr int relay_start_timeout_ms = 5'000;
 constexpr int send_timeout_ms = 1'000;
 constexpr int end_timeout_ms = 2'000;
 
 // The first thing that a relay says, or why it says nothing.
 Status await_serving(int control, int report, const std::string& program) {
-  auto frame = receive_frame(control, start_timeout_ms);
+  auto frame = receive_frame(control, relay_start_timeout_ms);
   if (!frame) return std::move(frame).error();
   if (frame->size == 0) {  // it has ended; if that was before exec, the report says why
     int why = 0;

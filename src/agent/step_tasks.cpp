@@ -26,7 +26,8 @@ namespace cib {
 
 namespace {
 
-constexpr int answer_timeout_ms = 1'000;  // a task in task_init reads at once; one that does not is broken
+constexpr int task_answer_timeout_ms =
+    1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
 constexpr int mount_attempts = 50;
 
@@ -47,7 +48,7 @@ template <class M>
 void answer(int channel, const std::string& text) {
   M message;
   message.text.set_cut(text);
-  (void)send_frame(channel, message, answer_timeout_ms);  // a task that is gone needs no answer
+  (void)send_frame(channel, message, task_answer_timeout_ms);  // a task that is gone needs no answer
 }
 
 }  // namespace
@@ -109,12 +110,12 @@ const StepTasks::Handles* StepTasks::sharer_with_devices(unsigned task) const {
 // The sysfs comes first: a task that has the namespace goes on, and looks.
 Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
   const Handles& t = tasks_[task];
-  if (file.empty()) return send_frame(t.channel.get(), wire::Network{}, answer_timeout_ms);
+  if (file.empty()) return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms);
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
   CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
   CIB_CHECK(mount_over_sys(t.mount_namespace.get(), sysfs));
   const int fd = netns.get();
-  return send_frame(t.channel.get(), wire::Network{}, answer_timeout_ms, std::span(&fd, 1));
+  return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms, std::span(&fd, 1));
 }
 
 Result<std::map<std::string, std::string>> StepTasks::start_relay() {
@@ -198,12 +199,12 @@ void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set,
     wire::Variable variable;
     if (!variable.name.set(change.name) || !variable.value.set(change.value))
       return answer<wire::Refuse>(channel.get(), "variable " + change.name + " is too long to pass on");
-    if (!send_frame(channel.get(), variable, answer_timeout_ms).ok()) return;
+    if (!send_frame(channel.get(), variable, task_answer_timeout_ms).ok()) return;
   }
   for (const std::string& line : lines) answer<wire::Line>(channel.get(), line);
   wire::Grant grant;
   grant.memlock_raised = memlock_raised ? 1 : 0;
-  (void)send_frame(channel.get(), grant, answer_timeout_ms);
+  (void)send_frame(channel.get(), grant, task_answer_timeout_ms);
 }
 
 void StepTasks::decline(unsigned task, const std::string& why) {

@@ -25,7 +25,7 @@ struct Group {
 // What the agent needs, and what for. Calls that take over where another one is missing (newfstatat for
 // statx) are listed beside it: which one is made is the C library's choice. Numbers that this machine does
 // not have are negative, and libseccomp passes over them.
-const std::vector<Group>& needed() {
+const std::vector<Group>& needed_calls() {
   static const std::vector<Group> groups = {
     {"running at all: memory, signals, the end",
      {SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
@@ -113,7 +113,7 @@ Status allow_only_needed_calls() {
   const Filter filter(::seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), ::seccomp_release);
   if (!filter) return error(Errc::kernel, "seccomp_init", ENOMEM);
   CIB_CHECK(check(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_LOG, 1), "log refused system calls"));
-  for (const Group& group : needed())
+  for (const Group& group : needed_calls())
     for (const int call : group.calls)
       CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0), "allow a system call"));
   for (const Limited& limited : needed_within_limits())

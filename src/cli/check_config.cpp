@@ -12,7 +12,7 @@ namespace cib::cli {
 
 namespace {
 
-struct CheckOptions {
+struct CheckConfigOptions {
   std::string file = usual_config;
   bool json = false;
 };
@@ -23,7 +23,7 @@ Status check(const std::string& file) {
   return {};
 }
 
-int run(const CheckOptions& options) {
+int run(const CheckConfigOptions& options) {
   const Status status = check(options.file);
   const std::string problem = status ? "" : status.error().message();
   if (options.json)
@@ -38,7 +38,7 @@ int run(const CheckOptions& options) {
 }  // namespace
 
 void add_check_config(CLI::App& app, int& exit_code) {
-  auto options = std::make_shared<CheckOptions>();
+  auto options = std::make_shared<CheckConfigOptions>();
   CLI::App* command = app.add_subcommand("check-config", "Check the site's configuration");
   command->add_option("file", options->file, "the file")->capture_default_str();
   command->add_flag("--json", options->json, "for programs");

@@ -55,7 +55,7 @@ std::string tree(const PlanModel& model) {
 // --------------------------------------------------------------------------------------------
 
 // A row of the matrix: what stands before the ports' columns, and the columns.
-struct Line {
+struct TableLine {
   Row heading;
   std::vector<std::string> cells;
 };
@@ -65,18 +65,18 @@ std::string cell(Nearness nearness, bool used) {
   return used ? "[" + code + "]" : code;
 }
 
-Line head_of(const PlanModel& model, bool with_gpus) {
-  Line line{{" ", "CPUS", "NUMA"}, {}};
+TableLine head_of(const PlanModel& model, bool with_gpus) {
+  TableLine line{{" ", "CPUS", "NUMA"}, {}};
   if (with_gpus) line.heading.emplace_back("GPUS");
   line.heading.insert(line.heading.end(), {"USES", "DISTANCE"});
   for (const auto& port : model.ports) line.cells.push_back(port.id);
   return line;
 }
 
-Line line_of(const PlanModel& model, const PlanModel::Task& task, bool with_gpus) {
+TableLine line_of(const PlanModel& model, const PlanModel::Task& task, bool with_gpus) {
   std::vector<std::string> uses;
   for (const std::size_t port : task.ports) uses.push_back(model.ports[port].name);
-  Line line{{task.id, shortened(task.cpus, max_list), task.numa}, {}};
+  TableLine line{{task.id, shortened(task.cpus, max_list), task.numa}, {}};
   if (with_gpus) line.heading.push_back(shortened(task.gpus, max_list));
   line.heading.insert(line.heading.end(),
                       {uses.empty() ? "none" : shortened(join(uses, ","), max_list), task.distance});
@@ -86,19 +86,19 @@ Line line_of(const PlanModel& model, const PlanModel::Task& task, bool with_gpus
   return line;
 }
 
-std::vector<Line> lines_of(const PlanModel& model) {
+std::vector<TableLine> lines_of(const PlanModel& model) {
   const bool with_gpus = std::any_of(model.tasks.begin(), model.tasks.end(),
                                      [](const PlanModel::Task& task) { return !task.gpus.empty(); });
-  std::vector<Line> lines = {head_of(model, with_gpus)};
+  std::vector<TableLine> lines = {head_of(model, with_gpus)};
   const std::size_t columns = lines.front().heading.size();
   for (const auto& task : model.tasks) lines.push_back(line_of(model, task, with_gpus));
   for (const auto& gpu : model.gpus) {
-    Line line{Row(columns, " "), {}};
+    TableLine line{Row(columns, " "), {}};
     line.heading.front() = gpu.id;
     for (const auto nearness : gpu.to_port) line.cells.push_back(cell(nearness, false));
     lines.push_back(std::move(line));
   }
-  Line tasks{Row(columns, " "), {}}, fill = tasks;
+  TableLine tasks{Row(columns, " "), {}}, fill = tasks;
   tasks.heading.front() = "tasks";
   fill.heading.front() = "fill";
   for (const auto& port : model.ports) {

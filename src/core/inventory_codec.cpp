@@ -134,28 +134,28 @@ bool read_enum(std::string_view field, Enum& value, Enum last) {
   return true;
 }
 
-using Fields = std::vector<std::string_view>;
+using Words = std::vector<std::string_view>;
 
-bool read_numa(const Fields& f, Inventory& inventory) {
+bool read_numa(const Words& f, Inventory& inventory) {
   auto& node = inventory.numa_nodes.emplace_back();
   return f.size() == 4 && read(f[1], node.os_index) && read(f[2], node.package) && read(f[3], node.cpus);
 }
 
-bool read_slit(const Fields& f, Inventory& inventory) {
+bool read_slit(const Words& f, Inventory& inventory) {
   return f.size() == 2 && read(f[1], inventory.distances.emplace_back());
 }
 
-bool read_core(const Fields& f, Inventory& inventory) {
+bool read_core(const Words& f, Inventory& inventory) {
   return f.size() == 2 && read(f[1], inventory.cores.emplace_back());
 }
 
-bool read_gpu(const Fields& f, Inventory& inventory) {
+bool read_gpu(const Words& f, Inventory& inventory) {
   auto& gpu = inventory.gpus.emplace_back();
   return f.size() == 5 && read(f[1], gpu.pci) && read(f[2], gpu.numa) && read(f[3], gpu.pci_path) &&
          read(f[4], gpu.name);
 }
 
-bool read_port(const Fields& f, Inventory& inventory) {
+bool read_port(const Words& f, Inventory& inventory) {
   auto& p = inventory.ports.emplace_back();
   return f.size() == 21 && read(f[1], p.device) && read(f[2], p.number) && read(f[3], p.pci) &&
          read(f[4], p.physfn) && read(f[5], p.driver) && read(f[6], p.numa) && read(f[7], p.pci_path) &&
@@ -169,7 +169,7 @@ bool read_port(const Fields& f, Inventory& inventory) {
 
 struct Kind {
   std::string_view name;
-  bool (*read)(const Fields&, Inventory&);
+  bool (*read)(const Words&, Inventory&);
 };
 
 constexpr std::array kinds = {Kind{"numa", read_numa}, Kind{"slit", read_slit}, Kind{"core", read_core},
@@ -243,7 +243,7 @@ Result<Inventory> decode_inventory(std::string_view text) {
   };
   if (lines.size() < 2 || lines[0] != heading || !lines.back().empty()) return broken(1);
   for (std::size_t i = 1; i + 1 < lines.size(); ++i) {
-    const Fields fields = split(lines[i], ' ');
+    const Words fields = split(lines[i], ' ');
     bool good = false;
     for (const auto& kind : kinds)
       if (kind.name == fields[0]) good = kind.read(fields, inventory);

@@ -9,9 +9,9 @@ namespace cib {
 
 namespace {
 
-using Slot = std::tuple<std::uint32_t, std::uint8_t, std::uint8_t>;  // domain, bus, device
+using PciSlot = std::tuple<std::uint32_t, std::uint8_t, std::uint8_t>;  // domain, bus, device
 
-Slot slot_of(const PciAddress& pci) { return {pci.domain, pci.bus, pci.device}; }
+PciSlot slot_of(const PciAddress& pci) { return {pci.domain, pci.bus, pci.device}; }
 
 bool is_mlx5(const Port& port) { return port.driver.starts_with("mlx5"); }
 
@@ -19,7 +19,7 @@ bool is_mlx5(const Port& port) { return port.driver.starts_with("mlx5"); }
 // SysImageGUID; the function number tells the connectors of such a card apart. Only for mlx5: two independent
 // Omni-Path HFIs of one vendor also share the SysImageGUID.
 std::set<std::uint64_t> multi_slot_cards(const std::vector<Port>& ports) {
-  std::map<std::uint64_t, std::set<Slot>> slots;
+  std::map<std::uint64_t, std::set<PciSlot>> slots;
   for (const auto& port : ports)
     if (is_mlx5(port) && port.pci && !port.physfn && port.sys_image_guid != 0)
       slots[port.sys_image_guid].insert(slot_of(*port.pci));

@@ -16,7 +16,7 @@ namespace cib {
 
 namespace {
 
-constexpr int answer_timeout_ms = 1'000;
+constexpr int refusal_timeout_ms = 1'000;
 constexpr rlim_t descriptors =
     65536;  // 4096 tasks with a listener, its task and four connections each: 40960
 
@@ -49,7 +49,7 @@ Status serve_relay(UniqueFd control, UniqueFd owner) {
   if (!max_descriptors) {
     wire::Refuse why;
     why.text.set_cut(max_descriptors.error().message());
-    (void)send_frame(control.get(), why, answer_timeout_ms);
+    (void)send_frame(control.get(), why, refusal_timeout_ms);
     return max_descriptors.error();
   }
   return Relay(std::move(control), std::move(owner), *max_descriptors).run();

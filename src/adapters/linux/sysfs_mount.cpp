@@ -16,7 +16,7 @@ namespace cib {
 
 namespace {
 
-constexpr int timeout_ms = 5'000;
+constexpr int mount_timeout_ms = 5'000;
 constexpr const char* target = "/sys";
 
 // Mount points below /sys, outermost first; none below another one. As /proc/PID/mountinfo has them: field 5
@@ -36,7 +36,7 @@ std::vector<std::string> mounts_on_sys() {
   return points;
 }
 
-int do_mount(void* argument) {
+int do_mount_sysfs(void* argument) {
   struct Kept {
     std::string point;
     int mount;
@@ -61,8 +61,8 @@ int do_mount(void* argument) {
 
 Status mount_over_sys(int mount_namespace, const UniqueFd& sysfs) {
   int mount = sysfs.get();
-  return in_mount_namespace(mount_namespace, do_mount, &mount,
-                            "mount the network namespace's sysfs over /sys", timeout_ms);
+  return in_mount_namespace(mount_namespace, do_mount_sysfs, &mount,
+                            "mount the network namespace's sysfs over /sys", mount_timeout_ms);
 }
 
 }  // namespace cib

@@ -13,7 +13,7 @@ namespace cib {
 namespace {
 
 // libnl's own receive would wait for ever for a kernel that does not answer.
-constexpr long receive_timeout_s = 2;
+constexpr long counters_timeout_s = 2;
 
 bool carries_bytes_of_its_own(rtnl_link* link) {
   if (rtnl_link_get_arptype(link) == ARPHRD_LOOPBACK) return false;
@@ -28,7 +28,7 @@ Result<NetworkCounters> network_counters(const std::optional<std::vector<std::st
   if (!socket) return error(Errc::kernel, "netlink socket", ENOMEM);
   if (const int rc = nl_connect(socket.get(), NETLINK_ROUTE); rc < 0)
     return error(Errc::kernel, std::string("netlink: ") + nl_geterror(rc));
-  const timeval timeout{.tv_sec = receive_timeout_s, .tv_usec = 0};
+  const timeval timeout{.tv_sec = counters_timeout_s, .tv_usec = 0};
   (void)::setsockopt(nl_socket_get_fd(socket.get()), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 
   nl_cache* raw = nullptr;
