@@ -6,6 +6,9 @@ target_compile_options(cib_flags INTERFACE
   -Wold-style-cast -Wcast-qual -Wformat=2 -Wundef -Werror
   -fstack-protector-strong -fvisibility=hidden)
 target_link_options(cib_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+if(CMAKE_UNITY_BUILD)  # the one is another file's, the other what gcc 12 says of std::string when it sees much at once
+  target_compile_options(cib_flags INTERFACE -Wno-shadow -Wno-subobject-linkage -Wno-array-bounds)
+endif()
 if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT CIB_SANITIZE)
   target_compile_definitions(cib_flags INTERFACE _FORTIFY_SOURCE=2)
 endif()
