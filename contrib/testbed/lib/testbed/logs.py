@@ -41,7 +41,7 @@ def status():
         names = ("suite", "model", "accelerator", "rdma", "guests")
         facts = [f"{name}={known[name]}" for name in names if name in known]
         pids = ",".join(str(guest.known.get("pid", "-")) for guest in one.guests)
-        print(f"{one.name}: {one.condition()}", *facts, f"pid={pids}")
+        print(f"{one.name}: {one.condition()}", *facts, f"nodes={','.join(known.get('nodes', ()))}", f"pid={pids}")
     if not all_of_them:
         print("nothing is up")
     return 0 if all_of_them and all(one.ready() for one in all_of_them) else 1
