@@ -1,8 +1,11 @@
 """The testbed as a test sees it: commands on its nodes, and what must not be left behind on them."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import pathlib
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -42,7 +45,13 @@ def use(instance):
     """From here on everything is asked of this instance."""
     global INSTANCE, NODES
     INSTANCE = instance
-    NODES = tuple(must(run("host", "sinfo", "-hN", "-o", "%N")).lines)
+    (line,) = [line for line in testbed_status() if line.startswith(f"{instance}: up ")]
+    NODES = tuple(re.search(r" nodes=(\S+)", line)[1].split(","))
+
+
+def testbed_status():
+    """A line for each instance that this machine knows."""
+    return subprocess.run([str(TESTBED), "status"], capture_output=True, text=True, timeout=60, check=False).stdout.splitlines()
 
 
 def testbed(command, *args, timeout=60):
@@ -149,22 +158,7 @@ def journals(node):
 
 
 # Prints everything of ours, or of a step, that exists on a node.
-LEFTOVERS = (
-    "ls -A /run/container-ib 2>/dev/null | grep -vxE 'inventory|claims|claims.lock|node.lock' | sed 's/^/journal /'; "  # what is kept between steps
-    "ls -A /run/container-ib/claims 2>/dev/null | sed 's/^/claim /'; "
-    "pgrep -a container-ib-ag | sed 's/^/process /'; "
-    "pgrep -a slurmstepd | grep -v infinity | sed 's/^/process /'; "
-    "grep -h -- '- tmpfs container-ib ' /proc/*/mountinfo 2>/dev/null | sed 's/^/mount /' | sort -u; "
-    "find /sys/fs/cgroup -type d -path '*/job_*' | sed 's/^/cgroup /'; "
-    # of a process, or kept by a descriptor or a mount; systemd gives its services some of their own
-    "if [ -d /run/systemd/system ]; then of=$(grep -l slurm /proc/[0-9]*/cgroup | cut -d/ -f1-3); else of=$(echo /proc/[0-9]*); fi; "
-    "find $(for p in $of; do echo $p/ns/mnt $p/ns/net $p/fd; done) -lname '*:\\[*' -printf '%l\\n' 2>/dev/null | "
-    'grep -E "^(mnt|net):" | grep -vxF -e "$(readlink /proc/1/ns/mnt)" -e "$(readlink /proc/1/ns/net)" | '
-    "sort -u | sed 's/^/namespace /'; "
-    "grep -h ' - nsfs ' /proc/1/mountinfo | grep -v ' /run/netns/' | sed 's/^/namespace kept by mount /'; "
-    # What the agent's table of system calls lacks shows here and perhaps nowhere else.
-    "dmesg | sed -n 's/.*type=1326.*container-ib-ag.*syscall=\\([0-9]*\\).*/refused system call \\1/p' | sort -u"
-)
+LEFTOVERS = f"perl -e {shlex.quote((pathlib.Path(__file__).parent / 'leftovers.pl').read_text())}"
 
 
 def leftovers(node):
@@ -176,9 +170,13 @@ def assert_clean():
     """Nothing is left on any node, and both take the next job. Slurm's own end of a step takes a moment."""
     left = {}
 
+    def not_idle():
+        return [line for line in must(run("n0", "sinfo", "-hN", "-o", "%N %T")).lines if not line.endswith("idle")]
+
     def clean():
-        left.update({node: leftovers(node) for node in NODES})
-        left["sinfo"] = [line for line in must(run("n0", "sinfo", "-hN", "-o", "%N %T")).lines if not line.endswith("idle")]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            answers = {"sinfo": pool.submit(not_idle), **{node: pool.submit(leftovers, node) for node in NODES}}
+        left.update({where: answer.result() for where, answer in answers.items()})
         return not any(left.values())
 
     try:
