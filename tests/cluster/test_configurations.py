@@ -12,7 +12,7 @@ from test_deaths import (
 )
 from test_verbs import test_each_task_has_the_hca_of_its_numa_node_and_no_other, test_mpi_between_nodes_is_native_in_the_container
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie"  # soak: ctest
 
 
 def main_job_holds():

@@ -7,7 +7,7 @@ import re
 
 from cluster import HCAS, Background, journals, must, restart, run, sh, srun, wait_until, write
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie"  # soak: ctest
 KILLER = (pathlib.Path(__file__).parent / "killer.c").read_text(encoding="utf-8")
 PLUGINS = "/etc/slurm/plugstack.conf.d"
 REPORT = "echo task $SLURM_LOCALID $CONTAINER_IB_PORTS"

@@ -9,7 +9,7 @@ from cluster import HCAS, IMAGE, NODES, PINGPONG, must, run, srun, write
 from slurm import files
 from test_verbs import assert_native, uverbs_of
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
 
 # What Charliecloud shows of the node. PMIx compares user ids, so the user has the same inside.
 SHARED = ("/dev", "/proc", "/sys", "/tmp")

@@ -1,5 +1,7 @@
 """Mode ipoib: a child of the chosen HCA's IPoIB interface in each task's own network namespace."""
 
+import itertools
+
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, testbed, wait_until
 from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
@@ -32,7 +34,7 @@ def test_mpi_over_two_nodes_is_native_and_the_children_go():
         wait_until(lambda: children() == [], 20, "no child is left")
 
 
-def test_the_partition_is_the_one_that_was_asked_for():
+def test_the_partition_is_the_one_that_was_asked_for():  # soak: ctest-trixie
     with site():
         done = must(srun("-n1", "-w", "n0", "--container-ib=ipoib,rails=1,pkey=0x8001", "sh", "-c", "ip -d link show ib0; echo $UCX_IB_PKEY"))
         assert "pkey 0x8001" in done.out and done.lines[-1] == "0x0001", done
@@ -43,7 +45,7 @@ def test_the_partition_is_the_one_that_was_asked_for():
         assert children() == []
 
 
-def test_no_subnet_manager_is_named_as_the_reason_for_no_carrier():
+def test_no_subnet_manager_is_named_as_the_reason_for_no_carrier():  # soak: ctest-trixie
     with site():
         must(testbed("fabric", "n0", "sm=off"))
         try:
@@ -54,7 +56,7 @@ def test_no_subnet_manager_is_named_as_the_reason_for_no_carrier():
         wait_until(lambda: children() == [], 20, "no child is left")
 
 
-def test_check_and_doctor_know_a_child_by_its_tag():
+def test_check_and_doctor_know_a_child_by_its_tag():  # soak: ctest-trixie
     inside = "nsenter --net=$(echo /run/container-ib/*/netns-0)"
     with site():
         assert "ok    mode ipoib" in must(run("n0", "container-ib", "doctor")).lines
@@ -69,7 +71,7 @@ def test_check_and_doctor_know_a_child_by_its_tag():
         wait_until(lambda: children() == [], 20, "no child is left")
 
 
-def test_whoever_is_killed_no_child_is_left():
+def test_whoever_is_killed_no_child_is_left():  # soak: ctest-trixie
     sleepers = ("-n2", "--container-ib=ipoib,rails=1", "sh", "-c", "sleep 300; true")
     with site():
         with BackgroundStep(*sleepers) as step:
@@ -81,7 +83,7 @@ def test_whoever_is_killed_no_child_is_left():
             assert children() == []
 
 
-def test_whatever_root_does_to_a_child_inside_and_to_its_parent_nothing_is_left():
+def test_whatever_root_does_to_a_child_inside_and_to_its_parent_nothing_is_left():  # soak: ctest-trixie
     sleepers = ("-n2", "--container-ib=ipoib,rails=1", "sh", "-c", "sleep 300; true")
     inside = ("ip link set ib0 down && ip link set ib0 name mine", "ip link set ib0 alias mine", "ip link del ib0")
     with site(), everything_comes_back():
@@ -101,9 +103,14 @@ def test_whatever_root_does_to_a_child_inside_and_to_its_parent_nothing_is_left(
         wait_until(lambda: children() == [], 20, "no child is left")
 
 
-def test_mpi_starts_whatever_the_number_of_tasks():
+def test_mpi_starts_in_eight_networks_of_a_node():  # soak: ctest-trixie
     with site():
-        for tasks, scope in ((1, "task"), (8, "task"), (32, "node")):
+        mpi_starts(8, "ipoib,rails=1,scope=task")
+
+
+def soak_mpi_starts_whatever_the_number_of_tasks():
+    with site():
+        for tasks, scope in itertools.product((1, 8, 32), ("task", "node")):
             mpi_starts(tasks, f"ipoib,rails=1,scope={scope}")
         for scope in ("task", "node"):
             pmi2_answers(8, f"ipoib,rails=1,scope={scope}")

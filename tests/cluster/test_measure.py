@@ -28,9 +28,9 @@ def test_an_attach_is_measured_against_what_others_do():
     assert [line.lstrip().startswith(start) for line, start in zip(report, starts, strict=True)] == [True] * 5, report
 
 
-def test_mpi_in_a_container_is_measured_against_the_bare_node():
+def test_mpi_in_a_container_is_measured_against_the_bare_node():  # soak: ctest
     assert len(measurements.data(1, FEW)) == 3
 
 
-def test_an_ipoib_child_is_measured_against_the_nodes_own_interface():
+def test_an_ipoib_child_is_measured_against_the_nodes_own_interface():  # soak: ctest
     assert len(network.ipoib(1, FEW)) == 3

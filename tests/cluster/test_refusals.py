@@ -5,7 +5,7 @@ import re
 
 from cluster import HCAS, contents, must, plugstack, run, sh, srun
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
 
 
 def last_job():

@@ -7,7 +7,7 @@ from cluster import HCAS, PINGPONG, PINGPONG_MPICH, must, run, sh, srun, verbs_b
 from slurm import configured
 from test_verbs import IN_CONTAINER, assert_native
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie"  # soak: ctest
 
 BOTH = {node: ",".join(f"{hca}:1" for hca in hcas) for node, hcas in HCAS.items()}
 

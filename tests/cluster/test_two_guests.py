@@ -8,7 +8,7 @@ import threading
 
 from cluster import IMAGE, PINGPONG, must, run, sh, srun, testbed, wait_until
 
-INSTANCE = "ctest-guests ctest-guests-trixie"
+INSTANCE = "ctest-guests ctest-guests-trixie"  # soak: ctest-guests
 
 # rdmavt's own, once in each boot (contrib/testbed/README.md)
 _KNOWN = "rdmavt/qp.c:[0-9]* rvt_post_"

@@ -5,7 +5,7 @@ import re
 
 from cluster import CPUS, HCAS, IMAGE, NODES, PINGPONG, must, run, sh, srun, verbs_bytes, write
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
 
 # One line a task: node, local id, CPUs, ports, what /dev/infiniband shows, memlock limits.
 ABOUT_ME = (
