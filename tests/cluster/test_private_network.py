@@ -55,7 +55,13 @@ def test_the_tasks_of_a_node_share_one_network_with_scope_node():
         assert '"ranks": 2' in done.out, done
 
 
-def test_mpi_starts_whatever_the_number_of_tasks():
+def test_mpi_starts_in_a_network_for_each_vf_of_a_node():
+    with site(), everything_comes_back():
+        mpi_starts(6, "vf,rails=1,scope=task")
+        pmi2_answers(6, "vf,rails=1,scope=task")
+
+
+def soak_mpi_starts_whatever_the_number_of_tasks():
     """A task has a VF, of which there are six, or all share those that their places want."""
     with site(), everything_comes_back():
         for tasks, scope in ((1, "task"), (6, "task"), (8, "node"), (32, "node")):
@@ -214,6 +220,21 @@ def test_a_name_that_was_taken_meanwhile_keeps_the_vf_out_of_use_until_it_is_fre
             assert len(must(run("n0", "ls", "/run/container-ib/claims")).lines) == 1, "the other one came back"
         finally:
             must(run("n0", "ip", "link", "del", names[0]))
+        must(run("n0", "container-ib", "reap"))
+
+
+def test_two_interfaces_that_have_each_others_name_come_back():
+    """As when the kernel made both anew at once and each got the first name that was free."""
+    with site(), everything_comes_back():
+        with BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true"):
+            names = must(sh("n0", "cat /run/container-ib/[0-9]*/journal | sed -n 's/.* intent vf_names .*netdev=\\([^ ]*\\).* pci=\\([^ ]*\\).*/\\1 \\2/p'")).lines
+            (first, first_vf), (second, second_vf) = (line.split() for line in names)
+            must(sh("n0", f"ip link add {first} type dummy && ip link add {second} type dummy"))
+        wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 20, "the end of the agent and of the epilog's reaper")
+        exchange = [f"ip link del {first}; ip link del {second}"]
+        exchange += [f"ip link set $(ls /sys/bus/pci/devices/{vf}/net) name {name}" for vf, name in ((first_vf, second), (second_vf, first))]
+        must(sh("n0", "; ".join(exchange)))
+        run("n0", "container-ib", "reap")  # which may come first to the one whose name is not free yet
         must(run("n0", "container-ib", "reap"))
 
 

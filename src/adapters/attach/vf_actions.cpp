@@ -63,9 +63,28 @@ Result<VfSettings> set_vf(const VfIdentity& vf, const VfSettings& wanted) {
   return settings;
 }
 
+// A name that the node does not use. restore_vf_names() gives the interface its own.
+std::string neutral_name(int index) { return "cibvf" + std::to_string(index); }
+
+Status rename_down(Links& links, const Link& link, const std::string& name) {
+  if (link.up) CIB_CHECK(links.change(link.index, {.up = false}, "take " + link.name + " down"));
+  if (link.name == name) return {};
+  return links.change(link.index, {.name = name}, "rename " + link.name + " to " + name);
+}
+
+// Has the interface at home, if there is one, keep no name that another VF is to get back: the kernel calls
+// one that it makes anew by the first name that is free. Two steps that give back VFs would each hold the
+// other's. Under the node's lock, in the same turn as what had the interface made.
+Status out_of_the_way(const PciAddress& pci) {
+  CIB_TRY(auto links, Links::open());
+  const auto link = link_of(links, pci);
+  return link ? rename_down(links, *link, neutral_name(link->index)) : Status();
+}
+
 Status make_anew(const PciAddress& pci) {
   CIB_CHECK(bind_driver_again(pci));
-  return await_vf_at_home(pci, home_timeout_ms);
+  CIB_CHECK(await_vf_at_home(pci, home_timeout_ms));
+  return out_of_the_way(pci);
 }
 
 }  // namespace
@@ -78,9 +97,10 @@ Status restore_vf_names(const Action& action) {
   if (device.name != rdma) CIB_CHECK(rename_rdma_device(device, rdma));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const Link link, link_of(links, vf.pci));
-  if (link.up) CIB_CHECK(links.change(link.index, {.up = false}, "take " + link.name + " down"));
-  if (link.name == netdev) return {};
-  return links.change(link.index, {.name = netdev}, "rename " + link.name + " to " + netdev);
+  // By way of another name, as its own may be held by one that waits for the name that this one has.
+  if (link.name != netdev) CIB_CHECK(rename_down(links, link, neutral_name(link.index)));
+  CIB_TRY(const Link ready, link_of(links, vf.pci));
+  return rename_down(links, ready, netdev);
 }
 
 Status apply_vf_settings(const Action& action) {
@@ -117,7 +137,8 @@ Status apply_rdma_move(const Action& action) {
   CIB_TRY(const VfIdentity vf, vf_identity(action));
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
   CIB_TRY(const RdmaDevice device, rdma_device(node_sysfs, vf.pci));
-  return move_rdma_device(device, netns.get());
+  CIB_CHECK(move_rdma_device(device, netns.get()));
+  return out_of_the_way(vf.pci);
 }
 
 // From inside: the kernel moves only a device that is in the caller's own namespace. Where the namespace is
@@ -132,7 +153,8 @@ Status revert_rdma_move(const Action& action) {
     const auto device = rdma_device(path_of(sysfs), vf.pci);
     if (device) CIB_CHECK(move_rdma_device(*device, home.get()));
   }
-  return await_vf_at_home(vf.pci, home_timeout_ms);
+  CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
+  return out_of_the_way(vf.pci);
 }
 
 Status verify_rdma_move(const Action& action) {
@@ -175,10 +197,7 @@ Status revert_vf_link(const Action& action) {
   const auto link = link_of(links, vf.pci);
   if (!link) return {};  // never came here
   if (link->up) CIB_CHECK(links.change(link->index, {.up = false}, "take " + link->name + " down"));
-  // A name that the node does not use, whatever a container has called it: restore_vf_names() gives it its
-  // own.
-  const std::string name = "cibvf" + std::to_string(link->index);
-  return links.change(link->index, {.name = name, .network_namespace = home.get()},
+  return links.change(link->index, {.name = neutral_name(link->index), .network_namespace = home.get()},
                       "bring " + link->name + " home");
 }
 
