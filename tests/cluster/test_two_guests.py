@@ -186,6 +186,6 @@ def passes(script, timeout):
     assert done.status == 0 and "not ok" not in done.out, done
 
 
-def test_the_module_passes_its_own_checks():
+def test_the_module_passes_its_own_checks():  # soak: ctest-guests-trixie
     with guest_1_is_booted_again():
         passes("all.sh", 400)
