@@ -98,7 +98,10 @@ void Step::task_has_namespace(unsigned task) {
     else
       fail(std::move(made).error());
   }
-  if (auto status = tasks_.give_network(task, netns); !status && !failure_) fail(std::move(status).error());
+  auto status = tasks_.give_network(task, netns);
+  if (status.ok()) return;
+  if (!failure_) fail(std::move(status).error());
+  if (!netns.empty()) (void)tasks_.give_network(task, "");  // it waits for one, and is told why with the others
 }
 
 void Step::task_ready(unsigned task, TaskFacts facts) {

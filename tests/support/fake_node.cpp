@@ -57,7 +57,10 @@ Status FakeNode::give_network(unsigned task, const NetnsFile& netns) {
   if (!netns.empty() && !network_namespaces.contains(netns))
     throw std::logic_error("task " + std::to_string(task) + " is sent to " + netns +
                            ", which does not exist");
-  return change("give network", [&] { tasks_[task].netns = netns; });
+  return change("give network", [&] {
+    tasks_[task].knows_its_network = true;
+    tasks_[task].netns = netns;
+  });
 }
 
 Status FakeNode::relay(const NetnsFile& netns, const TcpEndpoint& endpoint) {

@@ -26,6 +26,7 @@ enum class Fault { none, fails, fails_after_effect, agent_dies_before, agent_die
 struct FakeTask {
   bool alive = true;
   std::set<std::string> devices;      // what its /dev/infiniband shows, when ours is mounted
+  bool knows_its_network = false;     // told; until then a task that may have one waits
   NetnsFile netns;                    // that it was told to enter; empty: the node's
   std::optional<std::string> answer;  // "granted", "declined: ...", "refused: ..."
   std::map<std::string, std::string> environment;
