@@ -8,8 +8,10 @@
 #include <ctime>
 
 #include "adapters/linux/process.hpp"
+#include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
 #include "agent/system_calls.hpp"
+#include "app/reap.hpp"
 
 namespace cib {
 
@@ -82,6 +84,10 @@ Status Agent::begin() {
 
   node_ = std::make_unique<LiveNode>(start.state_dir.get());
   kernel_ = std::make_unique<LiveKernel>(start.state_dir.get());
+  // A job that was requeued has steps of the same numbers as before, of which something may be left.
+  LiveRemains remains(start.state_dir.get());
+  if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job)))
+    for (const std::string& line : reaped->findings) log_error("reap: " + line);
   CIB_TRY(auto stepd, open_pidfd(start.stepd_pid));
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<StateDir>(start.state_dir.get());

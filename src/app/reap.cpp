@@ -56,8 +56,7 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
   CIB_TRY(const auto steps, remains.steps());
   CIB_TRY(const std::string boot, remains.boot_id());
   Reaped reaped;
-  for (const JournaledStep& step : steps) {
-    if (!job.empty() && !step.name.starts_with(job + '.')) continue;
+  const auto reap_step = [&](const JournaledStep& step) {
     switch (state_of(remains, boot, step, ended_stepd)) {
       case StepState::running:
         break;
@@ -75,6 +74,13 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
         break;
       }
     }
+  };
+  for (const JournaledStep& step : steps) {
+    if (!job.empty() && !step.name.starts_with(job + '.')) continue;
+    if (state_of(remains, boot, step, ended_stepd) == StepState::running) continue;
+    // What a second reaper undid after the first one had, it would undo of whoever has it by then.
+    if (auto status = remains.exclusively(step.name, reap_step); !status)
+      reaped.findings.push_back("step " + step.name + ": " + status.error().message());
   }
   return reaped;
 }

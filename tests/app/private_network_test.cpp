@@ -148,7 +148,6 @@ TEST_F(PrivateNetwork, IpoibGivesAChildOfTheChosenPort) {
 }
 
 TEST_F(PrivateNetwork, IpoibIsRefusedInTheExclusiveMode) {
-  start("vf");
   node.exclusive = true;
   Step other(facts("ipoib"), node, node, node, node);
   fork_tasks(other);

@@ -65,6 +65,27 @@ TEST(Reap, OfOneJobLeavesOthersAlone) {
   EXPECT_THAT(node.journals, SizeIs(1));
 }
 
+// Both have read the journal; the second one waits until the first has given all back, and somebody else has
+// it.
+TEST(Reap, UndoesNothingThatAnotherReaperHasUndoneMeanwhile) {
+  FakeNode node(1);
+  node.journals["17.0"] = journal();
+  Record claim{.seq = 3,
+               .mark = Mark::intent,
+               .verb = "claim",
+               .fields = {{"name", "address-1"}, {"owner", "17.0@2"}}};
+  node.journals["17.0"].push_back(claim);
+  node.claimed["address-1"] = "17.0@2";
+  node.agent_alive = node.stepd_alive = false;
+  std::vector<std::string> of_the_first;
+  node.another_reaper = [&] { of_the_first = reap(node, node, "")->given_back; };
+  const auto second = reap(node, node, "");
+  EXPECT_THAT(of_the_first, ElementsAre("17.0"));
+  EXPECT_THAT(second->given_back, IsEmpty());
+  EXPECT_THAT(second->findings, IsEmpty());
+  EXPECT_THAT(node.claimed, IsEmpty());
+}
+
 TEST(Reap, RemovesAnEmptyJournal) {
   FakeNode node(1);
   node.journals["17.0"] = {};

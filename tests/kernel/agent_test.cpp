@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <sys/mman.h>
 
+#include "adapters/state/claims.hpp"
+#include "adapters/state/state_dir.hpp"
 #include "container_ib/environment.hpp"
 #include "kernel/agent_process.hpp"
 #include "support/own_processes.hpp"
@@ -229,6 +231,25 @@ TEST_F(AgentOnTrial, NonsenseOnTheLifelineChangesNothing) {
 }
 
 // Whom the agent kills when slurmstepd dies is decided by the pidfd and not by a number.
+TEST_F(Scratch, ARequeuedStepFirstGivesBackWhatTheEarlierOneLeft) {
+  const std::string state = folder_ + "/state", owner = "17.0@2";
+  StateDir earlier(state);
+  Claims claims(state);
+  Record open{.seq = 1, .mark = Mark::done, .verb = "open", .fields = {{"boot", boot_id().value()}}};
+  Record claim{
+      .seq = 2, .mark = Mark::intent, .verb = "claim", .fields = {{"name", "address-1"}, {"owner", owner}}};
+  ASSERT_TRUE(earlier.create("17.0").ok() && earlier.append(open).ok() && earlier.append(claim).ok());
+  ASSERT_TRUE(claims.take("address-1", owner).ok());
+  Task task;
+  AgentProcess agent(folder_, 1);
+  agent.tell_started(0, task.pid());
+  const UniqueFd ns = task.namespace_fd();
+  ASSERT_TRUE(send_frame(agent.channel(0), wire::Namespaces{}, patience_ms, std::array{ns.get()}).ok());
+  ASSERT_TRUE(send_frame(agent.channel(0), wire::Ready{}, patience_ms).ok());
+  EXPECT_THAT(agent.answer(0), StartsWith("declined: "));
+  EXPECT_THAT(*claims.all(), testing::IsEmpty());
+}
+
 TEST_F(Scratch, AStrangerIsNeverTakenForATask) {
   const Child stranger([] {});
   Task task;

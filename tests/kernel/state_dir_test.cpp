@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "kernel/scratch.hpp"
 
@@ -40,12 +43,47 @@ TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
   EXPECT_THAT(*stored_steps(state()), IsEmpty());
 }
 
-TEST_F(StateDirectory, ReplacesWhatADeadAgentOfTheSameStepLeft) {
+TEST_F(StateDirectory, KeepsWhatADeadAgentOfTheSameStepLeft) {
   StateDir first(state()), second(state());
   ASSERT_TRUE(first.create("17.0").ok());
   ASSERT_TRUE(first.append(open("mlx5_0:1")).ok());
-  ASSERT_TRUE(second.create("17.0").ok());
-  EXPECT_THAT(*stored_steps(state())->front().records, IsEmpty());
+  EXPECT_EQ(second.create("17.0").error().code, Errc::unavailable);
+  EXPECT_THAT(*stored_steps(state())->front().records, SizeIs(1));
+}
+
+TEST_F(StateDirectory, OneAtATimeGivesAStepBack) {
+  StateDir dir(state());
+  ASSERT_TRUE(dir.create("17.0").ok() && dir.append(open("mlx5_0:1")).ok());
+  auto first = lock_stored_step(state(), "17.0", 0);
+  ASSERT_TRUE(first.ok() && first->valid());
+  EXPECT_EQ(lock_stored_step(state(), "17.0", 10).error().code, Errc::timed_out);
+  first->reset();
+  EXPECT_TRUE(lock_stored_step(state(), "17.0", 0)->valid());
+}
+
+// Who waited for it finds it gone, or that of a requeued job.
+TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
+  for (const bool again : {false, true}) {
+    StateDir dir(state()), requeued(state());
+    ASSERT_TRUE(dir.create("17.0").ok());
+    auto first = lock_stored_step(state(), "17.0", 0);
+    ASSERT_TRUE(first.ok());
+    std::optional<Result<UniqueFd>> second;
+    std::thread waiting([&] { second = lock_stored_step(state(), "17.0", 5'000); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ASSERT_TRUE(remove_stored_step(state(), "17.0").ok());
+    if (again) {
+      ASSERT_TRUE(requeued.create("17.0").ok());
+    }
+    first->reset();
+    waiting.join();
+    ASSERT_TRUE(second->ok());
+    EXPECT_EQ((*second)->valid(), again);
+    if (again) {
+      EXPECT_EQ(lock_stored_step(state(), "17.0", 10).error().code, Errc::timed_out);
+    }
+    ASSERT_TRUE(remove_stored_step(state(), "17.0").ok());
+  }
 }
 
 TEST_F(StateDirectory, TellsBothStepsThatAPortIsShared) {

@@ -1,6 +1,7 @@
 #include "support/fake_node.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 namespace cib::test {
 
@@ -112,9 +113,10 @@ std::vector<std::string> FakeNode::kill_survivors() {
 }
 
 Status FakeNode::create(const std::string& step) {
+  if (journals.contains(step)) return error(Errc::unavailable, step + " is not given back");
   return change("create journal", [&] {
     own_step_ = step;
-    journals[step].clear();
+    journals[step];
   });
 }
 
@@ -153,6 +155,13 @@ std::vector<std::string> FakeNode::kill(const std::vector<JournaledProcess>& pro
         tasks_[id].alive = false;
     }
   return left;
+}
+
+Status FakeNode::exclusively(const std::string& step, const std::function<void(const JournaledStep&)>& work) {
+  std::exchange(another_reaper, [] {})();
+  const auto found = journals.find(step);
+  if (found != journals.end()) work({step, found->second});
+  return {};
 }
 
 Status FakeNode::remove(const std::string& step) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -76,6 +77,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;
   // Steps with a journal, as the state directory has them.
   std::map<std::string, std::vector<Record>> journals;
+  std::function<void()> another_reaper = [] {};  // who has the step when one of ours wants it
 
   // Port Node
   Result<SiteConfig> site_config(const std::string&) override;
@@ -115,6 +117,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Result<std::string> boot_id() override { return std::string("boot"); }
   bool is_alive(const JournaledProcess& process) override;
   std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) override;
+  Status exclusively(const std::string& step, const std::function<void(const JournaledStep&)>& work) override;
   Status remove(const std::string& step) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
 

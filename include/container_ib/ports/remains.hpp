@@ -1,6 +1,7 @@
 // What the reaper can see and do of steps whose agent may be gone.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ class Remains {
   virtual bool is_alive(const JournaledProcess& process) = 0;
   // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left.
   virtual std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) = 0;
+  // Calls `work` with what the step's journal holds now, while no other reaper can do so; not if the step is
+  // gone. Waits for another reaper in bounded time; timed_out after that.
+  virtual Status exclusively(const std::string& step,
+                             const std::function<void(const JournaledStep&)>& work) = 0;
   virtual Status remove(const std::string& step) = 0;
   // Whether the task sees the device nodes of these ports, and they are those devices; success when it has
   // ended.

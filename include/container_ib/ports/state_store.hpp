@@ -13,7 +13,7 @@ namespace cib {
 class StateStore {
  public:
   virtual ~StateStore() = default;
-  // Makes the step's directory and its empty journal; a directory left by a dead owner is replaced.
+  // Makes the step's directory and its empty journal; unavailable when there is one that was not given back.
   virtual Status create(const std::string& step) = 0;
   // Where files of the step may be kept until remove(): "/run/container-ib/17.0". Valid after create().
   virtual std::string directory() const = 0;

@@ -2,16 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
 
-#include "adapters/linux/deadline.hpp"
+#include "adapters/linux/file_lock.hpp"
 
 namespace cib {
 
@@ -25,15 +23,7 @@ Result<UniqueFd> lock_file(const std::string& state_dir, const char* name, int t
   const std::string path = state_dir + '/' + name;
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return error(Errc::kernel, "open " + path, errno);
-  const Deadline deadline(timeout_ms);
-  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return error(Errc::kernel, "lock " + path, errno);
-    if (deadline.passed())
-      return error(Errc::timed_out,
-                   "another step holds " + path + " for " + std::to_string(timeout_ms / 1000) + " s");
-    const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
-    (void)::nanosleep(&pause, nullptr);
-  }
+  CIB_CHECK(lock(file, path, timeout_ms));
   return file;
 }
 

@@ -14,7 +14,8 @@ namespace cib {
 
 namespace {
 
-constexpr int kill_timeout_ms = 3'000;  // an epilog waits for us
+constexpr int kill_timeout_ms = 3'000;     // an epilog waits for us
+constexpr int reaper_timeout_ms = 30'000;  // another reaper may have a few VFs to register anew
 
 }  // namespace
 
@@ -33,6 +34,13 @@ std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& 
     if (is_alive(process)) remains.tasks.push_back(whole_number<pid_t>(process.pid).value_or(-1));
   }
   return kill_remains(remains, kill_timeout_ms);
+}
+
+Status LiveRemains::exclusively(const std::string& step,
+                                const std::function<void(const JournaledStep&)>& work) {
+  CIB_TRY(const UniqueFd lock, lock_stored_step(state_dir_, step, reaper_timeout_ms));
+  if (lock) work(stored_step(state_dir_, step));
+  return {};
 }
 
 Status LiveRemains::remove(const std::string& step) { return remove_stored_step(state_dir_, step); }

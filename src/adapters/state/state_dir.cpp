@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "adapters/linux/file_lock.hpp"
 #include "adapters/linux/trusted_file.hpp"
 #include "container_ib/text.hpp"
 
@@ -116,11 +117,12 @@ bool common_port(const std::vector<std::string>& ports, const std::vector<Record
 
 Status StateDir::create(const std::string& step) {
   CIB_TRY(const UniqueFd state, open_state(path_, true));
-  // Only one agent exists per step and node (slurmstepd starts it), so a directory of that name is a dead
-  // one's.
-  CIB_CHECK(remove_from(state, step));
-  if (::mkdirat(state.get(), step.c_str(), 0700) != 0)
-    return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
+  if (::mkdirat(state.get(), step.c_str(), 0700) != 0) {
+    if (errno != EEXIST) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
+    return error(Errc::unavailable,
+                 "what an earlier run of step " + step +
+                     " left is not given back yet; 'container-ib reap' on the node says why");
+  }
   step_ = step;
   CIB_TRY(directory_, open_step(state, step));
   journal_ = UniqueFd(::openat(directory_.get(), journal_name,
@@ -180,6 +182,30 @@ Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
     if (!records && records.error().code == Errc::denied) return records.error();
   }
   return steps;
+}
+
+JournaledStep stored_step(const std::string& path, const std::string& step) {
+  const auto state = open_state(path, false);
+  return {step, state ? records_of(*state, step) : Result<std::vector<Record>>(state.error())};
+}
+
+// The lock is on the directory, which whoever held it before may have removed meanwhile, and a job that was
+// requeued may have one of the same name by now.
+Result<UniqueFd> lock_stored_step(const std::string& path, const std::string& step, int timeout_ms) {
+  for (;;) {
+    const auto state = open_state(path, false);
+    if (!state) return state.error().code == Errc::not_found ? UniqueFd() : Result<UniqueFd>(state.error());
+    auto directory = open_step(*state, step);
+    if (!directory)
+      return directory.error().code == Errc::not_found ? UniqueFd() : Result<UniqueFd>(directory.error());
+    CIB_CHECK(lock(*directory, path + '/' + step, timeout_ms));
+    struct stat locked {
+    }, present{};
+    if (::fstat(directory->get(), &locked) == 0 &&
+        ::fstatat(state->get(), step.c_str(), &present, AT_SYMLINK_NOFOLLOW) == 0 &&
+        locked.st_ino == present.st_ino)
+      return std::move(directory).value();
+  }
 }
 
 Status remove_stored_step(const std::string& path, const std::string& step) {

@@ -34,6 +34,12 @@ class StateDir final : public StateStore {
 // Every step that has a journal, sorted by name. No state directory: no steps.
 Result<std::vector<JournaledStep>> stored_steps(const std::string& path);
 
+JournaledStep stored_step(const std::string& path, const std::string& step);
+
+// For who gives back what the step left: nobody else can while the result is held. Invalid when there is no
+// such step any more; timed_out when somebody else held it for `timeout_ms`.
+Result<UniqueFd> lock_stored_step(const std::string& path, const std::string& step, int timeout_ms);
+
 // Removes one step's directory; success when there is none.
 Status remove_stored_step(const std::string& path, const std::string& step);
 
