@@ -101,7 +101,8 @@ void Step::task_has_namespace(unsigned task) {
   auto status = tasks_.give_network(task, netns);
   if (status.ok()) return;
   if (!failure_) fail(std::move(status).error());
-  if (!netns.empty()) (void)tasks_.give_network(task, "");  // it waits for one, and is told why with the others
+  if (!netns.empty())
+    (void)tasks_.give_network(task, "");  // it waits for one, and is told why with the others
 }
 
 void Step::task_ready(unsigned task, TaskFacts facts) {

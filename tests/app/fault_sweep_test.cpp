@@ -71,7 +71,8 @@ TEST_P(FaultSweep, NothingIsLeft) {
         EXPECT_TRUE(!granted || attached) << where << " task " << id;
         EXPECT_FALSE(declined && (attached || !node.task(id).netns.empty()))
             << where << " task " << id << ": goes on as if we were not there";
-        const bool waits = !std::string_view(one.option).starts_with("verbs") && !node.task(id).knows_its_network;
+        const bool waits =
+            !std::string_view(one.option).starts_with("verbs") && !node.task(id).knows_its_network;
         EXPECT_FALSE(waits && node.agent_alive) << where << " task " << id << ": for its network, in vain";
       }
       // slurmstepd ends (its tasks with it) and the epilog reaps.
