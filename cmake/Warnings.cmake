@@ -23,8 +23,3 @@ add_library(cib_own_cxx INTERFACE)
 if(NOT CIB_SANITIZE)
   target_link_options(cib_own_cxx INTERFACE -static-libstdc++ -static-libgcc)
 endif()
-
-if(CIB_CLANG_TIDY)
-  find_program(CIB_CLANG_TIDY_PROGRAM clang-tidy REQUIRED)
-  set(CMAKE_CXX_CLANG_TIDY ${CIB_CLANG_TIDY_PROGRAM} --quiet)
-endif()

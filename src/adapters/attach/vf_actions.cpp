@@ -66,10 +66,19 @@ Result<VfSettings> set_vf(const VfIdentity& vf, const VfSettings& wanted) {
 // A name that the node does not use. restore_vf_names() gives the interface its own.
 std::string neutral_name(int index) { return "cibvf" + std::to_string(index); }
 
-Status rename_down(Links& links, const Link& link, const std::string& name) {
-  if (link.up) CIB_CHECK(links.change(link.index, {.up = false}, "take " + link.name + " down"));
+Status take_down(Links& links, Link& link) {
+  if (!link.up) return {};
+  CIB_CHECK(links.change(link.index, {.up = false}, "take " + link.name + " down"));
+  link.up = false;
+  return {};
+}
+
+Status rename_down(Links& links, Link& link, const std::string& name) {
+  CIB_CHECK(take_down(links, link));
   if (link.name == name) return {};
-  return links.change(link.index, {.name = name}, "rename " + link.name + " to " + name);
+  CIB_CHECK(links.change(link.index, {.name = name}, "rename " + link.name + " to " + name));
+  link.name = name;
+  return {};
 }
 
 // Has the interface at home, if there is one, keep no name that another VF is to get back: the kernel calls
@@ -77,7 +86,7 @@ Status rename_down(Links& links, const Link& link, const std::string& name) {
 // other's. Under the node's lock, in the same turn as what had the interface made.
 Status out_of_the_way(const PciAddress& pci) {
   CIB_TRY(auto links, Links::open());
-  const auto link = link_of(links, pci);
+  auto link = link_of(links, pci);
   return link ? rename_down(links, *link, neutral_name(link->index)) : Status();
 }
 
@@ -96,11 +105,10 @@ Status restore_vf_names(const Action& action) {
   CIB_TRY(const RdmaDevice device, rdma_device(node_sysfs, vf.pci));
   if (device.name != rdma) CIB_CHECK(rename_rdma_device(device, rdma));
   CIB_TRY(auto links, Links::open());
-  CIB_TRY(const Link link, link_of(links, vf.pci));
+  CIB_TRY(Link link, link_of(links, vf.pci));
   // By way of another name, as its own may be held by one that waits for the name that this one has.
   if (link.name != netdev) CIB_CHECK(rename_down(links, link, neutral_name(link.index)));
-  CIB_TRY(const Link ready, link_of(links, vf.pci));
-  return rename_down(links, ready, netdev);
+  return rename_down(links, link, netdev);
 }
 
 Status apply_vf_settings(const Action& action) {
@@ -175,8 +183,8 @@ Status apply_vf_link(const Action& action) {
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
   const std::string name = action.field("name");
   CIB_TRY(auto links, Links::open());
-  if (const auto link = link_of(links, vf.pci)) {
-    if (link->up) CIB_CHECK(links.change(link->index, {.up = false}, "take " + link->name + " down"));
+  if (auto link = link_of(links, vf.pci)) {
+    CIB_CHECK(take_down(links, *link));
     return links.change(link->index, {.name = name, .network_namespace = netns.get()},
                         "move " + link->name + " into the network namespace as " + name);
   }
@@ -194,9 +202,9 @@ Status revert_vf_link(const Action& action) {
   CIB_TRY(const UniqueFd home, open_own_network_namespace());
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
   CIB_TRY(auto links, Links::open());
-  const auto link = link_of(links, vf.pci);
+  auto link = link_of(links, vf.pci);
   if (!link) return {};  // never came here
-  if (link->up) CIB_CHECK(links.change(link->index, {.up = false}, "take " + link->name + " down"));
+  CIB_CHECK(take_down(links, *link));
   return links.change(link->index, {.name = neutral_name(link->index), .network_namespace = home.get()},
                       "bring " + link->name + " home");
 }
