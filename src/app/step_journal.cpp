@@ -3,9 +3,11 @@
 namespace cib {
 
 Status StepJournal::open(const std::string& step, std::map<std::string, std::string> owner) {
-  CIB_CHECK(store_.create(step));
+  Record first{.seq = 1, .mark = Mark::done, .verb = "open", .fields = std::move(owner)};
+  CIB_CHECK(store_.create(step, first));
   open_ = true;
-  return write(Mark::done, "open", std::move(owner));
+  records_.push_back(std::move(first));
+  return {};
 }
 
 Status StepJournal::write(Mark mark, const std::string& verb, std::map<std::string, std::string> fields) {

@@ -238,7 +238,7 @@ TEST_F(Scratch, ARequeuedStepFirstGivesBackWhatTheEarlierOneLeft) {
   Record open{.seq = 1, .mark = Mark::done, .verb = "open", .fields = {{"boot", boot_id().value()}}};
   Record claim{
       .seq = 2, .mark = Mark::intent, .verb = "claim", .fields = {{"name", "address-1"}, {"owner", owner}}};
-  ASSERT_TRUE(earlier.create("17.0").ok() && earlier.append(open).ok() && earlier.append(claim).ok());
+  ASSERT_TRUE(earlier.create("17.0", open).ok() && earlier.append(claim).ok());
   ASSERT_TRUE(claims.take("address-1", owner).ok());
   Task task;
   AgentProcess agent(folder_, 1);

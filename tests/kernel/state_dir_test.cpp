@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <optional>
 #include <thread>
 
+#include "adapters/state/live_remains.hpp"
 #include "kernel/scratch.hpp"
 
 namespace cib::test {
@@ -29,8 +31,7 @@ class StateDirectory : public Scratch {
 
 TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
   StateDir dir(state());
-  ASSERT_TRUE(dir.create("17.0").ok());
-  ASSERT_TRUE(dir.append(open("mlx5_0:1")).ok());
+  ASSERT_TRUE(dir.create("17.0", open("mlx5_0:1")).ok());
   const auto steps = stored_steps(state());
   ASSERT_THAT(*steps, SizeIs(1));
   EXPECT_EQ(steps->front().name, "17.0");
@@ -45,15 +46,14 @@ TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
 
 TEST_F(StateDirectory, KeepsWhatADeadAgentOfTheSameStepLeft) {
   StateDir first(state()), second(state());
-  ASSERT_TRUE(first.create("17.0").ok());
-  ASSERT_TRUE(first.append(open("mlx5_0:1")).ok());
-  EXPECT_EQ(second.create("17.0").error().code, Errc::unavailable);
+  ASSERT_TRUE(first.create("17.0", open("mlx5_0:1")).ok());
+  EXPECT_EQ(second.create("17.0", open("")).error().code, Errc::unavailable);
   EXPECT_THAT(*stored_steps(state())->front().records, SizeIs(1));
 }
 
 TEST_F(StateDirectory, OneAtATimeGivesAStepBack) {
   StateDir dir(state());
-  ASSERT_TRUE(dir.create("17.0").ok() && dir.append(open("mlx5_0:1")).ok());
+  ASSERT_TRUE(dir.create("17.0", open("mlx5_0:1")).ok());
   auto first = lock_stored_step(state(), "17.0", 0);
   ASSERT_TRUE(first.ok() && first->valid());
   EXPECT_EQ(lock_stored_step(state(), "17.0", 10).error().code, Errc::timed_out);
@@ -65,7 +65,7 @@ TEST_F(StateDirectory, OneAtATimeGivesAStepBack) {
 TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
   for (const bool again : {false, true}) {
     StateDir dir(state()), requeued(state());
-    ASSERT_TRUE(dir.create("17.0").ok());
+    ASSERT_TRUE(dir.create("17.0", open("")).ok());
     auto first = lock_stored_step(state(), "17.0", 0);
     ASSERT_TRUE(first.ok());
     std::optional<Result<UniqueFd>> second;
@@ -73,7 +73,7 @@ TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     ASSERT_TRUE(remove_stored_step(state(), "17.0").ok());
     if (again) {
-      ASSERT_TRUE(requeued.create("17.0").ok());
+      ASSERT_TRUE(requeued.create("17.0", open("")).ok());
     }
     first->reset();
     waiting.join();
@@ -86,15 +86,39 @@ TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
   }
 }
 
+// A directory without a first record is that of a dead agent.
+TEST_F(StateDirectory, NoReaperSeesAStepThatIsJustBeginning) {
+  LiveRemains remains(state());
+  std::atomic<bool> over = false;
+  int looked = 0, without_record = 0;
+  std::thread reaper([&] {
+    while (!over)
+      (void)remains.exclusively("17.0", [&](const JournaledStep& step) {
+        ++looked;
+        without_record += step.records && !step.records->empty() ? 0 : 1;
+      });
+  });
+  for (int i = 0; i < 300; ++i) {
+    StateDir dir(state());
+    EXPECT_TRUE(dir.create("17.0", open("mlx5_0:1")).ok());
+    const auto lock = lock_stored_step(state(), "17.0", 5'000);  // as who removes it
+    EXPECT_TRUE(dir.remove().ok());
+  }
+  over = true;
+  reaper.join();
+  EXPECT_GT(looked, 0);
+  EXPECT_EQ(without_record, 0) << "of " << looked;
+}
+
 TEST_F(StateDirectory, TellsBothStepsThatAPortIsShared) {
   StateDir first(state()), second(state()), other(state());
-  ASSERT_TRUE(first.create("17.0").ok() && first.append(uses("mlx5_0:1,mlx5_1:1")).ok());
+  ASSERT_TRUE(first.create("17.0", open("")).ok() && first.append(uses("mlx5_0:1,mlx5_1:1")).ok());
   EXPECT_FALSE(first.share({"mlx5_0:1", "mlx5_1:1"}));
   EXPECT_FALSE(first.shared());
-  ASSERT_TRUE(second.create("18.0").ok() && second.append(uses("mlx5_1:1")).ok());
+  ASSERT_TRUE(second.create("18.0", open("")).ok() && second.append(uses("mlx5_1:1")).ok());
   EXPECT_TRUE(second.share({"mlx5_1:1"}));
   EXPECT_TRUE(first.shared());
-  ASSERT_TRUE(other.create("19.0").ok() && other.append(uses("mlx5_10:1")).ok());
+  ASSERT_TRUE(other.create("19.0", open("")).ok() && other.append(uses("mlx5_10:1")).ok());
   EXPECT_FALSE(other.share({"mlx5_10:1"})) << "mlx5_1 is not mlx5_10";
   EXPECT_TRUE(first.remove().ok()) << "with the mark in it";
 }
@@ -102,38 +126,39 @@ TEST_F(StateDirectory, TellsBothStepsThatAPortIsShared) {
 TEST_F(StateDirectory, OfOthersIsRefused) {
   ASSERT_EQ(::mkdir(state().c_str(), 0700), 0);
   ASSERT_EQ(::chmod(state().c_str(), 0777), 0);
-  EXPECT_EQ(StateDir(state()).create("17.0").error().code, Errc::bad_config);
+  EXPECT_EQ(StateDir(state()).create("17.0", open("")).error().code, Errc::bad_config);
   EXPECT_FALSE(stored_steps(state()).ok());
 }
 
 TEST_F(StateDirectory, InAPlaceThatOthersCanWriteIsRefusedByName) {
   ASSERT_EQ(::chmod(folder_.c_str(), 0777), 0);
-  EXPECT_THAT(StateDir(state()).create("17.0").error().what, testing::HasSubstr(folder_ + " can be written"));
+  EXPECT_THAT(StateDir(state()).create("17.0", open("")).error().what,
+              testing::HasSubstr(folder_ + " can be written"));
   EXPECT_FALSE(stored_steps(state()).ok());
 }
 
 TEST_F(StateDirectory, IsNeverReachedThroughALink) {
   std::filesystem::create_directory(folder_ + "/elsewhere");
   std::filesystem::create_directory_symlink(folder_ + "/elsewhere", state());
-  EXPECT_FALSE(StateDir(state()).create("17.0").ok());
+  EXPECT_FALSE(StateDir(state()).create("17.0", open("")).ok());
   std::filesystem::remove(state());
   StateDir dir(state());
-  ASSERT_TRUE(dir.create("17.0").ok());
+  ASSERT_TRUE(dir.create("17.0", open("")).ok());
   std::filesystem::create_directory_symlink(folder_ + "/elsewhere", state() + "/18.0");
-  EXPECT_FALSE(StateDir(state()).create("18.0").ok());
+  EXPECT_FALSE(StateDir(state()).create("18.0", open("")).ok());
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/elsewhere"));
 }
 
 TEST_F(StateDirectory, AGarbledJournalIsReportedAndNotGuessedAt) {
   StateDir dir(state());
-  ASSERT_TRUE(dir.create("17.0").ok());
+  ASSERT_TRUE(dir.create("17.0", open("")).ok());
   std::ofstream(state() + "/17.0/journal") << "garbage\n";
   EXPECT_EQ(stored_steps(state())->front().records.error().code, Errc::corrupt);
 }
 
 TEST_F(StateDirectory, HoldsOtherFilesThatAreNoSteps) {
   StateDir dir(state());
-  ASSERT_TRUE(dir.create("17.0").ok() && dir.append(open("mlx5_0:1")).ok());
+  ASSERT_TRUE(dir.create("17.0", open("mlx5_0:1")).ok());
   std::ofstream(state() + "/inventory") << "fingerprint 0\n";
   std::filesystem::create_directory(state() + "/lost+found");
   EXPECT_FALSE(dir.share({"mlx5_0:1"}));

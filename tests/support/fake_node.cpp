@@ -112,11 +112,11 @@ std::vector<std::string> FakeNode::kill_survivors() {
   return left;
 }
 
-Status FakeNode::create(const std::string& step) {
+Status FakeNode::create(const std::string& step, const Record& first) {
   if (journals.contains(step)) return error(Errc::unavailable, step + " is not given back");
   return change("create journal", [&] {
     own_step_ = step;
-    journals[step];
+    journals[step] = {first};
   });
 }
 

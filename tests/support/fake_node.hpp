@@ -106,7 +106,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   void refuse(unsigned task, const std::string& why) override;
   std::vector<std::string> kill_survivors() override;
   // Port StateStore
-  Status create(const std::string& step) override;
+  Status create(const std::string& step, const Record& first) override;
   std::string directory() const override { return "/state/" + own_step_; }
   Status append(const Record& record) override;
   Status remove() override;

@@ -13,8 +13,9 @@ namespace cib {
 class StateStore {
  public:
   virtual ~StateStore() = default;
-  // Makes the step's directory and its empty journal; unavailable when there is one that was not given back.
-  virtual Status create(const std::string& step) = 0;
+  // Makes the step's directory and its journal, with the record that says who the owner is: no reaper sees
+  // the one without the other. Unavailable when there is a directory that was not given back.
+  virtual Status create(const std::string& step, const Record& first) = 0;
   // Where files of the step may be kept until remove(): "/run/container-ib/17.0". Valid after create().
   virtual std::string directory() const = 0;
   // Returns when the record would survive the death of this process.

@@ -39,7 +39,9 @@ std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& 
 Status LiveRemains::exclusively(const std::string& step,
                                 const std::function<void(const JournaledStep&)>& work) {
   CIB_TRY(const UniqueFd lock, lock_stored_step(state_dir_, step, reaper_timeout_ms));
-  if (lock) work(stored_step(state_dir_, step));
+  if (!lock) return {};
+  CIB_TRY(const JournaledStep now, stored_step(state_dir_, step));
+  work(now);
   return {};
 }
 

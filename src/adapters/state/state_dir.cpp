@@ -18,6 +18,7 @@ namespace {
 
 constexpr const char* journal_name = "journal";
 constexpr const char* shared_name = "shared";
+constexpr int begin_timeout_ms = 10'000;  // a few system calls each
 constexpr std::size_t max_journal = 4 * 1024 * 1024;
 
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
@@ -115,8 +116,9 @@ bool common_port(const std::vector<std::string>& ports, const std::vector<Record
 
 }  // namespace
 
-Status StateDir::create(const std::string& step) {
+Status StateDir::create(const std::string& step, const Record& first) {
   CIB_TRY(const UniqueFd state, open_state(path_, true));
+  CIB_CHECK(lock(state, path_, begin_timeout_ms));
   if (::mkdirat(state.get(), step.c_str(), 0700) != 0) {
     if (errno != EEXIST) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
     return error(Errc::unavailable,
@@ -124,11 +126,17 @@ Status StateDir::create(const std::string& step) {
                      " left is not given back yet; 'container-ib reap' on the node says why");
   }
   step_ = step;
-  CIB_TRY(directory_, open_step(state, step));
+  auto status = begin_journal(state, first);
+  if (!status) (void)remove_from(state, step);
+  return status;
+}
+
+Status StateDir::begin_journal(const UniqueFd& state, const Record& first) {
+  CIB_TRY(directory_, open_step(state, step_));
   journal_ = UniqueFd(::openat(directory_.get(), journal_name,
                                O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!journal_) return error(Errc::kernel, "create " + path_ + '/' + step + "/journal", errno);
-  return {};
+  if (!journal_) return error(Errc::kernel, "create " + path_ + '/' + step_ + "/journal", errno);
+  return append(first);
 }
 
 Status StateDir::append(const Record& record) {
@@ -184,9 +192,10 @@ Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
   return steps;
 }
 
-JournaledStep stored_step(const std::string& path, const std::string& step) {
-  const auto state = open_state(path, false);
-  return {step, state ? records_of(*state, step) : Result<std::vector<Record>>(state.error())};
+Result<JournaledStep> stored_step(const std::string& path, const std::string& step) {
+  CIB_TRY(const UniqueFd state, open_state(path, false));
+  CIB_CHECK(lock(state, path, begin_timeout_ms));
+  return JournaledStep{step, records_of(state, step)};
 }
 
 // The lock is on the directory, which whoever held it before may have removed meanwhile, and a job that was

@@ -19,7 +19,7 @@ class StateDir final : public StateStore {
  public:
   explicit StateDir(std::string path) : path_(std::move(path)) {}
 
-  Status create(const std::string& step) override;
+  Status create(const std::string& step, const Record& first) override;
   std::string directory() const override { return path_ + '/' + step_; }
   Status append(const Record& record) override;
   Status remove() override;
@@ -27,6 +27,8 @@ class StateDir final : public StateStore {
   bool shared() override;
 
  private:
+  Status begin_journal(const UniqueFd& state, const Record& first);
+
   std::string path_, step_;
   UniqueFd directory_, journal_;
 };
@@ -34,7 +36,8 @@ class StateDir final : public StateStore {
 // Every step that has a journal, sorted by name. No state directory: no steps.
 Result<std::vector<JournaledStep>> stored_steps(const std::string& path);
 
-JournaledStep stored_step(const std::string& path, const std::string& step);
+// One step. Not one whose agent is just beginning its journal: that is waited for, in bounded time.
+Result<JournaledStep> stored_step(const std::string& path, const std::string& step);
 
 // For who gives back what the step left: nobody else can while the result is held. Invalid when there is no
 // such step any more; timed_out when somebody else held it for `timeout_ms`.
