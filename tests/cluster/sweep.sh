@@ -1,7 +1,7 @@
 #!/bin/bash
 # sweep.sh JOB OPTION: reads faults (fault.c), one a line, and does each to a step of that job with that option. Prints
 # for each "FAULT|STATUS|VERDICT|CALL|MESSAGES"; the verdict is "ok" when the step has ended in time, the node is as it was
-# before, at last after a reap, and two more reaps have found nothing.
+# before, at last after a reap, and two more reaps have found nothing. Ends at the first fault that has left something.
 job=$1 option=$2
 
 picture() { sh /usr/local/lib/picture.sh > "$1"; }
@@ -47,5 +47,6 @@ while read -r fault; do
     if [ "$again" ]; then verdict="reaping again found '$again'"; fi
     if ! happened; then verdict="it did not happen"; fi
     echo "$fault|$status|${verdict//$'\n'/; }|$(grep -P "^${fault%% *}\\t" /run/fault.log)|$(tr '\n' ' ' < /tmp/said)"
+    case $verdict in left*) break ;; esac # the next ones would find it too, each after a long wait
 done
 rm -f /run/fault /run/sweep.*
