@@ -1,6 +1,7 @@
 #include "agent/agent.hpp"
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -85,9 +86,12 @@ Status Agent::begin() {
   node_ = std::make_unique<LiveNode>(start.state_dir.get());
   kernel_ = std::make_unique<LiveKernel>(start.state_dir.get());
   // A job that was requeued has steps of the same numbers as before, of which something may be left.
-  LiveRemains remains(start.state_dir.get());
-  if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job)))
-    for (const std::string& line : reaped->findings) log_error("reap: " + line);
+  const std::string earlier = start.state_dir.get() + '/' + step_name(start.job, start.step);
+  if (::access(earlier.c_str(), F_OK) == 0) {
+    LiveRemains remains(start.state_dir.get());
+    if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job)))
+      for (const std::string& line : reaped->findings) log_error("reap: " + line);
+  }
   CIB_TRY(auto stepd, open_pidfd(start.stepd_pid));
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<StateDir>(start.state_dir.get());

@@ -208,8 +208,8 @@ Result<UniqueFd> lock_stored_step(const std::string& path, const std::string& st
     if (!directory)
       return directory.error().code == Errc::not_found ? UniqueFd() : Result<UniqueFd>(directory.error());
     CIB_CHECK(lock(*directory, path + '/' + step, timeout_ms));
-    struct stat locked {
-    }, present{};
+    struct stat locked = {};
+    struct stat present = {};
     if (::fstat(directory->get(), &locked) == 0 &&
         ::fstatat(state->get(), step.c_str(), &present, AT_SYMLINK_NOFOLLOW) == 0 &&
         locked.st_ino == present.st_ino)
