@@ -70,6 +70,15 @@ def soak_mpi_starts_whatever_the_number_of_tasks():
             pmi2_answers(6, f"vf,rails=1,scope={scope}")
 
 
+def all_give_back_is_over():
+    """The step's end, the agent's and the epilog's reaper, between which there is a time without any of them."""
+
+    def over():
+        return must(run("n0", "squeue", "-h")).out == "" and run("n0", "pgrep", "container-ib-ag").status == 1
+
+    wait_until(over, 20, "the end of the job, of its agent and of its epilog")
+
+
 class SixSleepers(BackgroundStep):
     """A step whose tasks have all VFs of the model: two of each of three HCAs."""
 
@@ -216,7 +225,7 @@ def test_a_name_that_was_taken_meanwhile_keeps_the_vf_out_of_use_until_it_is_fre
             assert len(names) == 2, names
             must(run("n0", "ip", "link", "add", names[0], "type", "dummy"))
         try:
-            wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 20, "the end of the agent and of the epilog's reaper")
+            all_give_back_is_over()
             kept = run("n0", "container-ib", "reap")
             assert kept.status == 1 and f"to {names[0]}: File exists" in kept.out + kept.err, kept
             assert len(must(run("n0", "ls", "/run/container-ib/claims")).lines) == 1, "the other one came back"
@@ -232,7 +241,7 @@ def test_two_interfaces_that_have_each_others_name_come_back():
             names = must(sh("n0", "cat /run/container-ib/[0-9]*/journal | sed -n 's/.* intent vf_names .*netdev=\\([^ ]*\\).* pci=\\([^ ]*\\).*/\\1 \\2/p'")).lines
             (first, first_vf), (second, second_vf) = (line.split() for line in names)
             must(sh("n0", f"ip link add {first} type dummy && ip link add {second} type dummy"))
-        wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 20, "the end of the agent and of the epilog's reaper")
+        all_give_back_is_over()
         exchange = [f"ip link del {first}; ip link del {second}"]
         exchange += [f"ip link set $(ls /sys/bus/pci/devices/{vf}/net) name {name}" for vf, name in ((first_vf, second), (second_vf, first))]
         must(sh("n0", "; ".join(exchange)))

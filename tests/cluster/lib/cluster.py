@@ -182,7 +182,7 @@ def assert_clean():
     try:
         wait_until(clean, 20, "a clean cluster")
     except AssertionError:
-        raise AssertionError(f"left behind: { {where: what for where, what in left.items() if what} }") from None
+        raise AssertionError(f"left behind: { {where: what for where, what in left.items() if what} }")
 
 
 def skip(why):
