@@ -59,7 +59,7 @@ def _parser():
         extra = {} if flag.startswith("-") else {"nargs": "?"}
         sub.add_argument(flag, default=_SUITE, help="Debian suite (default: %(default)s)", **extra)
 
-    sub = command("image", _image, "make the trees, the kernel module and the programs of a suite")
+    sub = command("image", _image, "make the trees, the kernel modules and the programs of a suite")
     suite(sub, "suite")
     sub.add_argument("--prune", action="store_true", help="also remove what no suite and no instance needs any more")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import cache, chroot, initramfs, instance, project, rootfs, suites
-from .places import GUEST, MPI, VHCA
+from .places import GUEST, MPI, TCG_INT3, VHCA
 from .report import Failure
 
 _HERE = Path(__file__).parent
@@ -19,6 +19,7 @@ class Image:
     container: Path
     programs: Path
     vhca: Path
+    tcg_int3: Path
     ramfs: Path
 
     @property
@@ -35,14 +36,15 @@ class Image:
 
     @property
     def entries(self):
-        return (self.tree, self.container, self.programs, self.vhca, self.ramfs)
+        return (self.tree, self.container, self.programs, self.vhca, self.tcg_int3, self.ramfs)
 
 
 def provide(suite_name):
     """The image of a suite, complete; builds what is missing."""
     suite = suites.load(suite_name)
-    if not (VHCA / "Makefile").is_file():
-        raise Failure(f"no kernel module source in {VHCA}: this checkout is incomplete")
+    for module in (VHCA, TCG_INT3):
+        if not (module / "Makefile").is_file():
+            raise Failure(f"no kernel module source in {module}: this checkout is incomplete")
     image = _image(suite)
     root = image.root
 
@@ -52,8 +54,10 @@ def provide(suite_name):
     part(image.tree, lambda folder: rootfs.tree(suite, folder))
     part(image.container, lambda folder: rootfs.container(suite, folder))
     part(image.programs, lambda folder: _programs(root, folder))
-    part(image.vhca, lambda folder: _vhca(root, folder))
-    part(image.ramfs, lambda folder: initramfs.build(root, folder / "initramfs.gz"))
+    part(image.vhca, lambda folder: _module(root, VHCA, folder))
+    part(image.tcg_int3, lambda folder: _module(root, TCG_INT3, folder))
+    first = image.tcg_int3 / "tcg_int3.ko"
+    part(image.ramfs, lambda folder: initramfs.build(root, first, folder / "initramfs.gz"))
     return image
 
 
@@ -71,15 +75,21 @@ def _image(suite):
     def entry(kind, *parts):
         return cache.entry(kind, suite.name, cache.Key(kind, *parts))
 
+    def module(source):
+        return entry(source.name, tree.name, *sorted(source.glob("*.[chS]")), source / "Makefile")
+
     recipe = _HERE / "rootfs.py"
     tree = entry("tree", suite.name, *suite.tree, *suite.apt, recipe)
+    tcg_int3 = module(TCG_INT3)
+    ramfs = (GUEST / "init", _HERE / "initramfs.py", _HERE / "cpio.py")
     return Image(  # what is compiled depends on the tree it is compiled in
         suite=suite.name,
         tree=tree,
         container=entry("container", suite.name, *suite.container, *suite.apt, recipe),
         programs=entry("programs", tree.name, GUEST / "programs", MPI),
-        vhca=entry("vhca", tree.name, *sorted(VHCA.glob("*.[ch]")), VHCA / "Makefile"),
-        ramfs=entry("initramfs", tree.name, GUEST / "init", _HERE / "initramfs.py", _HERE / "cpio.py"),
+        vhca=module(VHCA),
+        tcg_int3=tcg_int3,
+        ramfs=entry("initramfs", tree.name, tcg_int3.name, *ramfs),
     )
 
 
@@ -94,13 +104,13 @@ def _programs(root, folder):
     )
 
 
-def _vhca(root, folder):
-    """The kernel module of the virtual HCAs. Kbuild writes beside its sources, hence the copy."""
-    script = "cp -r /src /tmp/vhca && make -s -C /lib/modules/$0/build M=/tmp/vhca modules && cp /tmp/vhca/vhca.ko /out"
+def _module(root, source, folder):
+    """A kernel module, called as its folder is. Kbuild writes beside its sources, hence the copy."""
+    script = "cp -r /src /tmp/module && make -s -C /lib/modules/$0/build M=/tmp/module modules && cp /tmp/module/$1.ko /out"
     chroot.run(
         root,
-        ["sh", "-c", script, initramfs.kernel(root)],
-        read=[(VHCA, "/src")],
+        ["sh", "-c", script, initramfs.kernel(root), source.name],
+        read=[(source, "/src")],
         write=[(folder, "/out")],
         log=folder / "log",
     )

@@ -1,4 +1,4 @@
-"""The first megabyte the kernel runs: busybox, the modules that reach the root tree, and guest/init."""
+"""The first megabyte the kernel runs: busybox, the modules that reach the root tree, tcg_int3, and guest/init."""
 
 import lzma
 
@@ -18,8 +18,8 @@ def kernel(tree):
     return releases[0]
 
 
-def build(tree, target):
-    """Writes the initramfs of a tree."""
+def build(tree, first, target):
+    """Writes the initramfs of a tree. `first` is the module that comes before all others (guest/init says when)."""
     modules = tree / "lib" / "modules" / kernel(tree)
     archive = Archive()
     for name in ("bin", "dev", "proc", "sys", "modules"):
@@ -27,6 +27,7 @@ def build(tree, target):
     archive.character_device("dev/console", 5, 1)
     archive.file("bin/busybox", (tree / "bin" / "busybox").read_bytes())
     archive.file("init", (GUEST / "init").read_bytes())
+    archive.file(first.name, first.read_bytes())
     names = []
     for path in _in_order(modules):
         content = (modules / path).read_bytes()

@@ -10,6 +10,7 @@ GUEST = TESTBED / "guest"
 MODELS = TESTBED / "models"
 MPI = TESTBED / "mpi"
 SLURM = TESTBED / "slurm"
+TCG_INT3 = TESTBED / "tcg_int3"
 VHCA = TESTBED / "vhca"
 SUITES = TESTBED / "suites.toml"
 
