@@ -37,7 +37,7 @@ def test_the_agent_is_outside_the_step_and_the_service_and_outlives_slurmds_rest
         assert step.pid("container-ib-ag") == agent and cgroup_of(agent) == cgroup
         assert len(step.tasks()) == 2
         assert "verbs" in must(run("n0", "container-ib", "list")).out
-    assert run("n0", "pgrep", "container-ib-ag").status == 1
+    wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 10, "the end of the agent, and of the epilog's reaper")
 
 
 def test_slurmstepd_killed_leaves_nothing():
