@@ -34,7 +34,7 @@ Status raise_loopback() {
 
 Result<UniqueFd> open_own_network_namespace() {
   UniqueFd ns(::open(own_namespace, O_RDONLY | O_CLOEXEC));
-  if (!ns) return error(Errc::kernel, std::string("open ") + own_namespace, errno);
+  if (!ns) return error(Errc::kernel, "open this process's network namespace", errno);
   return ns;
 }
 

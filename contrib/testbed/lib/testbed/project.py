@@ -46,8 +46,9 @@ def prune(trees):
 
 
 def _folder(image):
-    """A build folder is of use only for one checkout and for the compiler and headers of one tree."""
-    return cache() / "build" / f"{image.tree.name}-{Key(str(PROJECT))}"
+    """A build folder is of use only for one checkout, for the compiler and headers of one tree, and for one way to configure:
+    what CMake was told before and is not told any more it would remember."""
+    return cache() / "build" / f"{image.tree.name}-{Key(PROJECT.as_posix(), *_CONFIGURE)}"
 
 
 def _build(image, here):
