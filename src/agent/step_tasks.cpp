@@ -21,6 +21,7 @@
 #include "adapters/linux/survivors.hpp"
 #include "adapters/linux/sysfs_mount.hpp"
 #include "adapters/netlink/listening_ports.hpp"
+#include "agent/log.hpp"
 
 namespace cib {
 
@@ -49,6 +50,29 @@ void answer(int channel, const std::string& text) {
   M message;
   message.text.set_cut(text);
   (void)send_frame(channel, message, task_answer_timeout_ms);  // a task that is gone needs no answer
+}
+
+// There is room for all of it, so that a node which keeps the task from running for a while cuts off nothing.
+Status send_grant(int channel, const std::vector<EnvironmentChange>& set,
+                  const std::vector<std::string>& lines, bool memlock_raised) {
+  reserve_room(channel,
+               set.size() * sizeof(wire::Variable) + lines.size() * sizeof(wire::Line) + sizeof(wire::Grant));
+  for (const EnvironmentChange& change : set) {
+    wire::Variable variable;
+    if (!variable.name.set(change.name) || !variable.value.set(change.value)) {
+      answer<wire::Refuse>(channel, "variable " + change.name + " is too long to pass on");
+      return {};
+    }
+    CIB_CHECK(send_frame(channel, variable, task_answer_timeout_ms));
+  }
+  for (const std::string& text : lines) {
+    wire::Line line;
+    line.text.set_cut(text);
+    CIB_CHECK(send_frame(channel, line, task_answer_timeout_ms));
+  }
+  wire::Grant grant;
+  grant.memlock_raised = memlock_raised ? 1 : 0;
+  return send_frame(channel, grant, task_answer_timeout_ms);
 }
 
 }  // namespace
@@ -195,16 +219,9 @@ Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap)
 void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set,
                       const std::vector<std::string>& lines, bool memlock_raised) {
   const UniqueFd channel = std::move(tasks_[task].channel);
-  for (const EnvironmentChange& change : set) {
-    wire::Variable variable;
-    if (!variable.name.set(change.name) || !variable.value.set(change.value))
-      return answer<wire::Refuse>(channel.get(), "variable " + change.name + " is too long to pass on");
-    if (!send_frame(channel.get(), variable, task_answer_timeout_ms).ok()) return;
-  }
-  for (const std::string& line : lines) answer<wire::Line>(channel.get(), line);
-  wire::Grant grant;
-  grant.memlock_raised = memlock_raised ? 1 : 0;
-  (void)send_frame(channel.get(), grant, task_answer_timeout_ms);
+  const auto status = send_grant(channel.get(), set, lines, memlock_raised);
+  if (!status && alive(task))
+    log_error("task " + std::to_string(task) + ": its answer was cut off: " + status.error().message());
 }
 
 void StepTasks::decline(unsigned task, const std::string& why) {

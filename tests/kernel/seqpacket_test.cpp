@@ -3,6 +3,10 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
 
 namespace cib::test {
 namespace {
@@ -39,6 +43,38 @@ TEST_F(Seqpacket, AClosedEndIsSizeZeroAndUnavailableWithoutASignal) {
   ends.first.reset();
   EXPECT_EQ(receive_frame(there(), 100)->size, 0U);
   EXPECT_EQ(send_frame(there(), wire::End{}, 100).error().code, Errc::unavailable);
+}
+
+// The reader looks for the frame just while it comes and the socket is closed behind it.
+TEST(SeqpacketRace, AFrameThatWasSentBeforeTheEndIsNeverLost) {
+  constexpr int rounds = 40'000;
+  std::atomic<int> to_write = -1;
+  std::thread writer([&] {
+    for (int round = 0; round < rounds; ++round) {
+      int socket = -1;
+      while ((socket = to_write.exchange(-1)) < 0) std::this_thread::yield();
+      (void)send_frame(socket, wire::End{}, 0);
+      ::close(socket);
+    }
+  });
+  int lost = 0;
+  for (int round = 0; round < rounds; ++round) {
+    auto [reader, other] = make_channel().value();
+    to_write = other.release();
+    auto frame = receive_frame(reader.get(), 0);
+    while (!frame) frame = receive_frame(reader.get(), 0);
+    lost += frame->size == 0 ? 1 : 0;
+  }
+  writer.join();
+  EXPECT_EQ(lost, 0) << "of " << rounds;
+}
+
+TEST_F(Seqpacket, AFrameThatWasSentBeforeAResetIsNotLost) {
+  ASSERT_TRUE(send_frame(there(), wire::Ready{}, 100).ok());
+  ASSERT_TRUE(send_frame(here(), wire::End{}, 100).ok());
+  ends.first.reset();  // with the frame unread
+  EXPECT_NE(receive_frame(there(), 100)->size, 0U);
+  EXPECT_EQ(receive_frame(there(), 100)->size, 0U);
 }
 
 TEST_F(Seqpacket, AFrameLargerThanOursIsCorruptAndItsDescriptorsAreClosed) {

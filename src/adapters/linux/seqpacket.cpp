@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "adapters/linux/deadline.hpp"
 
@@ -77,12 +78,18 @@ Result<Frame> receive_frame(int socket, int timeout_ms) {
   message.msg_control = control.data();
   const Deadline deadline(timeout_ms);
   ssize_t size = -1;
-  for (;;) {
+  for (bool closed = false;;) {
     message.msg_controllen = control.size();
     size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (size >= 0) break;
+    if (size > 0) break;
+    // Closed; ECONNRESET: with our frames unread. Frames that were sent before may still be there: the kernel
+    // looks whether there are any before it looks whether the socket is closed (unix_dgram_recvmsg), and
+    // tells of a reset first.
+    if (size == 0 || errno == ECONNRESET) {
+      if (std::exchange(closed, true)) return frame;
+      continue;
+    }
     if (errno == EINTR) continue;
-    if (errno == ECONNRESET) return frame;  // closed with our frames unread
     if (errno != EAGAIN) return error(Errc::kernel, "recvmsg", errno);
     CIB_CHECK(wait_for(socket, POLLIN, deadline));
   }
