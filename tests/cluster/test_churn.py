@@ -14,7 +14,7 @@ def rounds(count):
 
 
 def test_taking_things_away_leaves_nothing():
-    rounds(2)
+    rounds(5)
 
 
 def soak_taking_things_away_fifty_times_leaves_nothing():
