@@ -28,11 +28,14 @@ class Image:
     """As far as a command line needs it."""
 
     root = kernel = initramfs = pathlib.Path("/tree")
-    container = pathlib.Path("/container")
+
+    @staticmethod
+    def disk(name):
+        return pathlib.Path(f"/{name}.ext4")
 
 
 def command(layout, guest=0):
-    return " ".join(qemu.command(Image, "tcg", "layer", layout, guest))
+    return " ".join(qemu.command(Image, "tcg", "/layer.ext4", layout, guest))
 
 
 class WrongModels(unittest.TestCase):

@@ -4,7 +4,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import accelerator, access, cache, layer, qemu, qmp
+from . import accelerator, access, cache, disk, layer, qemu, qmp
 from .files import remove
 from .instance import start_time
 from .places import state
@@ -32,7 +32,7 @@ def up(instance, image, layout, conf, plugin):
         option = accelerator.choose(image, layout.model)
         _clear(instance)
         instance.folder.mkdir()
-        content.rename(instance.folder / "layer")
+        disk.build(content, instance.folder / "layer.ext4")
         access.keep_keys(instance, image)
         instance.remember(
             suite=image.suite,
@@ -46,7 +46,7 @@ def up(instance, image, layout, conf, plugin):
         )
         for guest in instance.guests:
             guest.folder.mkdir()
-            guest.remember(argv=qemu.command(image, option, instance.folder / "layer", layout, guest.number))
+            guest.remember(argv=qemu.command(image, option, instance.folder / "layer.ext4", layout, guest.number))
         _boot(instance, instance.guests)
     say(f"'{instance.name}' is up after {time.monotonic() - begin:.1f} s")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache, chroot, initramfs, instance, project, rootfs, suites
+from . import cache, chroot, disk, initramfs, instance, project, rootfs, suites
 from .places import GUEST, MPI, TCG_INT3, VHCA
 from .report import Failure
 
@@ -21,6 +21,7 @@ class Image:
     vhca: Path
     tcg_int3: Path
     ramfs: Path
+    disks: Path
 
     @property
     def root(self):
@@ -34,9 +35,13 @@ class Image:
     def initramfs(self):
         return self.ramfs / "initramfs.gz"
 
+    def disk(self, name):
+        """The tree, or the container image, as a guest has it."""
+        return self.disks / f"{name}.ext4"
+
     @property
     def entries(self):
-        return (self.tree, self.container, self.programs, self.vhca, self.tcg_int3, self.ramfs)
+        return (self.tree, self.container, self.programs, self.vhca, self.tcg_int3, self.ramfs, self.disks)
 
 
 def provide(suite_name):
@@ -58,6 +63,7 @@ def provide(suite_name):
     part(image.tcg_int3, lambda folder: _module(root, TCG_INT3, folder))
     first = image.tcg_int3 / "tcg_int3.ko"
     part(image.ramfs, lambda folder: initramfs.build(root, first, folder / "initramfs.gz"))
+    part(image.disks, lambda folder: _disks(image, folder))
     return image
 
 
@@ -80,17 +86,24 @@ def _image(suite):
 
     recipe = _HERE / "rootfs.py"
     tree = entry("tree", suite.name, *suite.tree, *suite.apt, recipe)
+    container = entry("container", suite.name, *suite.container, *suite.apt, recipe)
     tcg_int3 = module(TCG_INT3)
     ramfs = (GUEST / "init", _HERE / "initramfs.py", _HERE / "cpio.py")
     return Image(  # what is compiled depends on the tree it is compiled in
         suite=suite.name,
         tree=tree,
-        container=entry("container", suite.name, *suite.container, *suite.apt, recipe),
+        container=container,
         programs=entry("programs", tree.name, GUEST / "programs", MPI),
         vhca=module(VHCA),
         tcg_int3=tcg_int3,
         ramfs=entry("initramfs", tree.name, tcg_int3.name, *ramfs),
+        disks=entry("disks", tree.name, container.name, _HERE / "disk.py"),
     )
+
+
+def _disks(image, folder):
+    disk.build(image.root, folder / "tree.ext4")
+    disk.build(image.container / "root", folder / "image.ext4")
 
 
 def _programs(root, folder):

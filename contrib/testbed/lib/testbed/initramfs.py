@@ -7,7 +7,7 @@ from .places import GUEST
 from .report import Failure
 
 # What the root tree is reached with, and what must exist before it can be: their dependencies are added below.
-_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net")
+_MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "overlay", "virtio_net")
 
 
 def kernel(tree):
