@@ -6,7 +6,7 @@ Counters are looked at on mlx5_2, whose IPoIB interfaces are taken down for that
 import contextlib
 import threading
 
-from cluster import IMAGE, PINGPONG, must, run, sh, srun, testbed, wait_until
+from cluster import IMAGE, PINGPONG, must, run, sh, srun, testbed, testbed_status, wait_until
 
 INSTANCE = "ctest-guests ctest-guests-trixie"  # soak: ctest-guests
 
@@ -170,6 +170,9 @@ def guest_1_is_booted_again():
     """For what leaves guest 1's module or interfaces changed. Guest 0 sees it leave and come back."""
     try:
         yield
+    except AssertionError:
+        print(*testbed_status(), *testbed("logs", "console1").lines[-60:], sep="\n")  # the console goes with the guest
+        raise
     finally:
         must(testbed("down", "--guest", "1"))
         wait_until(lambda: "guest 1 left the fabric" in sh("host0", "dmesg | tail -n 20").out, 30, "guest 1 is missed")
