@@ -3,7 +3,7 @@
 import contextlib
 import re
 
-from cluster import HCAS, contents, must, plugstack, run, sh, srun
+from cluster import HCAS, contents, must, plugstack, run, sh, srun, wait_for_epilogs
 
 INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
 
@@ -114,6 +114,7 @@ def test_a_missing_agent_is_named_and_hurts_nobody_else():
         assert "ask your administrator to repair the installation: start /nowhere/agent: No such file" in "\n".join(done.ours())
         done = must(srun("-w", "n0", "-n1", "--container-ib", "hostname"))
         assert done.out == "n0\n" and "going on without InfiniBand: " in "\n".join(done.ours()), done
+        wait_for_epilogs()
         done = must(srun("-w", "n0", "-n1", "hostname"))
         assert done.out == "n0\n" and done.err == "", done
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from cluster import CPUS, HCAS, IMAGE, NODES, PINGPONG, must, run, sh, srun, verbs_bytes, write
+from cluster import CPUS, HCAS, IMAGE, NODES, PINGPONG, must, run, sh, srun, verbs_bytes, wait_for_epilogs, write
 
 INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
 
@@ -130,7 +130,9 @@ def test_without_the_option_nothing_changes():
     # One variable of Open MPI's is Slurm's own: how its mpirun is to call srun (24.11).
     variables = "env | grep -E '^(CONTAINER_IB|UCX_|OMPI_MCA_|NCCL_|MV2_)' | grep -vc '^OMPI_MCA_plm_slurm_args='"
     about = f"readlink /proc/self/ns/mnt; ls /dev/infiniband; {variables}; ulimit -l"
+    wait_for_epilogs()
     with_plugin = srun("-w", "n0", "-n1", "bash", "-c", about)
+    wait_for_epilogs()
     switched_off = srun("-w", "n0", "-n1", "--container-ib=none", "bash", "-c", about)
     slurmd_ns = must(sh("n0", "readlink /proc/$(pgrep -xo slurmd)/ns/mnt")).out.strip()
     for done in (with_plugin, switched_off):

@@ -3,7 +3,7 @@
 import contextlib
 import re
 
-from cluster import NODES, must, run, sh, wait_until, write
+from cluster import NODES, must, run, sh, wait_for_epilogs, wait_until, write
 
 FOLDER = "/etc/slurm"
 _DAEMONS = "slurmd|slurmctld"
@@ -57,7 +57,7 @@ def configured(settings, texts=None, around=None, slurmd=None):
 def stop():
     """Ends Slurm's daemons, on the nodes too: the guest sees their processes. No epilog is left half done, which would
     drain its node."""
-    wait_until(lambda: run("host", "squeue", "-h", "-t", "CG").out == "", 60, "the epilogs of ended jobs")
+    wait_for_epilogs()
     sh("host", f"pkill -x '{_DAEMONS}'")
     wait_until(lambda: sh("host", f"pgrep -x '{_DAEMONS}'").status == 1, 30, "the end of Slurm's daemons")
 
