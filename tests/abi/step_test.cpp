@@ -18,6 +18,8 @@
 #include "adapters/linux/process.hpp"
 #include "adapters/state/state_dir.hpp"
 #include "support/fake_slurm.hpp"
+#include "support/own_processes.hpp"
+#include "support/signal_process.hpp"
 
 namespace cib::test {
 namespace {
@@ -55,13 +57,16 @@ class StepProcesses : public testing::Test {
     return false;
   }
 
+  static bool is_agent(pid_t pid) { return name_of(pid) == "container-ib-ag"; }
+
   StepOutcome run() {
     const auto outcome = run_step(plan_);
-    if (plan_.agent_stops) ::kill(outcome.agent, SIGCONT);
+    if (plan_.agent_stops) signal_process(outcome.agent, SIGCONT, is_agent);
     EXPECT_TRUE(gone(outcome.agent)) << "the agent outlives its step";
     for (const pid_t task : outcome.tasks) EXPECT_TRUE(gone(task)) << "a task outlives its step";
     EXPECT_THAT(*stored_steps(folder_ + "/state"), IsEmpty()) << "a journal is left";
     EXPECT_THAT(outcome.output, Not(HasSubstr(positive_return))) << "Slurm's releases read it differently";
+    EXPECT_THAT(outcome.output, Not(HasSubstr(nobody_to_signal)));
     return outcome;
   }
 
@@ -198,6 +203,30 @@ TEST_F(StepProcesses, AnAgentThatNeverAnswersIsWaitedForOnce) {
   const auto begin = std::chrono::steady_clock::now();
   run();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+}
+
+// With kill(2) the -1 of an agent that never came would be every process of the machine. So those that it
+// could reach here are in a PID namespace of this test's own.
+TEST_F(StepProcesses, WhereNoAgentCameNobodyElseIsSignalled) {
+  plan_.option.reset();
+  plan_.agent_stops = Point::step_prepared;
+  plan_.victim = Victim::agent;
+  plan_.when = Point::tasks_forked;
+  const pid_t apart = ::fork();
+  ASSERT_GE(apart, 0);
+  if (apart == 0) {
+    if (!enter_own_processes()) ::_exit(2);
+    const pid_t bystander = ::fork();
+    if (bystander == 0)
+      for (;;) ::pause();
+    const auto outcome = run_step(plan_);
+    int status = 0;
+    const bool untouched = ::waitpid(bystander, &status, WNOHANG | WUNTRACED) == 0;
+    ::_exit(!untouched ? 3 : count(outcome.output, nobody_to_signal) != 2 ? 4 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(apart, &status, 0), apart);
+  EXPECT_EQ(status, 0) << "exit status 3: a bystander was signalled, 4: the plan's author is not told";
 }
 
 class EveryDeath : public StepProcesses, public testing::WithParamInterface<std::tuple<Point, unsigned>> {};

@@ -15,6 +15,7 @@
 #include "agent/agent.hpp"
 #include "fuzz/fuzz_input.hpp"
 #include "support/own_processes.hpp"
+#include "support/signal_process.hpp"
 
 namespace {
 
@@ -77,7 +78,7 @@ class Scenery {
  private:
   void end_child() {
     if (child <= 0) return;
-    (void)::kill(child, SIGKILL);
+    test::signal_process(child, SIGKILL);
     (void)::waitpid(child, nullptr, 0);
     child = -1;
   }

@@ -533,10 +533,10 @@ TEST_F(OnePair, WithItsTaskGoesTheHoldOnTheNetwork) {
 TEST_F(Relaying, WhatTasksSaidLastIsCarriedAfterTheirEnd) {
   const UniqueFd server = listener({.family = IpFamily::v4, .address = {}, .port = 40000});
   for (std::uint8_t task = 1; task <= 20; ++task) relay_to(v4(40000, task));
-  ASSERT_EQ(::kill(relay_.pid, SIGSTOP), 0);
+  ASSERT_TRUE(signal_process(relay_.pid, SIGSTOP));
   for (std::uint8_t task = 1; task <= 20; ++task) ASSERT_TRUE(say(client(v4(40000, task)), "abort"));
   task_->end();
-  ASSERT_EQ(::kill(relay_.pid, SIGCONT), 0);
+  ASSERT_TRUE(signal_process(relay_.pid, SIGCONT));
   for (unsigned i = 0; i < 20; ++i) {
     const UniqueFd there = accept_from(server);
     ASSERT_TRUE(there.valid()) << i;

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <string>
 
+#include "support/signal_process.hpp"
+
 namespace cib::test {
 
 class Scratch : public testing::Test {
@@ -46,7 +48,7 @@ class Child {
   ~Child() { end(); }
   void end() {
     if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
+    signal_process(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }

@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "spank/spank_abi.hpp"
+#include "support/signal_process.hpp"
 
 namespace cib::test {
 namespace {
@@ -48,22 +49,15 @@ struct {
 
 using Hook = int (*)(spank_t, int, char**);
 
-// Field 2 and 3 of /proc/PID/stat.
+// Whether a process has that name, or one that begins so, and has not ended.
 bool is_named(pid_t pid, const std::string& name) {
   std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   std::getline(stat, text);
-  const bool zombie = text.find(") Z ") != std::string::npos;
-  return !zombie && text.find("(" + name) != std::string::npos;
+  return text.find(") Z ") == std::string::npos && name_of(pid).starts_with(name);
 }
 
-pid_t parent_of(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  const auto end = text.rfind(") ");
-  return end == std::string::npos ? -1 : static_cast<pid_t>(std::strtol(text.c_str() + end + 4, nullptr, 10));
-}
+bool is_own_agent(pid_t pid) { return is_own_child(pid) && is_named(pid, "container-ib-ag"); }
 
 // The agent that this slurmstepd has started. It is a child of init, or of who asked to be that; its own
 // children (hwloc works in one) have its name too.
@@ -72,7 +66,7 @@ pid_t find_agent() {
   DIR* proc = ::opendir("/proc");
   while (const dirent* entry = ::readdir(proc)) {
     const pid_t pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (pid > 0 && parent_of(pid) == ::getpid() && is_named(pid, "container-ib-ag")) agent = pid;
+    if (pid > 0 && is_own_agent(pid)) agent = pid;
   }
   ::closedir(proc);
   return agent;
@@ -139,18 +133,27 @@ class Stepd {
   }
 
   void reach(Point point, unsigned task) {
-    if (plan_.agent_stops == point) ::kill(board_->agent, SIGSTOP);
-    if (plan_.agent_goes_on == point) ::kill(board_->agent, SIGCONT);
+    if (plan_.agent_stops == point) signal_agent(SIGSTOP);
+    if (plan_.agent_goes_on == point) signal_agent(SIGCONT);
     if (plan_.victim == Victim::nobody || plan_.when != point) return;
     if (point <= Point::task_runs && task != plan_.victim_task) return;
-    if (plan_.victim == Victim::task) ::kill(board_->task[plan_.victim_task], SIGKILL);
-    if (plan_.victim == Victim::agent) ::kill(board_->agent, SIGKILL);
-    if (plan_.victim == Victim::stepd) ::kill(stepd_, SIGKILL);
+    const auto is_here = [&](pid_t pid) { return pid == ::getpid() || is_own_child(pid); };
+    const pid_t victim = plan_.victim == Victim::task ? board_->task[plan_.victim_task] : stepd_;
+    if (plan_.victim == Victim::agent)
+      signal_agent(SIGKILL);
+    else if (!signal_process(victim, SIGKILL, is_here))
+      tell_no_process(victim);
     const bool itself = plan_.victim == Victim::task
                             ? point <= Point::task_attached
                             : plan_.victim == Victim::stepd && point >= Point::step_prepared;
     if (itself) ::pause();  // for the signal on its way
   }
+
+  void signal_agent(int signal) const {
+    if (!signal_process(board_->agent, signal, is_own_agent)) tell_no_process(board_->agent);
+  }
+
+  static void tell_no_process(pid_t pid) { ::dprintf(STDERR_FILENO, "%s: %d\n", nobody_to_signal, pid); }
 
   void fork_tasks() {
     for (unsigned id = 0; id < plan_.tasks; ++id) {
@@ -217,7 +220,7 @@ std::string read_all(int fd, pid_t stepd) {
       text.append(buffer.data(), static_cast<std::size_t>(n));
     }
     if (std::chrono::steady_clock::now() > until) {
-      ::kill(stepd, SIGKILL);
+      signal_process(stepd, SIGKILL);
       return text + "\nfake slurmstepd did not end in time\n";
     }
   }

@@ -44,6 +44,8 @@ struct StepPlan {
 
 // In the output when a hook returns a positive number, followed by its name.
 inline constexpr const char* positive_return = "positive return";
+// In the output when whom the plan wants to stop, go on or die is not there, or is no process of this step.
+inline constexpr const char* nobody_to_signal = "fake slurmstepd: nobody to signal";
 
 struct StepOutcome {
   std::string output;              // what the plugin told the user

@@ -1,4 +1,5 @@
-"""Each layer includes only what lies below it, and each foreign header appears in one folder."""
+"""Each layer includes only what lies below it, each foreign header appears in one folder, and no test signals a number that
+it has not looked at."""
 
 import pathlib
 import re
@@ -44,4 +45,12 @@ for file, number, header in includes:
     for pattern, folder in ONLY_IN:
         if re.fullmatch(pattern, header) and not file.startswith(folder + "/"):
             errors.append(f"{file}:{number}: <{header}> belongs in {folder} only")
+
+tests = sorted((root / "tests").rglob("*.[ch]pp"))
+if len(tests) < 50:
+    sys.exit(f"only {len(tests)} C++ files found below {root / 'tests'}")
+for file in tests:
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if re.search(r"(^|[^.>\w])(::)?kill\(", line.split("//")[0]) and "FakeNode" not in line and "override" not in line:
+            errors.append(f"{file.relative_to(root)}:{number}: a test signals by support/signal_process.hpp only")
 sys.exit("\n".join(errors) or 0)
