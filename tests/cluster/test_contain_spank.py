@@ -1,16 +1,15 @@
-"""Slurm 24.05 and later can run user_init, task_post_fork and task_exit in the job's mount namespace, in a process that
-shares slurmstepd's memory (contain_spank)."""
+"""contain_spank (tests/slurm/test_contain_spank.py) where tasks are in cgroups."""
 
-from cluster import must, srun
-from slurm import configured
-from test_configurations import PRIVATE_TMP, main_job_holds
+from cluster import PINGPONG
+from slurm import private_tmp
+from steps import orphans_end
+from verbs import IN_CONTAINER, assert_native, each_task_has_the_hca_of_its_numa_node_and_no_other
 
 INSTANCE = "ctest-trixie"
 
 
-def test_the_main_job_holds_with_contain_spank():
-    settings = {"JobContainerType": "job_container/tmpfs", "PrologFlags": "Contain", "SlurmdParameters": "contain_spank"}
-    with configured(settings, {"job_container.conf": PRIVATE_TMP}):
-        must(srun("-w", "n0", "touch", "/tmp/of-an-earlier-job"))
-        assert must(srun("-w", "n0", "--container-ib=verbs", "ls", "/tmp")).out == "", "this is no private /tmp"
-        main_job_holds()
+def soak_the_main_job_holds_with_contain_spank():
+    with private_tmp(SlurmdParameters="contain_spank"):
+        each_task_has_the_hca_of_its_numa_node_and_no_other()
+        assert_native(*IN_CONTAINER, PINGPONG)
+        orphans_end()

@@ -1,178 +1,16 @@
-"""Each process of a step is killed at each point; nothing waits for the dead and nothing is left.
+"""Deaths in which cgroups matter: what the kernel kills, and whom a reaper finds. tests/slurm/test_deaths.py has the others."""
 
-The runner checks after every test that both nodes are clean and idle."""
-
-import pathlib
 import re
 
-from cluster import HCAS, Background, journals, must, restart, run, sh, srun, wait_until, write
+from cluster import Background, journals, must, run, sh, wait_until
+from steps import (
+    SLEEPERS,
+    both_killed_is_reaped_by_hand,
+    both_killed_is_reaped_by_the_epilog,
+    slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one,
+)
 
-INSTANCE = "ctest ctest-trixie"  # soak: ctest
-KILLER = (pathlib.Path(__file__).parent / "killer.c").read_text(encoding="utf-8")
-PLUGINS = "/etc/slurm/plugstack.conf.d"
-REPORT = "echo task $SLURM_LOCALID $CONTAINER_IB_PORTS"
-
-
-def install_killers():
-    """A SPANK plugin that kills its task in a hook, once before ours in the stack and once after."""
-    if run("n0", "test", "-e", "/usr/local/lib/killer_after.so").status == 0:
-        return
-    write("n0", "/usr/local/src/killer.c", KILLER)
-    for where in ("before", "after"):
-        must(run("n0", "gcc", "-shared", "-fPIC", f"-DWHERE={where}", "-o", f"/usr/local/lib/killer_{where}.so", "/usr/local/src/killer.c", timeout=60))
-    write("n0", f"{PLUGINS}/00-killer.conf", "required /usr/local/lib/killer_before.so\n")
-    write("n0", f"{PLUGINS}/zz-killer.conf", "required /usr/local/lib/killer_after.so\n")
-
-
-def four_tasks_one_killed(where, hook, victim):
-    install_killers()
-    done = srun("-w", "n0", "-n4", "--overcommit", "--container-ib=verbs", f"--kill-{where}={hook}:{victim}", "sh", "-c", REPORT)
-    assert done.status != 0, done
-    tasks = sorted(line.split()[1] for line in done.lines if line.startswith("task ") and "mlx5_" in line)
-    assert tasks == [str(task) for task in range(4) if task != victim], done
-
-
-def test_a_task_killed_before_its_namespace_is_made():
-    four_tasks_one_killed("before", "task_init_privileged", 0)
-
-
-def test_a_task_killed_after_its_namespace_is_made():
-    four_tasks_one_killed("after", "task_init_privileged", 1)
-
-
-def test_a_task_killed_before_it_reports():
-    four_tasks_one_killed("before", "task_init", 2)
-
-
-def test_a_task_killed_after_it_is_attached():
-    four_tasks_one_killed("after", "task_init", 3)
-
-
-def test_a_task_killed_while_it_runs():
-    script = f"{REPORT}; [ $SLURM_LOCALID != 1 ] || kill -9 $$"
-    done = srun("-w", "n0", "-n4", "--overcommit", "--container-ib=verbs", "sh", "-c", script)
-    assert done.status != 0 and len(done.lines) == 4, done
-
-
-class BackgroundStep(Background):
-    """Tasks that sleep on n0, and the processes around them."""
-
-    def __init__(self, *args):
-        super().__init__("srun", "--chdir=/tmp", "-w", "n0", *args)
-
-    def __enter__(self):
-        wait_until(lambda: len(self.tasks()) == 2, 60, "two sleeping tasks")
-        return self
-
-    @staticmethod
-    def tasks():
-        return run("n0", "pgrep", "-xu", "alice", "sleep").lines
-
-    @staticmethod
-    def pid(name):
-        words = name if name != "slurmstepd" else "-f '^slurmstepd: .[0-9]*[.]0.'"  # not that of the job's extern step
-        return must(sh("n0", f"pgrep {words} | head -n 1")).out.strip()
-
-
-SLEEPERS = ("-n2", "--container-ib=verbs", "sh", "-c", "sleep 300; true")
-
-
-def test_slurmstepd_killed_ends_its_orphans():
-    with BackgroundStep(*SLEEPERS) as step:
-        must(run("n0", "kill", "-9", step.pid("slurmstepd")))
-        wait_until(lambda: not step.tasks(), 10, "the end of the orphans")
-        wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 10, "the end of the agent")
-        assert journals("n0") == []
-
-
-def test_the_agent_killed_before_the_tasks_reach_it():
-    install_killers()
-    killed = ("-w", "n0", "-n2", "--kill-before=task_init_privileged:agent", "sh", "-c", REPORT)
-    done = srun("--container-ib=verbs", *killed)
-    assert done.status != 0 and done.out == "", done
-    assert "the agent on this node died; see its syslog and try again" in "\n".join(done.ours()), done
-    done = must(srun("--container-ib", *killed))
-    assert sorted(line.strip() for line in done.lines) == ["task 0", "task 1"], done
-    assert len([line for line in done.ours() if "going on without InfiniBand: the agent" in line]) == 2, done
-
-
-def test_the_agent_stopped_while_the_tasks_wait_for_it():
-    install_killers()
-    command = ("srun", "--chdir=/tmp", "-w", "n0", "-n2", "--container-ib=verbs", "--kill-before=task_init_privileged:pause", "sh", "-c", REPORT)
-    for signal in ("CONT", "KILL"):
-        with Background(*command) as step:
-            # Tasks that have become the user and not yet its program.
-            wait_until(lambda: len(run("n0", "pgrep", "-u", "alice", "slurmstepd").lines) == 2, 60, "two waiting tasks")
-            assert set(run("n0", "ps", "-o", "state=", "-C", "container-ib-ag").out.split()) == {"T"}
-            must(run("n0", "pkill", f"-{signal}", "container-ib-ag"))
-            done = step.end()
-        if signal == "CONT":
-            assert sorted(must(done).lines) == [f"task {task} {hca}:1" for task, hca in enumerate(HCAS["n0"])], done
-        else:
-            assert done.status != 0 and done.out == "" and "the agent on this node died" in "\n".join(done.ours()), done
-
-
-def test_the_agent_killed_leaves_the_tasks_running_and_its_journal_is_reaped():
-    with BackgroundStep(*SLEEPERS) as step:
-        must(run("n0", "kill", "-9", step.pid("container-ib-ag")))
-        assert len(step.tasks()) == 2
-        listed = must(run("n0", "container-ib", "list")).out
-        assert "verbs" in listed and "agent died" in listed, listed
-        others = run("n0", "container-ib", "list", user="bob")
-        assert others.status == 2 and "only root can see attachments" in others.err, others
-        assert must(run("n0", "container-ib", "reap")).out == "", "a running step is nobody's leftover"
-        assert len(step.tasks()) == 2
-
-
-def test_both_killed_is_reaped_by_hand():
-    with BackgroundStep(*SLEEPERS) as step:
-        must(run("n0", "kill", "-9", step.pid("container-ib-ag"), step.pid("slurmstepd")))
-        assert len(step.tasks()) == 2, "nobody is left to end them"
-        reaped = must(run("n0", "container-ib", "reap"))
-        assert "gave back" in reaped.out, reaped
-        assert step.tasks() == []
-
-
-def test_both_killed_is_reaped_by_the_epilog():
-    with BackgroundStep(*SLEEPERS) as step:
-        must(run("n0", "kill", "-9", step.pid("container-ib-ag"), step.pid("slurmstepd")))
-    wait_until(lambda: not journals("n0"), 30, "the epilog's reaping")
-    assert BackgroundStep.tasks() == []
-
-
-def test_slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one():
-    with BackgroundStep(*SLEEPERS) as dead:
-        processes = [dead.pid("container-ib-ag"), dead.pid("slurmstepd")]
-        with Background("srun", "--chdir=/tmp", "-w", "n0", "-n1", "--container-ib=verbs", "tail", "-f", "/dev/null"):
-            wait_until(lambda: len(journals("n0")) == 2, 60, "a second step")
-            must(run("n0", "kill", "-9", *processes))
-            restart("n0", "slurmd")
-            wait_until(lambda: len(journals("n0")) == 1, 20, "slurmd's reaping")
-            assert dead.tasks() == []
-            assert run("n0", "pgrep", "-xu", "alice", "tail").status == 0, "the living step goes on"
-            listed = must(run("n0", "container-ib", "list")).out
-            assert "running" in listed and "died" not in listed, listed
-
-
-def test_a_job_that_is_requeued_gets_its_ports_again():
-    script = (
-        "#!/bin/sh\nsrun -n1 sh -c 'echo run=$SLURM_RESTART_COUNT ports=$CONTAINER_IB_PORTS; "
-        '[ "$SLURM_RESTART_COUNT" ] || sleep 300\'\n'
-    )
-    write("n0", "/home/alice/again.sh", script, "755")
-    options = ("--wait", "--requeue", "--chdir=/home/alice", "-o", "again.out", "--open-mode=append", "-w", "n0", "-n1")
-    must(run("n0", "rm", "-f", "/home/alice/again.out"))
-    with Background("sbatch", *options, "--container-ib=verbs", "again.sh") as job:
-        wait_until(lambda: run("n0", "pgrep", "-xu", "alice", "sleep").status == 0, 60, "the first run")
-        must(sh("n0", "scontrol requeue $(squeue -hu alice -o %i)"))
-        # Slurm has it start two minutes after it has seen the first run end, so not before then is it told otherwise.
-        wait_until(lambda: run("n0", "squeue", "-hu", "alice", "-o", "%T").lines == ["PENDING"], 60, "the end of the first run")
-        assert journals("n0") == []
-        must(sh("n0", "scontrol update jobid=$(squeue -hu alice -o %i) starttime=now"))
-        must(job.end())
-    lines = must(run("n0", "grep", "^run=", "/home/alice/again.out")).lines
-    ports = ",".join(f"{hca}:1" for hca in HCAS["n0"])
-    assert lines == [f"run= ports={ports}", f"run=1 ports={ports}"], lines
+INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
 
 
 def test_a_task_out_of_memory():
@@ -183,3 +21,15 @@ def test_a_task_out_of_memory():
         done = step.end()
     must(run("n0", "rm", "/tmp/go"))
     assert done.status != 0 and re.search("oom|out of memory|killed", done.err, re.IGNORECASE), done
+
+
+def test_both_killed_is_reaped_by_hand_with_all_its_processes():
+    both_killed_is_reaped_by_hand(SLEEPERS)
+
+
+def test_both_killed_is_reaped_by_the_epilog_with_all_its_processes():
+    both_killed_is_reaped_by_the_epilog(SLEEPERS)
+
+
+def test_slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one_with_all_its_processes():
+    slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one(SLEEPERS)

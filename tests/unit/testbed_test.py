@@ -1,5 +1,6 @@
 """The testbed's pure parts: model files, and what is made of them before anything boots."""
 
+import os
 import pathlib
 import sys
 import tempfile
@@ -9,7 +10,7 @@ sys.dont_write_bytecode = True
 TESTBED = pathlib.Path(__file__).resolve().parents[2] / "contrib" / "testbed"
 sys.path.insert(0, str(TESTBED / "lib"))
 
-from testbed import model, ports, qemu  # noqa: E402  (the path above comes first)
+from testbed import model, native, paper, ports, qemu  # noqa: E402  (the path above comes first)
 from testbed.layout import Layout, Options  # noqa: E402
 from testbed.report import Failure  # noqa: E402
 
@@ -17,11 +18,11 @@ NUMA = "[[numa]]\ncpus = 2\nmemory = 512\n"
 HCA = "[[hca]]\nnuma = 0\n"
 
 
-def load(text):
+def load(text, on_paper=False):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "site.toml"
         file.write_text(text)
-        return model.load(str(file))
+        return model.load(str(file), on_paper)
 
 
 class Image:
@@ -70,7 +71,8 @@ class WrongModels(unittest.TestCase):
             NUMA + HCA + 'ports = 2\nstate = ["down"]\n': "hca 0: state: 1 values for an HCA with ports = 2",
             NUMA + HCA + 'pkeys = "0x10000"\n': "hca 0: pkeys '0x10000': use numbers up to 0xffff with ',' between them, "
             "as in 0xffff,0x8001",
-            NUMA + HCA + "port = 1\n": "hca 0: port: unknown key: use numa, ports, state, speed, width, pkeys or vfs",
+            NUMA + HCA + "port = 1\n": "hca 0: port: unknown key: use numa, ports, state, speed, width, pkeys, vfs, kind or name",
+            NUMA + HCA + 'kind = "efa"\n': "hca 0: kind: only on paper: boot with --native",
             NUMA + HCA + "[roce]\n": "roce: use a table [[roce]] for each",
             NUMA + HCA + "[[gpu]]\nnuma = 0\nname = 1\n": "gpu 0: name: unknown key: use numa",
             NUMA + HCA + "[[gpu]]\nnuma = 0\n" * 24: "25 HCAs, RoCE ports and GPUs in one guest: there is room for 24",
@@ -160,6 +162,127 @@ class Words(unittest.TestCase):
     def test_and_what_it_shows_is_what_people_write(self):
         shown = ports.for_people("mlx5_0/1 state=active speed=64 width=2 pkeys=0xffff,0x8001")
         self.assertEqual(shown, "mlx5_0/1 state=active speed=HDR width=4 pkeys=0xffff,0x8001")
+
+
+class CpusOfThisMachine(unittest.TestCase):
+    """Dealt over the NUMA nodes of a model, whose sockets are Slurm's."""
+
+    def dealt(self, text, available):
+        of = load(text + HCA, on_paper=True)
+        return paper.deal(of, available), paper.sockets(of, paper.deal(of, available))
+
+    def test_each_numa_node_has_some_as_far_as_they_go(self):
+        two_sockets = "sockets = 2\n" + NUMA.replace("2", "4", 1) * 2
+        self.assertEqual(self.dealt(two_sockets, [0, 1]), ([[0], [1]], {0: [0], 1: [1]}))
+        self.assertEqual(self.dealt(two_sockets, range(6)), ([[0, 1, 2], [3, 4, 5]], {0: [0, 1, 2], 1: [3, 4, 5]}))
+        self.assertEqual(self.dealt(two_sockets, range(64)), ([[0, 1, 2, 3], [4, 5, 6, 7]], {0: [0, 1, 2, 3], 1: [4, 5, 6, 7]}))
+
+    def test_sockets_have_as_many_as_each_other(self):
+        two_sockets = "sockets = 2\n" + NUMA.replace("2", "4", 1) * 2
+        self.assertEqual(self.dealt(two_sockets, range(5)), ([[0, 1], [2, 3]], {0: [0, 1], 1: [2, 3]}))
+        self.assertEqual(self.dealt(two_sockets, [7]), ([[7], []], {0: [7]}))
+
+    def test_several_numa_nodes_of_a_socket_and_several_sockets_of_a_numa_node(self):
+        self.assertEqual(self.dealt("sockets = 2\n" + NUMA * 4, range(4)), ([[0], [1], [2], [3]], {0: [0, 1], 1: [2, 3]}))
+        self.assertEqual(self.dealt("sockets = 2\n" + NUMA, range(2)), ([[0, 1]], {0: [0], 1: [1]}))
+
+    def test_nodes_that_share_a_guest_have_their_part_each(self):
+        self.assertEqual(self.dealt("slurm_nodes = 2\nsockets = 2\n" + NUMA * 2, range(8))[0], [[0], [1]])
+
+
+class Papers(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def written(self, of, number=0, vfs=None, vf_guids="auto"):
+        sheet = paper.node(of, number, paper.deal(of, range(2)), vfs, vf_guids)
+        sheet.devices.clear()  # only root can make them
+        sheet.write(self.folder)
+        return self.folder / "sys"
+
+    def port(self, sysfs, name):
+        return {file: (sysfs / "class/infiniband" / name / file).read_text().strip() for file in ("state", "phys_state", "rate", "lid", "sm_lid")}
+
+    def test_a_port_says_what_the_kernel_would(self):
+        sysfs = self.written(model.load("decoys", on_paper=True))
+        self.assertEqual(
+            self.port(sysfs, "mlx5_0/ports/1"),
+            {"state": "1: DOWN", "phys_state": "3: Disabled", "rate": "200 Gb/sec (4X HDR)", "lid": "0x0", "sm_lid": "0x0"},
+        )
+        self.assertEqual(self.port(sysfs, "mlx5_2/ports/1")["state"], "2: INIT")
+        self.assertEqual(self.port(sysfs, "mlx5_3/ports/1")["rate"], "10 Gb/sec (4X SDR)")
+        self.assertEqual(self.port(sysfs, "roce0/ports/1")["rate"], "2.5 Gb/sec (1X SDR)")
+        self.assertEqual((sysfs / "class/infiniband/mlx5_4/device/numa_node").read_text(), "1\n")
+        self.assertFalse((sysfs / "class/infiniband/roce0/device").exists())
+
+    def test_what_is_changed_is_what_is_read_and_shown(self):
+        sysfs = self.written(model.load("small", on_paper=True))
+        paper.change(self.folder, "mlx5_0/1", dict(ports.changes("mlx5_0/1", ["state=init", "speed=EDR", "pkeys=0xffff,0x9"], True)))
+        known = self.port(sysfs, "mlx5_0/ports/1")
+        self.assertEqual((known["state"], known["rate"], known["lid"]), ("2: INIT", "100 Gb/sec (4X EDR)", "0x0"))
+        pkeys = sysfs / "class/infiniband/mlx5_0/ports/1/pkeys"
+        self.assertEqual([(pkeys / str(index)).read_text() for index in range(3)], ["0xffff\n", "0x0009\n", "0x0000\n"])
+        self.assertEqual(paper.remembered(self.folder)["mlx5_0/1"].words["speed"], "32")
+
+    def test_counters_are_added_to_in_the_units_of_each_kind(self):
+        efa = load(NUMA + HCA + HCA + 'kind = "efa"\n', on_paper=True)
+        sysfs = self.written(efa)
+        for device in ("mlx5_0", "rdmap17s0"):
+            for _ in range(2):
+                paper.change(self.folder, f"{device}/1", dict(ports.changes("", ["sent=4096", "received=8"], True)))
+        counters = sysfs / "class/infiniband/mlx5_0/ports/1/counters"
+        self.assertEqual([(counters / f"port_{way}_data").read_text() for way in ("xmit", "rcv")], ["2048\n", "4\n"])
+        counters = sysfs / "class/infiniband/rdmap17s0/ports/1/hw_counters"
+        self.assertEqual([(counters / f"{way}_bytes").read_text() for way in ("tx", "rx")], ["8192\n", "16\n"])
+
+    def test_vfs_come_after_all_else_and_belong_to_their_pf(self):
+        sysfs = self.written(model.load("decoys", on_paper=True), vfs=1, vf_guids="zero")
+        vf = sysfs / "class/infiniband/mlx5_6"
+        self.assertEqual((vf / "device/physfn").resolve(), (sysfs / "class/infiniband/mlx5_1/device").resolve())
+        self.assertEqual((vf / "node_guid").read_text(), "0000:0000:0000:0000\n")
+        self.assertEqual(self.port(sysfs, "mlx5_6/ports/1")["state"], "1: DOWN")
+        self.assertEqual((sysfs / "class/infiniband_verbs/uverbs7/ibdev").read_text(), "mlx5_6\n")
+
+    def test_nodes_have_guids_and_lids_of_their_own(self):
+        of = model.load("rails8", on_paper=True)
+        sheets = [paper.node(of, number, paper.deal(of, range(2)), 8, "auto") for number in (0, 1, 63)]
+        for fact in ("guid", "lid"):
+            values = [getattr(port, fact) for sheet in sheets for port in sheet.ports.values()]
+            self.assertEqual(len(values), len(set(values)), fact)
+
+    def test_no_device_number_is_one_that_a_driver_can_have(self):
+        of = model.load("decoys", on_paper=True)
+        for number, _ in paper.node(of, 0, paper.deal(of, range(2)), 8, "auto").devices.values():
+            self.assertGreaterEqual(os.major(number), 512)  # CHRDEV_MAJOR_MAX
+
+    def test_kinds_and_names_as_sites_have_them(self):
+        text = NUMA + HCA + 'name = "ibp24s0"\n' + HCA + 'kind = "roce"\n' + HCA + 'kind = "efa"\n'
+        sysfs = self.written(load(text, on_paper=True))
+        names = sorted(path.name for path in (sysfs / "class/infiniband").iterdir())
+        self.assertEqual(names, ["ibp24s0", "mlx5_1", "rdmap25s0"])
+        layers = [(sysfs / "class/infiniband" / name / "ports/1/link_layer").read_text().strip() for name in names]
+        self.assertEqual(layers, ["InfiniBand", "Ethernet", "Unspecified"])
+
+
+class NativeNodes(unittest.TestCase):
+    def nodes(self, models, **options):
+        of = [model.load(name, on_paper=True) for name in models]
+        return native.Layout(of, native.Options(**options), available=range(2))
+
+    def test_slurms_names_may_differ_from_host_names(self):
+        conf = self.nodes(["small"], nodes=2, slurm_names="hpc-").files()["etc/slurm/nodes.conf"]
+        self.assertRegex(conf, "^NodeName=hpc-0 NodeHostname=n0 NodeAddr=10.9.0.1 Sockets=2 CoresPerSocket=1 ThreadsPerCore=1 RealMemory=")
+        self.assertIn("\nNodeName=hpc-1 NodeHostname=n1 NodeAddr=10.9.0.2 ", conf)
+
+    def test_unequal_nodes_and_the_last_model_for_the_rest(self):
+        layout = self.nodes(["rails8", "flat"], nodes=4)
+        self.assertEqual([len(node.hcas) for node in layout.nodes], [8, 2, 2, 2])
+        self.assertEqual(layout.model_names, "rails8,flat")
+        conf = layout.files()["etc/slurm/nodes.conf"].splitlines()
+        self.assertIn(" Sockets=2 CoresPerSocket=1 ", conf[0])
+        self.assertIn(" Sockets=1 CoresPerSocket=2 ", conf[1])
 
 
 if __name__ == "__main__":

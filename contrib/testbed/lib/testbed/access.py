@@ -1,4 +1,5 @@
-"""The way into a guest: one ssh connection, kept open, over which every command is a session of its own."""
+"""The way into a guest: one ssh connection, kept open, over which every command is a session of its own. Into namespaces
+of this machine it is nsenter."""
 
 import os
 import shlex
@@ -60,15 +61,15 @@ def run(guest, node, user, command, seconds=0):
 
     The exit status 255 may also mean that the connection was lost, which ssh then says.
     """
-    terminal = "-tt" if os.isatty(0) else "-T"
+    argv = words(guest, node, user, command, seconds, "-tt" if os.isatty(0) else "-T")
     os.chdir(guest.folder)
-    os.execvp("ssh", [*_BASE, terminal, "testbed", _enter(node, user, command, seconds)])
+    os.execvp(argv[0], argv)
 
 
 def ask(guest, command, limit):
     """Runs a command in the guest itself; its exit status and what it printed, on both streams, without the last
     newline."""
-    argv = [*_BASE, "-T", "testbed", _enter("host", "root", command, limit)]
+    argv = words(guest, "host", "root", command, limit)
     result = subprocess.run(
         argv, cwd=guest.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -80,10 +81,17 @@ def quietly(guest, command, limit):
     _ssh(guest, ["-T"], "testbed", shlex.join(command), limit=limit)
 
 
-def _enter(node, user, command, seconds):
+def words(guest, node, user, command, seconds=0, terminal="-T"):
+    """The command line that runs a command in a node, from the guest's folder."""
     # The far end knows no other guest than its own.
     node = "host" if node.startswith("host") else node
-    return "exec " + shlex.join(["/usr/lib/testbed/enter", node, user, str(seconds), *command])
+    enter = ["/usr/lib/testbed/enter", node, user, str(seconds), *command]
+    if not guest.native:
+        return [*_BASE, terminal, "testbed", "exec " + shlex.join(enter)]
+    first = guest.first_process()
+    if first is None:
+        raise Failure("its namespaces have just ended: look at 'testbed status'")
+    return ["nsenter", f"--target={first}", "--mount", "--net", "--pid", "--ipc", "--uts", "--", *enter]
 
 
 def _ssh(guest, options, *rest, limit):

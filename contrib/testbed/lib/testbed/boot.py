@@ -1,26 +1,28 @@
 """`testbed up` and `testbed down`."""
 
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from . import accelerator, access, cache, disk, layer, qemu, qmp
+from . import access, cache, layer, qmp
 from .files import remove
 from .instance import start_time
 from .places import state
 from .report import Failure, say
 
 _LIMIT_S = 300  # from power-on to idle nodes, on a machine that has much else to do
+_NATIVE_LIMIT_S = 90  # for 64 nodes; two take one
 _POWER_OFF_S = 5
 _TAIL_LINES = 25
 _POLL_S = 0.05
 
-# What a guest tells (guest/boot), in its order, and what has been done by then.
-_PHASES = {"boot": "boot", "fabric": "fabric", "ready": "slurm"}
+# What a guest tells (guest/boot, native/boot), in its order, and what has been done by then.
+_PHASES = {"boot": "boot", "fabric": "fabric", "nodes": "nodes", "ready": "slurm"}
 
 
-def up(instance, image, layout, conf, plugin):
-    """Boots an instance, unless the same one is up already."""
+def up(instance, image, layout, machines, conf, plugin):
+    """Boots an instance, unless the same one is up already. `machines` makes the guests of it: the module qemu or native."""
     begin = time.monotonic()
     with instance.locked(), tempfile.TemporaryDirectory(prefix=".new-", dir=state()) as scratch:
         content = Path(scratch) / "layer"
@@ -29,24 +31,21 @@ def up(instance, image, layout, conf, plugin):
         if _is_up(instance, identity):
             say(f"'{instance.name}' is up already")
             return
-        option = accelerator.choose(image, layout.model)
+        facts = machines.facts(image, layout)
         _clear(instance)
         instance.folder.mkdir()
-        disk.build(content, instance.folder / "layer.ext4")
-        access.keep_keys(instance, image)
         instance.remember(
             suite=image.suite,
-            accelerator=option,
-            model=layout.model.name,
-            rdma=layout.options.rdma,
-            guests=layout.options.guests,
             nodes={node.name: node.guest for node in layout.nodes},
             identity=identity,
             entries=[str(entry) for entry in image.entries],
+            **facts,
         )
         for guest in instance.guests:
             guest.folder.mkdir()
-            guest.remember(argv=qemu.command(image, option, instance.folder / "layer.ext4", layout, guest.number))
+        machines.prepare(instance, image, layout, content)
+        for guest in instance.guests:
+            guest.remember(argv=machines.command(instance, image, layout, guest))
         _boot(instance, instance.guests)
     say(f"'{instance.name}' is up after {time.monotonic() - begin:.1f} s")
 
@@ -110,12 +109,13 @@ def _one_of(instance, number):
 
 def _clear(instance):
     alive = [guest for guest in instance.guests if guest.alive()]
-    for guest in alive:
-        access.quietly(guest, ["sh", "-c", "echo o > /proc/sysrq-trigger"], limit=_POWER_OFF_S)
-    for guest in alive:
-        if not guest.wait_end(_POWER_OFF_S):
-            guest.kill()
+    if not instance.native:
+        for guest in alive:
+            access.quietly(guest, ["sh", "-c", "echo o > /proc/sysrq-trigger"], limit=_POWER_OFF_S)
+        for guest in alive:
+            guest.wait_end(_POWER_OFF_S)
     for guest in instance.guests:
+        guest.kill()
         access.disconnect(guest)
     instance.forget()
 
@@ -124,9 +124,10 @@ def _boot(instance, guests):
     """Boots guests side by side; none of them stays if one fails."""
     try:
         coming = [_Coming(instance, guest) for guest in guests]
-        while coming:
-            coming = [one for one in coming if not one.arrived()]
+        while any([not one.arrived() for one in coming]):
             time.sleep(_POLL_S)
+        for one in coming:
+            one.stay()
     except BaseException:
         for guest in guests:
             guest.kill()
@@ -140,43 +141,60 @@ class _Coming:
         self._guest = guest
         self._name = f"guest {guest.number}: " if len(instance.guests) > 1 else ""
         self._told = 0
+        self._ready = False
         for name in ("console", "events", "qmp", "ssh"):  # of an earlier life
             remove(guest.folder / name)
         (guest.folder / "events").touch()
-        self._process = qemu.start(guest.known["argv"], guest.folder)
+        self._process = _start(guest.known["argv"], guest.folder)
         guest.remember(pid=self._process.pid, started=start_time(self._process.pid), ready=False)
-        self._begin = time.monotonic()
-        self._deadline = self._begin + _LIMIT_S
+        self._started = self._begin = time.monotonic()
+        self._limit = _NATIVE_LIMIT_S if guest.native else _LIMIT_S
 
     def arrived(self):
         """Hears what the guest has told since the last time; is it up?"""
+        if self._ready:
+            return True
         lines = (self._guest.folder / "events").read_text().split("\n")[:-1]  # the last may still be being written
         for event in lines[self._told :]:
             self._hear(event)
         self._told = len(lines)
-        if "ready" in lines:
+        if self._ready:
             return True
         if self._process.poll() is not None:
-            said = _tail(self._guest.folder / "qemu.log") or "no message"
-            self._fail(f"QEMU ended with status {self._process.returncode} ({said})")
-        if time.monotonic() > self._deadline:
-            self._fail(f"not within {_LIMIT_S} s")
+            said = _tail(self._guest.folder / "machine.log").splitlines()[-1:] or ["no message"]
+            self._fail(f"{self._guest.known['argv'][0]} ended with status {self._process.returncode} ({said[0]})")
+        if time.monotonic() > self._started + self._limit:
+            self._fail(f"not within {self._limit} s")
         return False
+
+    def stay(self):
+        """All of its instance are there. Namespaces end unless they are told so, as who boots them may have died."""
+        self._guest.remember(ready=True)
+        with self._process.stdin as stream:
+            stream.write(b"stay\n")
 
     def _hear(self, event):
         if event not in _PHASES:
             self._fail(event)
-        if event == "boot":
+        if event == "boot" and not self._guest.native:
             access.connect(self._guest, qmp.forwarded_port(self._guest.folder))
         if event == "ready":
-            self._guest.remember(ready=True)
+            self._ready = True
         now = time.monotonic()
         say(f"{self._name}{_PHASES[event]} {now - self._begin:.1f} s")
         self._begin = now
 
     def _fail(self, why):
-        console = _tail(self._guest.folder / "console")
+        console = _tail(self._guest.folder / ("machine.log" if self._guest.native else "console"))
         raise Failure(f"{self._name}the guest did not come up: {why}; the end of its console:\n{console}")
+
+
+def _start(argv, folder):
+    """Starts a machine in a session of its own, so that it outlives us and our terminal."""
+    with open(folder / "machine.log", "wb") as log:
+        return subprocess.Popen(
+            argv, cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+        )  # fmt: skip
 
 
 def _tail(file):

@@ -4,17 +4,19 @@ What a command needs is imported when it runs: `exec` is called often and needs 
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
 from .report import Failure, say
 
 _DESCRIPTION = """\
-Boots a Slurm cluster with virtual InfiniBand in one or two virtual machines, with the plugin of this checkout.
+Boots a Slurm cluster with the plugin of this checkout: with virtual InfiniBand in one or two virtual machines, or, in
+seconds, with HCAs on paper in namespaces of this machine (up --native).
 
-  testbed image                         make what the virtual machine runs (once, a few minutes)
-  testbed build                         build this checkout for it
-  testbed up                            boot it
+  testbed image                         make what the nodes run (once, a few minutes)
+  testbed build                         build this checkout for them
+  testbed up                            boot them
   testbed exec n0 srun -N2 hostname     use it
   testbed fabric n0 mlx5_0/1 state=down break it
   testbed down                          end it
@@ -22,8 +24,6 @@ Boots a Slurm cluster with virtual InfiniBand in one or two virtual machines, wi
 
 _SUITE = "bookworm"
 _MODEL = "small"
-_NODES = ("n0", "n1", "host", "host0", "host1")
-_LOGS = ("console", "kernel", "slurmctld", "n0", "n1", "console1", "kernel1")
 
 
 def main():
@@ -61,6 +61,7 @@ def _parser():
 
     sub = command("image", _image, "make the trees, the kernel modules and the programs of a suite")
     suite(sub, "suite")
+    sub.add_argument("--native", action="store_true", help="nothing that only virtual machines need")
     sub.add_argument("--prune", action="store_true", help="also remove what no suite and no instance needs any more")
 
     sub = command("build", _build, "build this checkout for a suite and stage it for 'up'")
@@ -69,20 +70,25 @@ def _parser():
     sub = command("up", _up, "boot an instance; returns when Slurm calls all nodes idle")
     instance(sub)
     suite(sub, "--suite")
-    model = "the nodes' hardware: a file of models/, or the path of one (default: %(default)s)"
-    sub.add_argument("--model", default=_MODEL, help=model)
-    sub.add_argument("--guests", type=int, choices=(1, 2), default=1, help="2: each Slurm node in a guest of its own")
+    model = f"the nodes' hardware: a file of models/, or the path of one (default: {_MODEL}); given more than once with "
+    model += "--native, the first is n0's and so on, and the last one that of all others"
+    sub.add_argument("--model", action="append", help=model)
+    sub.add_argument("--native", action="store_true", help="nodes in namespaces of this machine, with HCAs on paper")
+    sub.add_argument("--nodes", type=int, metavar="N", help="with --native: how many, 1 to 64 (default: 2)")
+    names = "with --native: how Slurm calls the nodes, with their number behind it (default: n, as their host names)"
+    sub.add_argument("--slurm-names", metavar="PREFIX", help=names)
+    sub.add_argument("--cgroup", choices=("v1",), help="with --native: cgroups of the nodes' own")
+    sub.add_argument("--guests", type=int, choices=(1, 2), help="2: each Slurm node in a guest of its own")
     sub.add_argument("--conf", type=Path, metavar="DIR", help="files to lay over the guest's /etc/slurm")
     sub.add_argument("--no-plugin", action="store_true", help="do not load the plugin, even if it was built")
-    modes = ("shared", "exclusive")
-    sub.add_argument("--rdma", choices=modes, default=modes[0], help="RDMA namespace mode (default: %(default)s)")
+    sub.add_argument("--rdma", choices=("shared", "exclusive"), help="RDMA namespace mode (default: shared)")
     vfs = "VFs of each HCA, made before Slurm starts (default: as the model has it)"
     sub.add_argument("--vfs", type=int, metavar="N", help=vfs)
     guids = "what VFs have for GUIDs: zero is what real ones begin with, and keeps them down (default: %(default)s)"
     sub.add_argument("--vf-guids", choices=("auto", "zero"), default="auto", help=guids)
     systemd = "boot by systemd, with udev and slurmd.service; for a model of one Slurm node"
     sub.add_argument("--systemd", action="store_true", help=systemd)
-    sub.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
+    sub.add_argument("--append", metavar="WORDS", help="more words for the kernel's command line")
     again = "only boot a guest again that 'down --guest' took away; goes with --name and nothing else"
     sub.add_argument("--guest", type=int, choices=(0, 1), help=again)
 
@@ -90,21 +96,21 @@ def _parser():
     instance(sub)
     sub.add_argument("--user", default="root", help="root, alice or bob (default: %(default)s)")
     sub.add_argument("-t", dest="limit", type=_seconds, default=0, metavar="SECONDS", help="limit; then exit 124")
-    places = "n0, n1, or the guest itself: host, of two guests host0 or host1"
-    sub.add_argument("node", choices=_NODES, metavar="NODE", help=places)
+    sub.add_argument("node", metavar="NODE", help="n0, n1, or the guest itself: host, of two guests host0 or host1")
     sub.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD [ARG...]")
 
     sub = command("fabric", _fabric, "show the InfiniBand ports of a node's guest, or change one")
     instance(sub)
-    sub.add_argument("node", choices=_NODES, metavar="NODE")
+    sub.add_argument("node", metavar="NODE")
     sub.add_argument("port", nargs="?", metavar="DEVICE/PORT|sm=on|sm=off", help="a port, or the subnet manager")
-    words = "state=down|init|armed|active speed=SDR|...|NDR width=1|4 pkeys=0xffff,..."
+    words = "state=down|init|armed|active speed=SDR|...|NDR width=1|4 pkeys=0xffff,...; on paper also sent=BYTES and "
+    words += "received=BYTES, which are added to the port's counters"
     sub.add_argument("words", nargs="*", metavar="KEY=VALUE", help=words)
 
     sub = command("logs", _logs, "print a log of an instance")
     instance(sub)
-    which = f"{', '.join(_LOGS)} (default: %(default)s)"
-    sub.add_argument("what", nargs="?", choices=_LOGS, default=_LOGS[0], metavar="WHAT", help=which)
+    which = "console, kernel, slurmctld, or a node; of guest 1 console1, kernel1 (default: %(default)s)"
+    sub.add_argument("what", nargs="?", default="console", metavar="WHAT", help=which)
 
     command("status", _status, "list the instances; exit status 0 if all of them are up")
 
@@ -127,9 +133,10 @@ def _instance(arguments):
 
 
 def _image(arguments):
-    from . import image
+    from . import image, suites
 
-    print(image.provide(arguments.suite).root)
+    native = arguments.native or suites.load(arguments.suite).native
+    print(image.provide(arguments.suite, native=native).root)
     if arguments.prune:
         image.prune()
 
@@ -141,22 +148,74 @@ def _build(arguments):
 
 
 def _up(arguments):
-    from . import boot, image, model
-    from .layout import Layout, Options
+    from . import boot, image
 
     instance = _instance(arguments)
     if arguments.guest is not None:
         _only_the_guest(arguments)
         return boot.come_back(instance, arguments.guest)
+    _no_other_kind(arguments)
+    machines, layout = _native(arguments) if arguments.native else _virtual(arguments)
+    of = image.provide(arguments.suite, native=arguments.native)
+    return boot.up(instance, of, layout, machines, arguments.conf, not arguments.no_plugin)
+
+
+# What goes with one kind of nodes only, and why not with the other.
+_ONLY_NATIVE = {"nodes": "2 are in one guest by their model", "slurm_names": "guests have theirs", "cgroup": "guests have v2"}
+_ONLY_VIRTUAL = {
+    "guests": "nodes need none",
+    "rdma": "HCAs on paper are in no namespace",
+    "systemd": "this machine has its own first process",
+    "append": "the kernel is this machine's",
+}
+
+
+def _no_other_kind(arguments):
+    given, kind = (_ONLY_VIRTUAL, "not with") if arguments.native else (_ONLY_NATIVE, "only with")
+    for name, why in given.items():
+        if getattr(arguments, name):
+            raise Failure(f"--{name.replace('_', '-')}: {kind} --native: {why}")
+
+
+def _vfs(arguments):
+    from . import model
+
     if arguments.vfs is not None and not 0 <= arguments.vfs <= model.MAX_VFS:
         raise Failure(f"--vfs {arguments.vfs}: use 0 to {model.MAX_VFS}")
-    options = Options(
-        arguments.guests, arguments.rdma, arguments.vfs, arguments.vf_guids, arguments.systemd, arguments.append
-    )
-    layout = Layout(model.load(arguments.model), options)
-    if options.systemd and len(layout.nodes) > 1:
+    return arguments.vfs
+
+
+def _virtual(arguments):
+    from . import layout, model, virtual
+
+    models = arguments.model or [_MODEL]
+    if len(models) > 1:
+        raise Failure("--model: once only without --native: nodes of one guest are alike")
+    options = layout.Options(
+        arguments.guests or 1, arguments.rdma or "shared", _vfs(arguments), arguments.vf_guids, arguments.systemd,
+        arguments.append or "",
+    )  # fmt: skip
+    of = layout.Layout(model.load(models[0]), options)
+    if options.systemd and len(of.nodes) > 1:
         raise Failure("--systemd: only for one Slurm node; use a model with slurm_nodes = 1")
-    return boot.up(instance, image.provide(arguments.suite), layout, arguments.conf, not arguments.no_plugin)
+    return virtual, of
+
+
+def _native(arguments):
+    from . import model, native
+
+    count = 2 if arguments.nodes is None else arguments.nodes
+    if not 1 <= count <= native.MAX_NODES:
+        raise Failure(f"--nodes {count}: use 1 to {native.MAX_NODES}")
+    names = arguments.slurm_names or "n"
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,30}", names):
+        raise Failure(f"--slurm-names '{names}': use up to 31 letters, digits and '-', a letter first")
+    models = [model.load(given, on_paper=True) for given in arguments.model or [_MODEL]]
+    if len(models) > count:
+        raise Failure(f"--model: {len(models)} of them for {count} nodes: add --nodes {len(models)}")
+    options = native.Options(count, names, _vfs(arguments), arguments.vf_guids, arguments.cgroup or "none")
+    native.check(options)
+    return native, native.Layout(models, options)
 
 
 def _only_the_guest(arguments):
@@ -175,14 +234,12 @@ def _exec(arguments):
 
 
 def _fabric(arguments):
-    from . import fabric
+    from . import fabric, paper_fabric
 
     guest = _instance(arguments).guest_of(arguments.node)
-    if arguments.port is None:
-        return fabric.show(guest)
-    if arguments.port.startswith("sm=") and not arguments.words:
-        return fabric.manage(guest, arguments.port.removeprefix("sm="))
-    return fabric.change(guest, arguments.port, arguments.words)
+    if guest.native:
+        return paper_fabric.command(guest, arguments.node, arguments.port, arguments.words)
+    return fabric.command(guest, arguments.port, arguments.words)
 
 
 def _logs(arguments):

@@ -1,4 +1,4 @@
-"""`testbed fabric`: what the ports of a guest are like, and faults on command."""
+"""`testbed fabric` of a guest: what its ports are like, and faults on command."""
 
 import shlex
 
@@ -7,18 +7,26 @@ from .report import Failure
 
 _PARAMETERS = "/sys/module/vhca/parameters"
 _SWITCH = {"on": "Y", "off": "N"}
-_KEYS = "state=, speed=, width= or pkeys="
 _LIMIT_S = 20
 
 
-def show(guest):
+def command(guest, port, words):
+    """What is asked of a guest's fabric."""
+    if port is None:
+        return _show(guest)
+    if port.startswith("sm=") and not words:
+        return _manage(guest, port.removeprefix("sm="))
+    return _change(guest, port, words)
+
+
+def _show(guest):
     """Prints all ports of a guest."""
     table = _sh(guest, f"cat {_PARAMETERS}/ctl")
     for line in table.splitlines():
         print(ports.for_people(line))
 
 
-def manage(guest, value):
+def _manage(guest, value):
     """The subnet manager answers, or does not."""
     if value not in _SWITCH:
         raise Failure(f"sm '{value}': use on or off")
@@ -27,24 +35,15 @@ def manage(guest, value):
     _sh(guest, f"echo {_SWITCH[value]} > {_PARAMETERS}/sa")
 
 
-def change(guest, port, words):
+def _change(guest, port, words):
     """A port gets another state, speed, width or P_Key table."""
-    if not words:
-        raise Failure(f"nothing to do for {port}: give {_KEYS}")
-    line = " ".join([port, *(_word(word) for word in words)])
+    try:
+        line = " ".join([port, *(f"{key}={value}" for key, value in ports.changes(port, words))])
+    except ValueError as error:
+        raise Failure(str(error)) from None
     # The module says what it did not like in the kernel's log.
     _sh(guest, f"echo {shlex.quote(line)} 2> /dev/null > {_PARAMETERS}/ctl || "
                "{ dmesg | sed -n 's/.*\\(vhca: ctl: \\)/\\1/p' | tail -n 1; exit 1; }")  # fmt: skip
-
-
-def _word(word):
-    key, equals, value = word.partition("=")
-    if not equals:
-        raise Failure(f"'{word}' is not KEY=VALUE: give {_KEYS}")
-    try:
-        return ports.for_module(key, value)
-    except ValueError as error:
-        raise Failure(str(error)) from None
 
 
 def _sh(guest, script):

@@ -1,4 +1,4 @@
-"""`testbed image`: everything a guest is made of, each part rebuilt only when what goes into it changed."""
+"""`testbed image`: everything a guest, or a node without one, is made of, each part rebuilt only when what goes into it changed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +44,9 @@ class Image:
         return (self.tree, self.container, self.programs, self.vhca, self.tcg_int3, self.ramfs, self.disks)
 
 
-def provide(suite_name):
-    """The image of a suite, complete; builds what is missing."""
+def provide(suite_name, native=True):
+    """The image of a suite; builds what is missing, for virtual machines too unless only `native` nodes are wanted."""
     suite = suites.load(suite_name)
-    for module in (VHCA, TCG_INT3):
-        if not (module / "Makefile").is_file():
-            raise Failure(f"no kernel module source in {module}: this checkout is incomplete")
     image = _image(suite)
     root = image.root
 
@@ -59,6 +56,13 @@ def provide(suite_name):
     part(image.tree, lambda folder: rootfs.tree(suite, folder))
     part(image.container, lambda folder: rootfs.container(suite, folder))
     part(image.programs, lambda folder: _programs(root, folder))
+    if native:
+        return image
+    if suite.native:
+        raise Failure(f"suite {suite.name} has no kernel for a virtual machine: add --native")
+    for module in (VHCA, TCG_INT3):
+        if not (module / "Makefile").is_file():
+            raise Failure(f"no kernel module source in {module}: this checkout is incomplete")
     part(image.vhca, lambda folder: _module(root, VHCA, folder))
     part(image.tcg_int3, lambda folder: _module(root, TCG_INT3, folder))
     first = image.tcg_int3 / "tcg_int3.ko"

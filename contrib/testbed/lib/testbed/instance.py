@@ -3,19 +3,23 @@
 A process is known by its pid and its start time, so that a pid that was used again is never taken for our QEMU.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import re
+import select
 import signal
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from .files import remove
 from .places import state
 from .report import Failure
 
 _LOCK_LIMIT_S = 180
+_END_LIMIT_S = 5
 
 
 class _Remembered:
@@ -39,14 +43,34 @@ class _Remembered:
 
 
 class Guest(_Remembered):
-    """One virtual machine of an instance, running or not."""
+    """One virtual machine of an instance, or its one set of namespaces (`native`), running or not."""
 
     def __init__(self, instance, number):
         self.number = number
+        self.native = instance.native
+        self._nodes = instance.known.get("nodes", {})
         self.folder = instance.folder / f"guest{number}"
 
+    def nodes(self):
+        """Names of the Slurm nodes in it."""
+        return [node for node, guest in self._nodes.items() if guest == self.number]
+
+    def paper(self, node):
+        """The folder of what is on paper of a native node."""
+        return self.folder / "paper" / node
+
+    def first_process(self):
+        """Of the namespaces, as a pid of this machine; None when there is none any more."""
+        pid = self.known["pid"]
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children") as file:
+                children = file.read().split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return int(children[0]) if children and self.alive() else None
+
     def alive(self):
-        """Is the QEMU we started still there?"""
+        """Is the process we started (QEMU, or unshare) still there?"""
         known = self.known
         return "pid" in known and start_time(known["pid"]) == known["started"]
 
@@ -55,22 +79,18 @@ class Guest(_Remembered):
         return self.known.get("ready", False) and self.alive()
 
     def kill(self):
-        """Ends our QEMU, whatever it does."""
+        """Ends it, whatever it does. All processes of namespaces are gone when their first one is."""
         known = self.known
         if not self.alive():
             return
-        try:
-            descriptor = os.pidfd_open(known["pid"])
-        except ProcessLookupError:
-            return
-        try:
-            if self.alive():  # the descriptor is really our QEMU's
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                self.wait_end(5)
-        except ProcessLookupError:
-            pass
-        finally:
-            os.close(descriptor)
+        with contextlib.ExitStack() as stack:
+            ours = [known["pid"], self.first_process() if self.native else None]
+            descriptors = [_pidfd(pid, stack) for pid in ours if pid]
+            if self.alive() and descriptors[0] is not None:  # the descriptor is really our process's
+                _kill(descriptors[0])
+            for descriptor in descriptors:
+                if descriptor is not None:
+                    select.select([descriptor], [], [], _END_LIMIT_S)
 
     def wait_end(self, seconds):
         """Waits for QEMU to end; says whether it did."""
@@ -106,6 +126,11 @@ class Instance(_Remembered):
                         raise Failure(f"'{self.name}' is busy with another 'testbed up' or 'down': wait for that one")
                     time.sleep(0.1)
             yield
+
+    @property
+    def native(self):
+        """Is it made of namespaces of this machine?"""
+        return self.known.get("native", False)
 
     @property
     def guests(self):
@@ -150,12 +175,15 @@ class Instance(_Remembered):
             again = f"testbed up --guest {number}{self.option()}"
             raise Failure(f"guest {number} of '{self.name}' is gone: run '{again}'")
         raise Failure(
-            f"'{self.name}' died (its QEMU is gone): look at 'testbed logs{self.option()} console', "
+            f"'{self.name}' died (its {'namespaces are' if self.native else 'QEMU is'} gone): look at "
+            f"'testbed logs{self.option()} console', "
             f"then run 'testbed up{self.option()}'"
         )
 
     def forget(self):
         """Removes all that is left of guests that are not running."""
+        for folder in self.known.get("cgroups", ()):
+            _remove_cgroups(Path(folder))
         remove(self.folder)
 
     def option(self):
@@ -165,6 +193,36 @@ class Instance(_Remembered):
 def every():
     """All instances there are."""
     return [Instance(p.name) for p in sorted(state().glob("[!.]*")) if p.is_dir()] if state().is_dir() else []
+
+
+def _pidfd(pid, stack):
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _kill(descriptor):
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+
+
+def _remove_cgroups(folder):
+    """Of processes that are gone. The kernel may still be at it for a moment (EBUSY)."""
+    deadline = time.monotonic() + _END_LIMIT_S
+    for path, _, _ in os.walk(folder, topdown=False):
+        while True:
+            try:
+                os.rmdir(path)
+                break
+            except FileNotFoundError:
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise Failure(f"cgroup {path} cannot be removed: {error.strerror}; see its cgroup.procs") from None
+                time.sleep(0.02)
 
 
 def start_time(pid):

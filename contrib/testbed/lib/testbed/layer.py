@@ -1,6 +1,6 @@
 """What one guest adds to its root tree, copied at `up`, so that nothing changes under a running guest.
 
-    root/usr/lib/testbed   the guest's scripts and programs, the kernel module and its checks
+    root/usr/lib/testbed   the guest's scripts and programs, the kernel module and its checks; or native/'s scripts
     root/etc               hosts, and Slurm's configuration: ours with what the layout adds, then the files of --conf
     root/...               the staged plugin
     root/etc/systemd       what systemd starts, if there is one
@@ -11,7 +11,7 @@ import shutil
 
 from . import project
 from .cache import Key
-from .places import GUEST, SLURM, VHCA
+from .places import GUEST, NATIVE, SLURM, VHCA
 from .report import Failure
 
 _PROGRAMS = ("pingpong", "pingpong-mpich")
@@ -24,17 +24,21 @@ def compose(image, folder, layout, conf, plugin):
     stage = project.stage(image)
     if stage:
         _stage(stage, folder / "root", image.root)
-    _copy(GUEST, home, ignore=shutil.ignore_patterns("etc", "programs", "systemd", "init"))
-    _copy(GUEST / "systemd", folder / "root" / "etc" / "systemd" / "system")
+    if layout.native:
+        _copy(NATIVE, home, ignore=shutil.ignore_patterns("root"))
+    else:
+        _copy(GUEST, home, ignore=shutil.ignore_patterns("etc", "programs", "systemd", "init"))
+        _copy(GUEST / "systemd", folder / "root" / "etc" / "systemd" / "system")
+        _copy(image.vhca, home, ignore=shutil.ignore_patterns("log"))
+        _copy(VHCA / "checks", home / "checks")
     _copy(image.programs, home, ignore=shutil.ignore_patterns("log"))
-    _copy(image.vhca, home, ignore=shutil.ignore_patterns("log"))
-    _copy(VHCA / "checks", home / "checks")
     _copy(GUEST / "etc", folder / "root" / "etc")
     _copy(SLURM, slurm)
     for path, text in layout.files().items():
         (folder / "root" / path).write_text(text)
-    with open(slurm / "container-ib.conf", "a") as file:
-        file.write(layout.plugin())
+    for name, more in (("container-ib.conf", layout.plugin()), ("slurm.conf", layout.tasks())):
+        with open(slurm / name, "a") as file:
+            file.write(more)
     if not (plugin and stage and project.plugin(stage)):
         (slurm / "plugstack.conf.d" / "container-ib.conf").unlink()
     if conf:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .model import Model
 
 # Slurm's network, and on each rail a network of IPoIB, are numbered by node, from 1.
-_ETHERNET, _HOST = "10.9.0.{}", "10.9.0.254"
+_ETHERNET, HOST = "10.9.0.{}", "10.9.0.254"
 _RAIL, _FIRST_RAIL = "10.{}.0.{}", 20
 _ROCE, _FIRST_ROCE = "10.{}.0.{}", 60
 
@@ -52,6 +52,7 @@ class Layout:
 
     model: Model
     options: Options
+    native = False
 
     @property
     def sharing(self):
@@ -78,6 +79,11 @@ class Layout:
         files = {f"usr/lib/testbed/layout-{guest}": self._guest(guest) for guest in range(self.options.guests)}
         return files | {"etc/hosts": self.hosts(), "etc/slurm/nodes.conf": self._slurm()}
 
+    @staticmethod
+    def tasks():
+        """How Slurm keeps tasks together and on their cores: as sites do that have InfiniBand."""
+        return "ProctrackType=proctrack/cgroup\nTaskPlugin=task/cgroup,task/affinity\n"
+
     def plugin(self):
         """What the plugin's configuration needs to know: which devices are whose."""
         entries = []
@@ -87,12 +93,11 @@ class Layout:
         return "".join(entries)
 
     def hosts(self):
-        lines = [("127.0.0.1", "localhost"), (_HOST, "host")]
-        lines += [(node.address, node.name) for node in self.nodes]
+        lines = ethernet_hosts(self.nodes)
         lines += [(node.address, f"host{node.guest}") for node in self.nodes if node.guest > 0]  # munge looks it up
         for node in self.nodes:
             lines += [(address, f"{node.name}-ib{rail}") for rail, (_, address) in enumerate(self._ipoib(node))]
-        return "".join(f"{address:<11} {name}\n" for address, name in lines)
+        return hosts_file(lines)
 
     def _ipoib(self, node):
         """The node's ports, each with its IPoIB address: the first ports of all nodes are one rail, and so on."""
@@ -134,16 +139,25 @@ class Layout:
                 _words("RDMA", [self.options.rdma]),
                 _words("PORTS", [",".join(str(len(hca.ports)) for _, hca in hcas)]),
                 _words("VF_GUIDS", [self.options.vf_guids]),
-                _map("ADDRESS", {node.name: node.address for node in nodes} | ({"host": _HOST} if guest == 0 else {})),
-                _map("HCAS", {node.name: " ".join(node.hcas) for node in nodes}),
-                _map("NUMA", {name: -1 if hca.numa is None else hca.numa for name, hca in hcas}),
-                _map("VFS", {name: hca.vfs if vfs is None else vfs for name, hca in hcas}),
-                _map("IPOIB", {port: address for node in nodes for port, address in self._ipoib(node)}),
-                _map("PORT_WORDS", _port_words(hcas)),
-                _map("ROCE", {name: _ROCE.format(_FIRST_ROCE + i, node.number + 1) for node, name, i in roce}),
-                _map("ROCE_MAC", {name: mac(guest, ROCE_MAC + i) for _, name, i in roce}),
+                bash_map("ADDRESS", {node.name: node.address for node in nodes} | ({"host": HOST} if guest == 0 else {})),
+                bash_map("HCAS", {node.name: " ".join(node.hcas) for node in nodes}),
+                bash_map("NUMA", {name: -1 if hca.numa is None else hca.numa for name, hca in hcas}),
+                bash_map("VFS", {name: hca.vfs if vfs is None else vfs for name, hca in hcas}),
+                bash_map("IPOIB", {port: address for node in nodes for port, address in self._ipoib(node)}),
+                bash_map("PORT_WORDS", _port_words(hcas)),
+                bash_map("ROCE", {name: _ROCE.format(_FIRST_ROCE + i, node.number + 1) for node, name, i in roce}),
+                bash_map("ROCE_MAC", {name: mac(guest, ROCE_MAC + i) for _, name, i in roce}),
             ]
         )
+
+
+def ethernet_hosts(nodes):
+    """Addresses and names that every kind of instance has."""
+    return [("127.0.0.1", "localhost"), (HOST, "host"), *((node.address, node.name) for node in nodes)]
+
+
+def hosts_file(lines):
+    return "".join(f"{address:<11} {name}\n" for address, name in lines)
 
 
 def mac(guest, number):
@@ -165,5 +179,6 @@ def _words(name, words):
     return f"{name}={shlex.quote(' '.join(words))}\n"
 
 
-def _map(name, pairs):
+def bash_map(name, pairs):
+    """A line of bash."""
     return f"declare -A {name}=({' '.join(f'[{key}]={shlex.quote(str(value))}' for key, value in pairs.items())})\n"

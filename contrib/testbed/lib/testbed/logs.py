@@ -13,6 +13,8 @@ _LIMIT_S = 20
 def show(of, what):
     """Prints one log; returns the exit status."""
     named = re.fullmatch("(console|kernel)([01]?)", what)
+    if of.native and named and what != "console":
+        raise Failure(f"logs {what}: native nodes have this machine's kernel, and one console")
     if named and named[1] == "console":
         return _console(of, int(named[2] or 0))
     place, command = "host", ["cat", f"/var/log/slurm/{what}.log"]
@@ -26,7 +28,7 @@ def show(of, what):
 def _console(of, number):
     """Kept here, it outlives its guest."""
     try:
-        with open(of.folder / f"guest{number}" / "console", errors="replace") as file:
+        with open(of.folder / f"guest{number}" / ("machine.log" if of.native else "console"), errors="replace") as file:
             shutil.copyfileobj(file, sys.stdout)
     except FileNotFoundError:
         raise Failure(f"'{of.name}' has no such console: it was never up with a guest {number}, or is down") from None
@@ -38,7 +40,7 @@ def status():
     all_of_them = instance.every()
     for one in all_of_them:
         known = one.known
-        names = ("suite", "model", "accelerator", "rdma", "guests")
+        names = ("suite", "model", "native", "accelerator", "rdma", "guests", "cgroup")
         facts = [f"{name}={known[name]}" for name in names if name in known]
         pids = ",".join(str(guest.known.get("pid", "-")) for guest in one.guests)
         print(f"{one.name}: {one.condition()}", *facts, f"nodes={','.join(known.get('nodes', ()))}", f"pid={pids}")

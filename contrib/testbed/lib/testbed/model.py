@@ -3,6 +3,8 @@
 A file is checked wholly: what it says is either understood and possible, or named in one line with what is allowed.
 """
 
+import dataclasses
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from .report import Failure
 
 MAX_VFS = 8  # of an HCA; the virtual machine makes room for as many
 _MAX_HCAS, _MAX_ROCE = 16, 4  # HCAs of one guest, by the kernel module; RoCE ports, by the Ethernet bus
+_MAX_PAPER_HCAS = 32
 _MAX_DEVICES = 24  # of one guest: each takes one of the slots of the main PCI bus, which has some others on it
 
 
@@ -24,13 +27,19 @@ class Numa:
     memory: int
 
 
+KINDS = ("infiniband", "roce", "efa")
+
+
 @dataclass(frozen=True)
 class Hca:
-    """An HCA: its NUMA node or None, and for each port the words that the kernel module is to be told."""
+    """An HCA: its NUMA node or None, and for each port the words that the kernel module is to be told. Kind and name
+    (None: as the kernel counts) can differ on paper only."""
 
     numa: int | None
     ports: tuple
     vfs: int
+    kind: str = "infiniband"
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +76,8 @@ def names():
     return sorted(file.stem for file in MODELS.glob("*.toml"))
 
 
-def load(given):
-    """The model of that name, or in that file."""
+def load(given, on_paper=False):
+    """The model of that name, or in that file; what is only possible `on_paper` is refused for virtual machines."""
     file = Path(given) if "/" in given or given.endswith(".toml") else MODELS / f"{given}.toml"
     try:
         table = tomllib.loads(file.read_text())
@@ -80,29 +89,32 @@ def load(given):
     except tomllib.TOMLDecodeError as error:
         raise Failure(f"model {file}: not TOML: {error}") from None
     try:
-        return _model(file.stem, _Table("", table))
+        return _model(file.stem, _Table("", table), on_paper)
     except ValueError as error:
         raise Failure(f"model {file}: {error}") from None
 
 
-def _model(name, table):
+def _model(name, table, on_paper):
     flat = table.boolean("flat", False)
     slurm_nodes = table.number("slurm_nodes", 1, 2, default=1)
     sockets = table.number("sockets", 1, 8, default=1)
     numa = tuple(_numa(one, slurm_nodes) for one in table.tables("numa", 1, 8))
     places = None if flat else len(numa)
+    most_hcas = _MAX_PAPER_HCAS if on_paper else _MAX_HCAS // slurm_nodes
     model = Model(
         name=name,
         slurm_nodes=slurm_nodes,
         flat=flat,
         sockets=sockets,
         numa=numa,
-        hcas=tuple(_hca(one, places) for one in table.tables("hca", 1, _MAX_HCAS // slurm_nodes)),
+        hcas=tuple(_hca(one, places, on_paper) for one in table.tables("hca", 1, most_hcas)),
         roce=tuple(_device(one, places) for one in table.tables("roce", 0, _MAX_ROCE)),
         gpus=tuple(_device(one, places) for one in table.tables("gpu", 0, _MAX_DEVICES)),
     )
     table.end()
     _check_whole(model)
+    if not on_paper:
+        _check_guest(model)
     return model
 
 
@@ -118,6 +130,10 @@ def _check_whole(model):
         if len(model.numa) >= model.sockets and first // per_socket != last // per_socket:
             raise ValueError(f"numa {index}: cpus: {first} to {last} are in two sockets, as each has {per_socket}")
         first += node.cpus
+
+
+def _check_guest(model):
+    """What a virtual machine has no room for."""
     if model.roce and model.slurm_nodes > 1:
         # rdma_rxe stays with the network namespace it was made in
         raise ValueError("roce: needs slurm_nodes = 1, as the second Slurm node of a guest cannot have RoCE ports")
@@ -135,14 +151,20 @@ def _numa(table, slurm_nodes):
     return node
 
 
-def _hca(table, places):
+def _hca(table, places, on_paper):
     numa = _place(table, places)
     count = table.number("ports", 1, 2, default=1)
     each = [[] for _ in range(count)]
     for key in ("state", "speed", "width", "pkeys"):
         for words, value in zip(each, table.values(key, count)):
             words.append(table.checked(ports.for_module, key, value))
-    hca = Hca(numa, tuple(tuple(words) for words in each), table.number("vfs", 0, MAX_VFS, default=0))
+    vfs = table.number("vfs", 0, MAX_VFS, default=0)
+    hca = Hca(numa, tuple(tuple(words) for words in each), vfs)
+    if on_paper:
+        hca = dataclasses.replace(hca, kind=table.word("kind", KINDS), name=table.device_name("name"))
+    else:
+        for key in ("kind", "name"):
+            table.no(key, "only on paper: boot with --native")
     table.end()
     return hca
 
@@ -180,6 +202,19 @@ class _Table:
         value = self._take(key, default)
         if type(value) is not bool:
             self._fail(key, f"{_shown(value)}: use true or false")
+        return value
+
+    def word(self, key, allowed):
+        """One of the allowed words; the first if there is none."""
+        value = self._take(key, allowed[0])
+        if value not in allowed:
+            self._fail(key, f"{_shown(value)}: use {ports.listed(allowed, 'or')}")
+        return value
+
+    def device_name(self, key):
+        value = self._take(key, None)
+        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value)):
+            self._fail(key, f"{_shown(value)}: use up to 63 letters, digits, '_' and '-'")
         return value
 
     def values(self, key, count):

@@ -9,6 +9,7 @@ PROJECT = TESTBED.parents[1]  # the checkout that `testbed build` builds
 GUEST = TESTBED / "guest"
 MODELS = TESTBED / "models"
 MPI = TESTBED / "mpi"
+NATIVE = TESTBED / "native"
 SLURM = TESTBED / "slurm"
 TCG_INT3 = TESTBED / "tcg_int3"
 VHCA = TESTBED / "vhca"

@@ -1,6 +1,9 @@
 """The words that describe an InfiniBand port: as people write them, in a model and in `testbed fabric`, and as the
 kernel module of the virtual HCAs takes them (vhca/README.md)."""
 
+import functools
+import re
+
 STATES = ("down", "init", "armed", "active")
 # enum ib_port_speed and enum ib_port_width of the kernel
 SPEEDS = {"SDR": 1, "DDR": 2, "QDR": 4, "FDR10": 8, "FDR": 16, "EDR": 32, "HDR": 64, "NDR": 128}
@@ -10,9 +13,30 @@ _PKEYS = 16  # of a port's table
 
 def for_module(key, value):
     """`key=value` as the module takes it; ValueError says what is allowed instead."""
-    if key not in _CHECKS:
-        raise ValueError(f"unknown key '{key}': use {listed(_CHECKS, 'or')}")
-    return f"{key}={_CHECKS[key](value)}"
+    return f"{key}={_checked(_CHECKS, key, value)}"
+
+
+def changes(port, words, on_paper=False):
+    """What is to change of a port, as pairs in the module's words, from words of the form KEY=VALUE; ValueError says which
+    of them is wrong and what is allowed. On paper a port's counters can be added to as well."""
+    checks = _CHECKS | _COUNTERS if on_paper else _CHECKS
+    keys = listed([f"{key}=" for key in checks], "or")
+    if not words:
+        raise ValueError(f"nothing to do for {port}: give {keys}")
+    for word in words:
+        if "=" not in word:
+            raise ValueError(f"'{word}' is not KEY=VALUE: give {keys}")
+    pairs = [tuple(word.split("=", 1)) for word in words]
+    for index, (key, _) in enumerate(pairs):
+        if key in dict(pairs[:index]):
+            raise ValueError(f"given twice: {words[index]}")
+    return [(key, str(_checked(checks, key, value))) for key, value in pairs]
+
+
+def _checked(checks, key, value):
+    if key not in checks:
+        raise ValueError(f"unknown key '{key}': use {listed(checks, 'or')}")
+    return checks[key](value)
 
 
 def for_people(line):
@@ -46,6 +70,12 @@ def _width(value):
     return WIDTHS[value]
 
 
+def _octets(key, value):
+    if not re.fullmatch("[0-9]{1,15}", value):
+        raise ValueError(f"{key} '{value}': give a number of bytes, up to 15 digits")
+    return int(value)
+
+
 def _pkeys(value):
     numbers = [_pkey(word) for word in value.split(",")]
     if len(numbers) > _PKEYS:
@@ -64,6 +94,7 @@ def _pkey(word):
 
 
 _CHECKS = {"state": _state, "speed": _speed, "width": _width, "pkeys": _pkeys}
+_COUNTERS = {key: functools.partial(_octets, key) for key in ("sent", "received")}
 _NAMED = {f"speed={number}": f"speed={name}" for name, number in SPEEDS.items()} | {
     f"width={number}": f"width={lanes}" for lanes, number in WIDTHS.items()
 }

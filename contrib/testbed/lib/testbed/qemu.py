@@ -4,14 +4,13 @@ The HCAs are QEMU's NVMe functions, the only emulated PCI device with SR-IOV, ta
 emulated graphics card without a driver.
 """
 
-import subprocess
 from pathlib import Path
 
 from .layout import ACCESS_MAC, FABRIC_MAC, ROCE_MAC, WIRE_MAC, mac
 from .model import MAX_VFS
 
 # From one device's PCI bus to the next; a device has one below its bridge, and the last of 24 is still below 256.
-_BUSES = 8
+BUSES = 8
 
 # A CPU that UCX and the distribution's programs find complete, and no younger: with five levels of page tables, AVX and all
 # else that QEMU could emulate ("max"), everything takes a third longer.
@@ -100,7 +99,7 @@ def _bridge(index, numa, options):
     place = "" if numa is None else f",numa_node={numa}"
     *others, last = options
     return [
-        *("-device", f"pxb-pcie,id=bridge{index},bus_nr={_BUSES * (index + 1)}{place},bus=pcie.0"),
+        *("-device", f"pxb-pcie,id=bridge{index},bus_nr={BUSES * (index + 1)}{place},bus=pcie.0"),
         *("-device", f"pcie-root-port,id=port{index},bus=bridge{index},chassis={index + 1},slot={index + 1},"
                      "mem-reserve=2M,pref64-reserve=4M"),
         *(*others, f"{last},bus=port{index}"),
@@ -126,14 +125,6 @@ def _cable(name, guest, guests):
         return ["-netdev", f"user,id={name},restrict=on,ipv6=off"]
     ends = f"local.type=unix,local.path=../{name}.{guest},remote.type=unix,remote.path=../{name}.{1 - guest}"
     return ["-netdev", f"dgram,id={name},{ends}"]
-
-
-def start(argv, folder):
-    """Starts QEMU in a session of its own, so that it outlives us and our terminal."""
-    with open(folder / "qemu.log", "wb") as log:
-        return subprocess.Popen(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
 
 
 def boot_id():

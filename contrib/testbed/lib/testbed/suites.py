@@ -1,4 +1,4 @@
-"""The Debian suites a guest can be made of, read from suites.toml."""
+"""The Debian suites that nodes can be made of, read from suites.toml."""
 
 import tomllib
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ from .report import Failure
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite: what goes into its two trees, and what apt has to be told."""
+    """One suite: what goes into its two trees, what apt has to be told, and whether it has nodes without a virtual machine
+    only."""
 
     name: str
     tree: tuple
     container: tuple
     apt: tuple
+    native: bool
 
 
 def names():
@@ -28,7 +30,11 @@ def load(name):
     if name not in table or name == "common":
         raise Failure(f"unknown suite '{name}': use one of {', '.join(names())}, or add it to {SUITES}")
     common, own = table["common"], table[name]
-    return Suite(name, *(tuple(common[what] + own.get(what, [])) for what in ("tree", "container", "apt")))
+    native = own.get("native", False)
+    parts = {what: tuple(common[what] + own.get(what, [])) for what in ("tree", "container", "apt")}
+    if not native:
+        parts["tree"] += tuple(common["guest"])
+    return Suite(name, native=native, **parts)
 
 
 def _table():

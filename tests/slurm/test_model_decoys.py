@@ -4,9 +4,9 @@ contrib/testbed/models/decoys.toml, with a VF on each HCA that has no GUID yet, 
 
 import json
 
-from cluster import must, run, srun, write
+from cluster import CPUS, must, run, srun_bound, write
 
-INSTANCE = "ctest-decoys"
+INSTANCE = "native-decoys native-decoys-trixie"
 
 GOOD = {"mlx5_1:1", "mlx5_4:1"}
 WHY_NOT = {
@@ -25,12 +25,13 @@ def verdicts(*args):
 
 
 def ports_of_tasks(option):
-    done = must(srun("-n4", option, "sh", "-c", "echo $SLURM_LOCALID $CONTAINER_IB_PORTS"))
+    cpus = CPUS["n0"]  # tasks go round the sockets
+    done = must(srun_bound((*cpus, *cpus), option, "sh", "-c", "echo $SLURM_LOCALID $CONTAINER_IB_PORTS"))
     return dict(line.split() for line in done.lines)
 
 
 def test_no_task_gets_a_decoy():
-    # tasks go round the sockets: those of NUMA node 0 have a port that is down, a slow one and RoCE beside the good one
+    # those of NUMA node 0 have a port that is down, a slow one and RoCE beside the good one
     assert ports_of_tasks("--container-ib=verbs") == {"0": "mlx5_1:1", "1": "mlx5_4:1", "2": "mlx5_1:1", "3": "mlx5_4:1"}
 
 

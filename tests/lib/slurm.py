@@ -73,3 +73,9 @@ def start(slurmd=None):
 def _idle():
     states = run("host", "sinfo", "-hN", "-o", "%T")
     return states.status == 0 and set(states.lines) == {"idle"}
+
+
+def private_tmp(**settings):
+    """A job's own /tmp and /dev/shm, in a mount namespace that all of its tasks join. /var/spool/slurmd is each node's own."""
+    settings = {"JobContainerType": "job_container/tmpfs", "PrologFlags": "Contain", **settings}
+    return configured(settings, {"job_container.conf": "AutoBasePath=true\nBasePath=/var/spool/slurmd/private\n"})

@@ -1,4 +1,5 @@
-"""The testbed as a test sees it: commands on its nodes, and what must not be left behind on them."""
+"""The testbed as a test sees it, in virtual machines or native: commands on its nodes, and what must not be left behind on
+them."""
 
 import concurrent.futures
 import contextlib
@@ -10,15 +11,19 @@ import subprocess
 import sys
 import time
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
 TESTBED = SOURCE / "contrib" / "testbed" / "testbed"
-INSTANCE, NODES = "", ()  # set by `use`
+sys.path.append(str(TESTBED.parent / "lib"))
+from testbed import access, instance  # noqa: E402  (the path above comes first)
+
+INSTANCE, NODES, NATIVE = "", (), False  # set by `use`
 IMAGE = "/var/lib/testbed/image"
 PINGPONG = "/usr/lib/testbed/pingpong"
 PINGPONG_MPICH = "/usr/lib/testbed/pingpong-mpich"
-# HCAs of each node, that of NUMA node 0 first (contrib/testbed/README.md), and the CPU of each NUMA node.
-HCAS = {"n0": ("mlx5_0", "mlx5_1"), "n1": ("mlx5_2", "mlx5_3")}
-CPUS = {"n0": ("0", "2"), "n1": ("1", "3")}
+# HCAs of each node of model small, that of NUMA node 0 first (contrib/testbed/README.md), and the first CPU of each NUMA node;
+# set by `use`, as what two nodes in one guest share native ones each have for themselves.
+HCAS, CPUS = {}, {}
+_IN_A_GUEST = {"n0": ("mlx5_0", "mlx5_1"), "n1": ("mlx5_2", "mlx5_3")}, {"n0": ("0", "2"), "n1": ("1", "3")}
 
 
 @dataclasses.dataclass
@@ -35,18 +40,47 @@ class Result:
 
     def ours(self):
         """The lines that container-ib told the user, without Slurm's prefix."""
-        return [line[line.index("container-ib") :] for line in self.err.splitlines() if "container-ib" in line]
+        lines = [line[line.index("container-ib") :] for line in self.err.splitlines() if "container-ib" in line]
+        return [line for line in lines if not (_NO_MEMLOCK in line and not can_raise_limits())]
 
     def __str__(self):
         return f"status {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
-def use(instance):
+# What a native node's agent says, and rightly so, where this machine's root is not allowed to raise limits (containers often
+# lack CAP_SYS_RESOURCE). Memory limits are tested in virtual machines.
+_NO_MEMLOCK = "read the memlock limit of pid "
+_CAP_SYS_RESOURCE = 24
+
+
+def can_raise_limits():
+    """Whether root of this machine's namespaces may."""
+    text = pathlib.Path("/proc/self/status").read_text()
+    return not NATIVE or bool(int(re.search(r"^CapBnd:\s*([0-9a-f]+)", text, re.M)[1], 16) >> _CAP_SYS_RESOURCE & 1)
+
+
+def use(name):
     """From here on everything is asked of this instance."""
-    global INSTANCE, NODES
-    INSTANCE = instance
-    (line,) = [line for line in testbed_status() if line.startswith(f"{instance}: up ")]
-    NODES = tuple(re.search(r" nodes=(\S+)", line)[1].split(","))
+    global INSTANCE, NODES, NATIVE
+    INSTANCE = name
+    known = instance.Instance(name)
+    if not known.ready():
+        raise SystemExit(f"instance {name} is {known.condition()}: ctest boots it")
+    NODES, NATIVE = tuple(known.known["nodes"]), known.native
+    HCAS.clear()
+    CPUS.clear()
+    if NATIVE:
+        HCAS.update({node: ("mlx5_0", "mlx5_1") for node in NODES})
+        CPUS.update({node: _first_cpus(known.guests[0].paper(node)) for node in NODES})
+    else:
+        HCAS.update(_IN_A_GUEST[0])
+        CPUS.update(_IN_A_GUEST[1])
+
+
+def _first_cpus(paper):
+    """The first CPU of each NUMA node, as the node has them on paper."""
+    lists = sorted(paper.glob("sys/devices/system/node/node*/cpulist"))
+    return tuple(text.split(",")[0] for text in (file.read_text().strip() for file in lists) if text)
 
 
 def testbed_status():
@@ -63,13 +97,18 @@ def testbed(command, *args, timeout=60):
 
 def run(node, *command, user="root", timeout=60, stdin=None):
     """Runs a command in a node; never longer than `timeout` seconds."""
-    words = [str(TESTBED), "exec", "--name", INSTANCE, "--user", user, "-t", str(timeout), node, *command]
     try:
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=timeout + 30, check=False)
+        done = subprocess.run(**_exec(node, user, timeout, command), input=stdin, capture_output=True, text=True, timeout=timeout + 30, check=False)
     except subprocess.TimeoutExpired as late:
         said = b"".join(part or b"" for part in (late.stdout, late.stderr)).decode(errors="replace")
         raise AssertionError(f"{node} did not end {command} after {timeout} s, nor half a minute later; it had said\n{said}") from None
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def _exec(node, user, timeout, command):
+    """`testbed exec`, without another Python for it."""
+    guest = instance.Instance(INSTANCE).guest_of(node)
+    return {"args": access.words(guest, node, user, command, timeout), "cwd": guest.folder}
 
 
 def sh(node, script, **kwargs):
@@ -81,12 +120,17 @@ def srun(*args, user="alice", timeout=90):
     return run("n0", "srun", "--chdir=/tmp", *args, user=user, timeout=timeout)
 
 
+def srun_bound(cpus, *args, user="alice"):
+    """A step of a task on each of these CPUs of n0, which may be named more than once."""
+    bound = (f"-n{len(cpus)}", "--overcommit", f"--cpu-bind=map_cpu:{','.join(cpus)}")
+    return run("n0", "salloc", "-Q", "--chdir=/tmp", "--exclusive", "-w", "n0", "srun", *bound, *args, user=user, timeout=90)
+
+
 class Background:
     """A user's command on n0 that runs while the test does something else; its jobs end with the block."""
 
     def __init__(self, *command):
-        words = [str(TESTBED), "exec", "--name", INSTANCE, "--user", "alice", "-t", "150", "n0", *command]
-        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(**_exec("n0", "alice", 150, command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def end(self):
         """The result, once it has ended by itself."""
@@ -141,7 +185,13 @@ def restart(where, daemon):
 def verbs_bytes(node):
     """Bytes that the ports of a node's HCAs have sent and received (counters are 32-bit words, IBTA PortXmitData)."""
     files = [f"/sys/class/infiniband/{hca}/ports/1/counters/port_{way}_data" for hca in HCAS[node] for way in ("xmit", "rcv")]
-    return 4 * sum(int(word) for word in must(run("host", "cat", *files)).out.split())
+    return 4 * sum(int(word) for word in must(run(node if NATIVE else "host", "cat", *files)).out.split())
+
+
+def uverbs_of(node, hca):
+    """The uverbs node of an HCA, by sysfs and not by its number."""
+    script = f"for d in /sys/class/infiniband_verbs/uverbs*; do grep -qx {hca} $d/ibdev && basename $d; done; true"
+    return must(sh(node if NATIVE else "host", script)).out.strip()
 
 
 def wait_until(true, seconds, what):

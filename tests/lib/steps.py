@@ -1,0 +1,77 @@
+"""Steps that run while a test does something else."""
+
+from cluster import Background, journals, must, restart, run, sh, wait_until
+
+SLEEPERS = ("-n2", "--container-ib=verbs", "sh", "-c", "sleep 300; true")
+
+
+class BackgroundStep(Background):
+    """Tasks that sleep on n0, and the processes around them."""
+
+    def __init__(self, *args):
+        super().__init__("srun", "--chdir=/tmp", "-w", "n0", *args)
+
+    def __enter__(self):
+        wait_until(lambda: len(self.tasks()) == 2, 60, "two sleeping tasks")
+        return self
+
+    @staticmethod
+    def tasks():
+        return run("n0", "pgrep", "-xu", "alice", "sleep").lines
+
+    @staticmethod
+    def pid(name):
+        words = name if name != "slurmstepd" else "-f '^slurmstepd: .[0-9]*[.]0.'"  # not that of the job's extern step
+        return must(sh("n0", f"pgrep {words} | head -n 1")).out.strip()
+
+
+def orphans_end():
+    """slurmstepd killed: its tasks end, and the agent, and nothing is left."""
+    with BackgroundStep(*SLEEPERS) as step:
+        must(run("n0", "kill", "-9", step.pid("slurmstepd")))
+        wait_until(lambda: not step.tasks(), 10, "the end of the orphans")
+        wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 10, "the end of the agent")
+        assert journals("n0") == []
+
+
+def agents_death_leaves_the_step():
+    """The agent killed: the tasks go on, and their step is nobody's leftover."""
+    with BackgroundStep(*SLEEPERS) as step:
+        must(run("n0", "kill", "-9", step.pid("container-ib-ag")))
+        assert len(step.tasks()) == 2
+        listed = must(run("n0", "container-ib", "list")).out
+        assert "verbs" in listed and "agent died" in listed, listed
+        others = run("n0", "container-ib", "list", user="bob")
+        assert others.status == 2 and "only root can see attachments" in others.err, others
+        assert must(run("n0", "container-ib", "reap")).out == "", "a running step is nobody's leftover"
+        assert len(step.tasks()) == 2
+
+
+def both_killed_is_reaped_by_hand(sleepers):
+    with BackgroundStep(*sleepers) as step:
+        must(run("n0", "kill", "-9", step.pid("container-ib-ag"), step.pid("slurmstepd")))
+        assert len(step.tasks()) == 2, "nobody is left to end them"
+        reaped = must(run("n0", "container-ib", "reap"))
+        assert "gave back" in reaped.out, reaped
+        assert step.tasks() == []
+
+
+def both_killed_is_reaped_by_the_epilog(sleepers):
+    with BackgroundStep(*sleepers) as step:
+        must(run("n0", "kill", "-9", step.pid("container-ib-ag"), step.pid("slurmstepd")))
+    wait_until(lambda: not journals("n0"), 30, "the epilog's reaping")
+    assert BackgroundStep.tasks() == []
+
+
+def slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one(sleepers):
+    with BackgroundStep(*sleepers) as dead:
+        processes = [dead.pid("container-ib-ag"), dead.pid("slurmstepd")]
+        with Background("srun", "--chdir=/tmp", "-w", "n0", "-n1", "--container-ib=verbs", "tail", "-f", "/dev/null"):
+            wait_until(lambda: len(journals("n0")) == 2, 60, "a second step")
+            must(run("n0", "kill", "-9", *processes))
+            restart("n0", "slurmd")
+            wait_until(lambda: len(journals("n0")) == 1, 20, "slurmd's reaping")
+            assert dead.tasks() == []
+            assert run("n0", "pgrep", "-xu", "alice", "tail").status == 0, "the living step goes on"
+            listed = must(run("n0", "container-ib", "list")).out
+            assert "running" in listed and "died" not in listed, listed
