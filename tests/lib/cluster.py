@@ -85,14 +85,18 @@ def _first_cpus(paper):
 
 def testbed_status():
     """A line for each instance that this machine knows."""
-    return subprocess.run([str(TESTBED), "status"], capture_output=True, text=True, timeout=60, check=False).stdout.splitlines()
+    return tool("status").lines
+
+
+def tool(*words, timeout=120):
+    """The testbed's own tool."""
+    done = subprocess.run([str(TESTBED), *words], capture_output=True, text=True, timeout=timeout, check=False)
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
 def testbed(command, *args, timeout=60):
-    """The testbed's own tool."""
-    words = [str(TESTBED), command, "--name", INSTANCE, *args]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False)
-    return Result(done.returncode, done.stdout, done.stderr)
+    """The same, of this instance."""
+    return tool(command, "--name", INSTANCE, *args, timeout=timeout)
 
 
 def run(node, *command, user="root", timeout=60, stdin=None):

@@ -9,16 +9,11 @@ import sys
 import time
 
 import cluster
-from cluster import TESTBED, Result, must, run, wait_until
+from cluster import TESTBED, must, run, tool, wait_until
 
 from testbed import instance
 
 SUITE = "trixie" if len(sys.argv) > 1 and sys.argv[-1].endswith("trixie") else "bookworm"
-
-
-def tool(*words, timeout=120):
-    done = subprocess.run([str(TESTBED), *words], capture_output=True, text=True, timeout=timeout, check=False)
-    return Result(done.returncode, done.stdout, done.stderr)
 
 
 def name(suffix):

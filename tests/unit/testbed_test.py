@@ -28,7 +28,7 @@ def load(text, on_paper=False):
 class Image:
     """As far as a command line needs it."""
 
-    root = kernel = initramfs = pathlib.Path("/tree")
+    root = kernel = initramfs = qemu = pathlib.Path("/tree")
 
     @staticmethod
     def disk(name):

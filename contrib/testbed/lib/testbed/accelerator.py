@@ -31,7 +31,7 @@ def choose(image, model):
 
 
 def _boots(image, model):
-    argv = [*qemu.machine("kvm", model), "-kernel", image.kernel, "-initrd", image.initramfs]
+    argv = [*qemu.machine(image, "kvm", model), "-kernel", image.kernel, "-initrd", image.initramfs]
     argv += ["-append", "console=ttyS0 quiet panic=-1 testbed.probe", "-serial", "stdio"]
     try:
         result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT_S)

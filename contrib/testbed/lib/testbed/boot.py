@@ -162,7 +162,7 @@ class _Coming:
             return True
         if self._process.poll() is not None:
             said = _tail(self._guest.folder / "machine.log").splitlines()[-1:] or ["no message"]
-            self._fail(f"{self._guest.known['argv'][0]} ended with status {self._process.returncode} ({said[0]})")
+            self._fail(f"{'unshare' if self._guest.native else 'QEMU'} ended with status {self._process.returncode} ({said[0]})")
         if time.monotonic() > self._started + self._limit:
             self._fail(f"not within {self._limit} s")
         return False

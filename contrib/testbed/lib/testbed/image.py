@@ -22,6 +22,7 @@ class Image:
     tcg_int3: Path
     ramfs: Path
     disks: Path
+    qemu: Path
 
     @property
     def root(self):
@@ -41,7 +42,7 @@ class Image:
 
     @property
     def entries(self):
-        return (self.tree, self.container, self.programs, self.vhca, self.tcg_int3, self.ramfs, self.disks)
+        return (self.tree, self.container, self.programs, self.vhca, self.tcg_int3, self.ramfs, self.disks, self.qemu)
 
 
 def provide(suite_name, native=True):
@@ -68,6 +69,8 @@ def provide(suite_name, native=True):
     first = image.tcg_int3 / "tcg_int3.ko"
     part(image.ramfs, lambda folder: initramfs.build(root, first, folder / "initramfs.gz"))
     part(image.disks, lambda folder: _disks(image, folder))
+    machine = suites.of_machine()
+    cache.provide(image.qemu, machine.name, lambda folder: rootfs.machine(machine, folder))
     return image
 
 
@@ -92,6 +95,7 @@ def _image(suite):
     tree = entry("tree", suite.name, *suite.tree, *suite.apt, recipe)
     container = entry("container", suite.name, *suite.container, *suite.apt, recipe)
     tcg_int3 = module(TCG_INT3)
+    machine = suites.of_machine()
     ramfs = (GUEST / "init", _HERE / "initramfs.py", _HERE / "cpio.py")
     return Image(  # what is compiled depends on the tree it is compiled in
         suite=suite.name,
@@ -102,6 +106,7 @@ def _image(suite):
         tcg_int3=tcg_int3,
         ramfs=entry("initramfs", tree.name, tcg_int3.name, *ramfs),
         disks=entry("disks", tree.name, container.name, _HERE / "disk.py"),
+        qemu=cache.entry("qemu", machine.name, cache.Key("qemu", machine.name, *machine.machine, *machine.apt, recipe)),
     )
 
 

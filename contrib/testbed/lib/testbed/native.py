@@ -127,6 +127,8 @@ def facts(_image, layout):
     return {
         "native": True,
         "model": layout.model_names,
+        "vfs": layout.options.vfs,
+        "vf_guids": layout.options.vf_guids,
         "guests": 1,
         "cgroup": layout.options.cgroup,
     }

@@ -36,7 +36,7 @@ _WIRE_MTU = 65000
 def command(image, accelerator, layer, layout, guest):
     """The command line of one guest. Paths of what it makes are relative: it runs in the guest's folder."""
     model, guests = layout.model, layout.options.guests
-    argv = machine(accelerator, model)
+    argv = machine(image, accelerator, model)
     argv += ["-kernel", image.kernel, "-initrd", image.initramfs]
     words = ["console=ttyS0", _KERNEL, f"testbed.guest={guest}", layout.options.append]
     if accelerator != "kvm":
@@ -63,9 +63,18 @@ def command(image, accelerator, layer, layout, guest):
     return [str(word) for word in argv]
 
 
-def machine(accelerator, model):
+def program(image):
+    """QEMU as it was unpacked, with its own C library: this machine's may be older."""
+    root = image.qemu / "root" / "usr"
+    libraries, binary = root / "lib" / "x86_64-linux-gnu", root / "bin" / "qemu-system-x86_64"
+    loader = [root / "lib64" / "ld-linux-x86-64.so.2", "--library-path", libraries, binary]
+    environment = ["env", f"QEMU_MODULE_DIR={libraries / 'qemu'}"]
+    return [str(word) for word in (*environment, *loader, "-L", root / "share" / "qemu", "-L", root / "share" / "seabios")]
+
+
+def machine(image, accelerator, model):
     """What a probe of an accelerator shares with the real machine."""
-    argv = ["qemu-system-x86_64", "-M", "q35", "-nodefaults", "-display", "none", "-no-reboot"]
+    argv = [*program(image), "-M", "q35", "-nodefaults", "-display", "none", "-no-reboot"]
     argv += ["-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else _EMULATED_CPU]
     argv += ["-smp", f"{model.cpus},sockets={model.sockets},cores={model.cpus // model.sockets}"]
     argv += ["-m", f"{model.memory}M"]

@@ -1,4 +1,4 @@
-"""The two trees a guest sees, made by mmdebstrap: the nodes' root and the container image."""
+"""The trees that mmdebstrap makes: the nodes' root and the container image, and QEMU for guests."""
 
 import secrets
 import shutil
@@ -46,12 +46,17 @@ def container(suite, folder):
         (root / name).mkdir(parents=True, exist_ok=True)
 
 
-def _debootstrap(suite, packages, root, log):
+def machine(suite, folder):
+    """QEMU and its libraries in `folder/root`, unpacked and no more: they are run from there (qemu.py)."""
+    _debootstrap(suite, suite.machine, folder / "root", folder / "log", variant="extract")
+
+
+def _debootstrap(suite, packages, root, log, variant="apt"):
     options = [f"--aptopt={option}" for option in ('APT::Install-Recommends "false"', *suite.apt)]
     # In a PID namespace of its own: an interrupted build leaves neither a process nor a mount.
     isolate = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     # INITRD=No: the guest brings its own initramfs, so the kernel package need not make one.
-    argv = [*isolate, "env", "INITRD=No", "mmdebstrap", "--variant=apt", "--mode=root", "--format=directory", *_LEAN]
+    argv = [*isolate, "env", "INITRD=No", "mmdebstrap", f"--variant={variant}", "--mode=root", "--format=directory", *_LEAN]
     argv += ["--dpkgopt=force-unsafe-io", *options, f"--include={','.join(packages)}", suite.name, root]
     if not shutil.which("mmdebstrap"):
         raise Failure("mmdebstrap is not installed: run contrib/bootstrap")

@@ -17,6 +17,7 @@ class Suite:
     container: tuple
     apt: tuple
     native: bool
+    machine: tuple
 
 
 def names():
@@ -34,7 +35,12 @@ def load(name):
     parts = {what: tuple(common[what] + own.get(what, [])) for what in ("tree", "container", "apt")}
     if not native:
         parts["tree"] += tuple(common["guest"])
-    return Suite(name, native=native, **parts)
+    return Suite(name, native=native, machine=tuple(own.get("machine", ())), **parts)
+
+
+def of_machine():
+    """The suite whose QEMU runs all guests."""
+    return next(suite for suite in map(load, names()) if suite.machine)
 
 
 def _table():

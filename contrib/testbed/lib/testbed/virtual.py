@@ -9,6 +9,8 @@ def facts(image, layout):
         "accelerator": accelerator.choose(image, layout.model),
         "model": layout.model.name,
         "rdma": layout.options.rdma,
+        "vfs": layout.options.vfs,
+        "vf_guids": layout.options.vf_guids,
         "guests": layout.options.guests,
     }
 
