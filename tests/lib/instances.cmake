@@ -43,6 +43,9 @@ function(cib_functions tier file instance default suffix lock)
     if(suffix MATCHES "trixie$")
       set(name ${name}.trixie)
     endif()
+    if(TEST ${name})  # on another instance of the suite
+      set(name ${name}${suffix})
+    endif()
     add_test(NAME ${name} COMMAND ${Python3_EXECUTABLE} ${CIB_TESTBED_TESTS}/run_test
              ${CMAKE_CURRENT_SOURCE_DIR} ${module} ${function} ${instance})
     set_tests_properties(${name} PROPERTIES

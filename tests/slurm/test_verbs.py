@@ -48,8 +48,11 @@ def test_mpi_starts_in_the_container_and_on_the_bare_node():
 
 
 def test_tasks_of_one_container_have_their_own_hcas():
-    shared = ("ch-run", "--join", IMAGE, "--")
-    done = must(srun("-w", "n0", "-n2", "--container-ib=verbs,scope=node", *shared, "sh", "-c", "ls /dev/infiniband | paste -sd,; echo $CONTAINER_IB_PORTS $UCX_TLS"))
+    # Charliecloud's tasks join the first one, which has to be there still.
+    together = "touch /tmp/$SLURM_LOCALID.here; until [ -e /tmp/0.here ] && [ -e /tmp/1.here ]; do sleep 0.05; done"
+    about = f"{together}; ls /dev/infiniband | paste -sd,; echo $CONTAINER_IB_PORTS $UCX_TLS"
+    done = must(srun("-w", "n0", "-n2", "--container-ib=verbs,scope=node", "ch-run", "--join", IMAGE, "--", "sh", "-c", about))
+    must(sh("n0", "rm /tmp/?.here"))
     both = "rdma_cm," + ",".join(sorted(uverbs_of("n0", hca) for hca in HCAS["n0"]))
     assert sorted(done.lines) == sorted([both, both, "mlx5_0:1", "mlx5_1:1"]), done
 
