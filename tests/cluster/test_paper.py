@@ -3,6 +3,7 @@ so does anybody who looks into sysfs where it looks."""
 
 import contextlib
 import json
+import re
 
 import cluster
 from cluster import TESTBED, must, run, sh
@@ -40,6 +41,7 @@ for class in infiniband_verbs infiniband_mad; do
 done
 stat -c '%n %A' /dev/infiniband/rdma_cm
 for pf in /sys/bus/pci/devices/*/sriov_numvfs; do echo "$pf $(cat $pf)"; ls -d ${pf%/*}/virtfn* 2> /dev/null; done
+true
 """
 ANY_DRIVER = "[devices]\ndrivers = []\n"
 
@@ -77,16 +79,17 @@ def read_by_the_product(devices):
 
 
 def attributes(devices):
-    """Those of these devices, without their neighbours in the guest."""
+    """Those of these devices, without their neighbours' in the guest."""
     lines = must(sh("n0", ATTRIBUTES)).lines
-    nodes = {line.split()[1] for line in lines if line.startswith("infiniband_") and len(line.split()) > 2 and line.split()[2] in devices}
-    ours = []
-    for line in lines:
-        words = line.split()
-        device = words[0].split("/")[0]
-        if device in devices or words[0].startswith(("/sys", "/dev")) or len(words) == 2 or (device.startswith("infiniband_") and words[1] in nodes):
-            ours.append(line)
-    return ours
+    functions = {line.split()[2] for line in lines if re.match(r"\S+ device 0000:", line) and line.split()[0] in devices}
+
+    def ours(line):
+        found = re.match(r"infiniband_\w+ \w+ (\S+) ", line) or re.match(r"([^/ ]+)(?:/ports/| )", line)
+        if line.startswith("/sys/bus"):
+            return line.split("/")[5] in functions
+        return line.startswith("infiniband_") and len(line.split()) == 2 or line.startswith("/dev") or (found and found[1] in devices)
+
+    return [line for line in lines if ours(line)]
 
 
 def difference(kernel, paper):

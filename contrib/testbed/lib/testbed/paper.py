@@ -21,6 +21,7 @@ _UVERBS_MINOR, _UMAD_MINOR, _ISSM_MINOR, _CM_MINOR = 192, 0, 64, 58
 _LAST_BUS = 255
 _GUID = 0x0002C903 << 32
 _LIDS_OF_A_NODE, _SM_LID = 256, 1
+_ETHERNET_GIDS = 16  # entries of the table; an mlx5 has more, as empty
 _RESOURCES = "\n".join(["0x0000000000000000 0x0000000000000000 0x0000000000000000"] * 7)
 
 
@@ -121,7 +122,8 @@ class Paper:
         for path, content in files.items():
             _put(sysfs / path, content)
         for path, target in self.links.items():
-            (sysfs / path).symlink_to(os.path.relpath(target, os.path.dirname(path)))
+            parent, name = os.path.split(target)  # a link of sysfs ends with what it leads to, be it an ancestor
+            (sysfs / path).symlink_to(os.path.join(os.path.relpath(parent, os.path.dirname(path)), name))
         dev.mkdir()
         for name, (number, mode) in self.devices.items():
             os.mknod(dev / name, mode | 0o020000, number)
@@ -356,6 +358,7 @@ class _Device:
         self.guid = self.image_guid = 0
         self.words = []
         self.netdev = "ib{}"
+        self.gid_types = ("IB/RoCE v1", "RoCE v2")
 
     def write(self, index, node, next_ib):
         """Its files, as the `index`th device of the node; returns the number that the next IPoIB interface has."""
@@ -386,24 +389,29 @@ class _Device:
         return sum(1 for name in self.paper.devices if name.startswith("issm"))
 
     def _port(self, folder, index, node, number, words):
-        paper, path, guid = self.paper, f"{folder}/ports/{number}", self.guid + number if self.guid else 0
+        paper, path = self.paper, f"{folder}/ports/{number}"
+        # an Ethernet port's is made of its MAC, as its device's is
+        guid = self.guid + number if self.guid and self.kind.link_layer != "Ethernet" else self.guid
         lid = _SM_LID + node * _LIDS_OF_A_NODE + 2 * index + number
         port = Port(path, self.kind.link_layer, guid, lid, {**DEFAULT_WORDS, **words})
         paper.ports[f"{self.name}/{number}"] = port
-        paper.texts.update({f"{path}/counters/{counter}": "0" for counter in _COUNTERS})
+        if self.parent:
+            paper.texts.update({f"{path}/counters/{counter}": "0" for counter in _COUNTERS})
         if self.kind.driver == "efa":
             paper.texts.update({f"{path}/hw_counters/{way}_{what}": "0" for way in ("rx", "tx") for what in ("bytes", "pkts")})
         paper.texts.update({f"{path}/{key}": text for key, text in (("cap_mask", "0x02010820"), ("lid_mask_count", "0"), ("sm_sl", "0"))})
         for entry, (gid, kind) in enumerate(self._gids(port, node)):
             paper.texts[f"{path}/gids/{entry}"] = gid
-            paper.texts[f"{path}/gid_attrs/types/{entry}"] = kind
+            if kind:
+                paper.texts[f"{path}/gid_attrs/types/{entry}"] = kind
 
     def _gids(self, port, node):
         link_local = f"fe80:0000:0000:0000:{_colons(port.guid)}"
         if self.kind.link_layer != "Ethernet":
             return [(link_local, "IB/RoCE v1")]
         mapped = f"0000:0000:0000:0000:0000:ffff:0a3c:{node + 1:04x}"  # 10.60.0.N, where layout.py has RoCE
-        return [(gid, kind) for gid in (link_local, mapped) for kind in ("IB/RoCE v1", "RoCE v2")]
+        set_ones = [(gid, kind) for gid in (link_local, mapped) for kind in self.gid_types]
+        return set_ones + [(":".join(["0000"] * 8), None)] * (_ETHERNET_GIDS - len(set_ones))
 
     def _interface(self, number, name):
         texts = {"dev_port": str(number - 1), "dev_id": f"{number - 1:#x}", "mtu": "2044", "type": "32", "address": "00"}
@@ -467,10 +475,7 @@ class _Rxe(_Device):
         self.guid = self.image_guid = 0x505400FFFEB00010 + (node << 8) + index
         self.words = [{"speed": "1", "width": "1"}]
         self.netdev = None
-
-    def _gids(self, port, node):
-        link_local, mapped = (gid for gid, kind in super()._gids(port, node) if kind == "RoCE v2")
-        return [(link_local, "RoCE v2"), (mapped, "RoCE v2")]
+        self.gid_types = ("RoCE v2",)
 
 
 def _colons(guid):
