@@ -77,6 +77,11 @@ def use(name):
         CPUS.update(_IN_A_GUEST[1])
 
 
+def suite():
+    """The Debian suite of the instance."""
+    return instance.Instance(INSTANCE).known["suite"]
+
+
 def _first_cpus(paper):
     """The first CPU of each NUMA node, as the node has them on paper."""
     lists = sorted(paper.glob("sys/devices/system/node/node*/cpulist"))

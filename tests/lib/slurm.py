@@ -79,3 +79,8 @@ def private_tmp(**settings):
     """A job's own /tmp and /dev/shm, in a mount namespace that all of its tasks join. /var/spool/slurmd is each node's own."""
     settings = {"JobContainerType": "job_container/tmpfs", "PrologFlags": "Contain", **settings}
     return configured(settings, {"job_container.conf": "AutoBasePath=true\nBasePath=/var/spool/slurmd/private\n"})
+
+
+def slurm_release():
+    """(24, 11), say."""
+    return tuple(int(number) for number in must(run("n0", "slurmd", "-V")).out.split()[1].split(".")[:2])

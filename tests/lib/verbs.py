@@ -3,7 +3,7 @@
 import json
 import re
 
-from cluster import CPUS, HCAS, IMAGE, NODES, PINGPONG, must, srun, uverbs_of, verbs_bytes
+from cluster import CPUS, HCAS, IMAGE, NODES, PINGPONG, must, skip, srun, suite, uverbs_of, verbs_bytes
 
 # One line a task: node, local id, CPUs, ports, what /dev/infiniband shows.
 ABOUT_ME = (
@@ -39,8 +39,16 @@ def assert_native(*command, mpi="pmix"):
 BY_TCP = ("env", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=tcp,vader,self", "UCX_TLS=tcp,sm,self")
 
 
+def has_mpi(name):
+    """Skips the test where the suite's Slurm has no plugin of that name (sid's has no pmix)."""
+    done = must(srun("--mpi=list"))
+    if name not in (done.out + done.err).split():
+        skip(f"the Slurm of {suite()} has no plugin mpi/{name}")
+
+
 def mpi_starts(*command, mpi="pmix", option="verbs,env=pmix"):
     """MPI between the nodes finds its two ranks by what Slurm and the plugin have given them."""
+    has_mpi(mpi)
     done = must(srun("-N2", "-n2", f"--mpi={mpi}", f"--container-ib={option}", *BY_TCP, *(command or (*IN_CONTAINER, PINGPONG)), timeout=120))
     assert json.loads(done.out.splitlines()[-1])["ranks"] == 2, done
     return done

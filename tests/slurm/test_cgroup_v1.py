@@ -5,13 +5,10 @@ from cluster import must, run, sh, skip, srun, tool
 from steps import agents_death_leaves_the_step, orphans_end
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other
 
-INSTANCE = "native native-trixie"
-
 
 def test_the_main_job_holds_and_down_removes_the_cgroups():
-    suite = cluster.instance.Instance(cluster.INSTANCE).known["suite"]
     around, own = cluster.INSTANCE, f"{cluster.INSTANCE}-v1"
-    done = tool("up", "--native", "--cgroup", "v1", "--suite", suite, "--name", own)
+    done = tool("up", "--native", "--cgroup", "v1", "--suite", cluster.suite(), "--name", own)
     if "this machine has no v1 hierarchy" in done.err:
         skip(done.err.splitlines()[-1])
     folders = cluster.instance.Instance(own).known["cgroups"]

@@ -3,7 +3,7 @@
 import contextlib
 
 from cluster import HCAS, NODES, must, run, srun, write
-from slurm import configured, files, private_tmp, text_of
+from slurm import configured, files, private_tmp, slurm_release, text_of
 from steps import orphans_end
 from test_deaths import install_killers
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other, mpi_starts
@@ -85,14 +85,15 @@ def test_the_plugin_may_be_listed_first_last_or_twice():
 
 def test_what_another_plugin_returns():
     """Up to 24.11 Slurm goes on after a positive number as after 0, but calls that hook of no further plugin: the task, or
-    the step, is then not attached. A negative number ends it."""
+    the step, is then not attached. A negative number ends it. From 25.05 on every number but 0 does."""
+    goes_on = slurm_release() < (25, 5)
     install_killers()
     own, alone, nobody = [f"{hca}:1" for hca in HCAS["n0"]], [",".join(f"{hca}:1" for hca in HCAS["n0"])], []
     for where, hook, code, attached in (
         ("before", "init_post_opt", 3000, nobody),
-        ("before", "task_post_fork", 3000, alone),
+        ("before", "task_post_fork", 3000, alone if goes_on else nobody),
         ("before", "task_init", 3000, alone),
-        ("after", "task_init", 3000, own),
+        ("after", "task_init", 3000, own if goes_on else own[:1]),
         ("before", "init_post_opt", -1, nobody),
         ("before", "task_init_privileged", -1, alone),
         ("after", "task_post_fork", -1, nobody),

@@ -5,7 +5,7 @@ from cluster import must, srun
 from slurm import private_tmp
 from test_configurations import main_job_holds
 
-INSTANCE = "native-trixie"
+SUITES = "trixie sid"
 
 
 def test_the_main_job_holds_with_contain_spank():

@@ -6,7 +6,7 @@ import pathlib
 from cluster import HCAS, IMAGE, PINGPONG, must, run, srun, uverbs_of, write
 from engines import bubblewrap, bundle_of_crun, bundle_of_runc
 from slurm import configured, files
-from verbs import BY_TCP, each_task_has_the_hca_of_its_numa_node_and_no_other, mpi_starts
+from verbs import BY_TCP, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi, mpi_starts
 
 # What a task finds inside; `taskset` is not in the image.
 ABOUT_ME = (
@@ -54,6 +54,7 @@ ABOUT_ALL = "test -e /usr/bin/srun || echo $CONTAINER_IB_PORTS $UCX_NET_DEVICES 
 
 
 def test_a_container_shared_by_the_tasks_made_by_a_plugin_before_ours():
+    has_mpi("pmix")
     install_container()
     with configured(TRACKED):
         made_before_ours()
@@ -72,6 +73,7 @@ def made_before_ours():
 
 def test_a_container_made_by_a_plugin_after_ours_has_the_first_tasks_environment():
     # Why the documentation has ours after it: the devices are right, but every task has the variables of one.
+    has_mpi("pmix")
     install_container()
     with configured(TRACKED):
         done = must(srun_in_shared_container(OURS + OTHER, "verbs,scope=node", "sh", "-c", ABOUT_ALL))

@@ -6,7 +6,7 @@ import json
 
 from cluster import CPUS, must, run, srun_bound, write
 
-INSTANCE = "native-decoys native-decoys-trixie"
+INSTANCE = "native-decoys"
 
 GOOD = {"mlx5_1:1", "mlx5_4:1"}
 WHY_NOT = {

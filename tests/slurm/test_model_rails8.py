@@ -4,7 +4,7 @@ import json
 
 from cluster import CPUS, must, run, srun_bound
 
-INSTANCE = "native-unequal native-unequal-trixie"
+INSTANCE = "native-unequal"
 
 # Seen from inside: what the environment names, what /dev/infiniband has, and where the CPU is.
 ABOUT_ME = (

@@ -2,7 +2,7 @@
 
 from cluster import must, run, srun
 
-INSTANCE = "native-names native-names-trixie"
+INSTANCE = "native-names"
 
 
 def test_steps_are_placed_by_slurms_names_and_run_on_the_hosts():

@@ -5,7 +5,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import cluster
@@ -13,15 +12,12 @@ from cluster import TESTBED, must, run, tool, wait_until
 
 from testbed import instance
 
-SUITE = "trixie" if len(sys.argv) > 1 and sys.argv[-1].endswith("trixie") else "bookworm"
-
-
 def name(suffix):
     return f"{cluster.INSTANCE}-{suffix}"
 
 
 def up(suffix, *options):
-    return tool("up", "--native", "--suite", SUITE, "--name", name(suffix), *options)
+    return tool("up", "--native", "--suite", cluster.suite(), "--name", name(suffix), *options)
 
 
 @contextlib.contextmanager
@@ -124,7 +120,7 @@ def test_a_node_or_a_daemon_that_is_killed_takes_nobody_along_and_down_ends_the_
 
 def test_nothing_is_left_of_an_instance_whose_up_was_killed():
     booting = subprocess.Popen(
-        [str(TESTBED), "up", "--native", "--suite", SUITE, "--name", name("cut"), "--nodes", "8"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [str(TESTBED), "up", "--native", "--suite", cluster.suite(), "--name", name("cut"), "--nodes", "8"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     known = instance.Instance(name("cut"))
     wait_until(lambda: "pid" in (known.guests[0].known if known.guests else {}), 20, "it boots")
