@@ -36,7 +36,7 @@ def assert_native(*command, mpi="pmix"):
 
 # HCAs on paper carry nothing: there MPI has TCP and shared memory. `env=pmix` leaves the rest of its variables to the user.
 # UCX is MPICH's here; without "sm" it hung in MPI_Finalize now and then (1.13, 4 of 8 runs; none of 16 with it).
-BY_TCP = ("env", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=tcp,vader,self", "UCX_TLS=tcp,sm,self")
+BY_TCP = ("env", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=^openib,ofi,uct", "UCX_TLS=tcp,sm,self")
 
 
 def has_mpi(name):

@@ -3,7 +3,7 @@
 import json
 import re
 
-from cluster import HCAS, PINGPONG, PINGPONG_MPICH, must, run, sh, srun
+from cluster import HCAS, PINGPONG, PINGPONG_MPICH, must, run, sh, skip, srun, suite
 from jobs import MPIRUN, WHO, both, said, sbatch, script
 from slurm import configured
 from verbs import BY_TCP, IN_CONTAINER, mpi_starts
@@ -64,6 +64,8 @@ def test_an_mpi_that_starts_over_pmi2_and_mpi_none():
 
 def test_mpirun_in_a_batch_script_and_in_salloc():
     """mpirun starts the rank of its own node itself, outside of any step that asked, and that of n1 by a daemon step."""
+    if suite() == "sid":
+        skip("Open MPI 6.0rc2 finds no way between the nodes by TCP, with the plugin and without")
     options = ("-N2", "--ntasks-per-node=1", "--container-ib=verbs")
     ranks = {"rank on n0:", f"rank on n1: {both('n1')}"}
     script("mpirun.sh", f"{EXPORT}{MPIRUN} -n 2 sh -c '{WHO}; exec {PINGPONG}'\n")
