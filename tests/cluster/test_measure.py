@@ -1,4 +1,5 @@
-"""The measurements of tests/bench/cluster still run; what they say of a machine that does other things is no test."""
+"""The measurements of tests/bench/cluster still run; what they say of a machine that does other things is no test. The cost of
+a launch is measured natively (tests/slurm/test_measure.py)."""
 
 import pathlib
 import sys
@@ -7,19 +8,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench" / "
 
 import measurements  # noqa: E402  (the path above comes first)
 import network  # noqa: E402
-from cluster import must, sh  # noqa: E402
 
 FEW = (20, 2)  # messages
-
-
-def test_the_cost_of_a_launch_is_measured_phase_by_phase():
-    plugin = must(sh("host", "cat /etc/slurm/plugstack.conf.d/container-ib.conf")).out
-    report = measurements.launch(1)
-    starts = ("launch: ", "none / without ", "verbs / without ", *(f"agent: {phase} " for phase in ("start", "inventory", "tasks", "placement", "attach", "answer")))
-    assert len(report) == len(starts), report
-    for line, start in zip(report, starts):
-        assert line.lstrip().startswith(start), report
-    assert must(sh("host", "cat /etc/slurm/plugstack.conf.d/container-ib.conf")).out == plugin, "the plugin's line is back"
 
 
 def test_an_attach_is_measured_against_what_others_do():

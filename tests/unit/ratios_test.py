@@ -7,7 +7,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench" / "cluster"))
 
-from ratios import Spread, ratios, undisturbed  # noqa: E402  (the path above comes first)
+from ratios import Interval, Spread, added, ratios, undisturbed  # noqa: E402  (the path above comes first)
 
 
 class Ratios(unittest.TestCase):
@@ -24,6 +24,18 @@ class Ratios(unittest.TestCase):
     def test_the_best_runs_need_not_be_of_one_round(self):
         self.assertEqual(undisturbed([2.0, 9.0], [8.0, 1.0]), 2.0)
         self.assertEqual(undisturbed([2.0, 9.0], [4.5, 1.0], max), 2.0)
+
+    def test_the_median_of_forty_lies_between_the_fourteenth_and_the_twenty_seventh(self):
+        # P(X <= 13) = 0.019 and P(X <= 14) = 0.040 for 40 tosses of a coin
+        self.assertEqual(Interval.of(range(1, 41)), Interval(14, 20.5, 27))
+
+    def test_few_values_have_no_narrower_interval_than_all_of_them(self):
+        self.assertEqual(Interval.of([3, 1, 2]), Interval(1, 2, 3))
+        self.assertEqual(Interval.of([7]), Interval(7, 7, 7))
+
+    def test_what_is_added_is_counted_round_by_round(self):
+        self.assertEqual(added([12, 102, 7], [10, 100, 5]), Interval(2, 2, 2))
+        self.assertEqual(Interval(-0.25, 1, 2).text(" ms", 2, "+"), "+1.00 ms (-0.25 to +2.00)")
 
     def test_a_round_that_lacks_a_value_is_an_error(self):
         with self.assertRaises(ValueError):

@@ -3,11 +3,12 @@
 import base64
 import contextlib
 import json
+import os
 import pathlib
 import re
 
 import cluster
-from ratios import Spread, ratios, undisturbed
+from ratios import Interval, Spread, added, ratios, undisturbed
 
 HERE = pathlib.Path(__file__).resolve().parent
 SYSLOG, SYSLOGD_PID = "/run/measure.syslog", "/run/syslogd.pid"
@@ -16,37 +17,45 @@ MESSAGES = (1000, 40)
 
 
 def launch(rounds):
-    """`srun -n2 true` without the plugin, with the option none, and with verbs; and the agent's phases of the latter."""
+    """A step of one task a node on native nodes: without the plugin, with the plugin unused, and with verbs; on 2 nodes with the
+    agent's phases, on many with the CPU time of a node."""
+    many = len(cluster.NODES) > 2
     with agents_lines() as lines:
-        took = timed("launch.sh", rounds)
+        took, ticks = {}, {}
+        for round_, what, seconds, ticked in timed("launch.sh", rounds, "host", str(len(cluster.NODES))):
+            if round_:
+                took.setdefault(what, []).append(1000 * float(seconds))
+                ticks.setdefault(what, []).append(1000 * float(ticked) / os.sysconf("SC_CLK_TCK") / len(cluster.NODES))
         phases = {}
         for step in lines():
             for name, ms in step.items():
                 phases.setdefault(name, []).append(ms)
-    return [
-        f"launch: srun -n2 true, {rounds} rounds; without the plugin {Spread.of(took['absent'])} s",
-        ratio_line("none / without", took["none"], took["absent"], "at most 1.02"),
-        ratio_line("verbs / without", took["verbs"], took["absent"], "at most 1.10"),
-        *(f"  agent: {name:<10} {Spread.of(took)} ms" for name, took in phases.items()),
-    ]
+    report = [f"launch: srun -N{len(cluster.NODES)} true, {rounds} rounds; without the plugin {Interval.of(took['absent']).text(' ms')}"]
+    report += [_added(f"{what} - without", took[what], took["absent"]) for what in ("unused", "verbs")]
+    if many:
+        report.append(f"  CPU time of a node without the plugin {Interval.of(ticks['absent']).text(' ms')}")
+        report += [_added(f"CPU time of a node, {what} - without", ticks[what], ticks["absent"]) for what in ("unused", "verbs")]
+    else:
+        report += [f"  agent: {name:<10} {Spread.of(ms)} ms" for name, ms in phases.items()]
+    return report
 
 
-def timed(script, rounds, *arguments):
-    """Runs a script of this folder on n0, and returns what it timed, by name, without the round that only warms up."""
+def _added(what, values, base):
+    return f"  {what:<38} {added(values, base).text(' ms', 1, '+')}, times {Interval.of([v / b for v, b in zip(values, base)]).text('', 2)}"
+
+
+def timed(script, rounds, node, *arguments):
+    """Runs a script of this folder, and returns the words of its lines, each with its round as a number first."""
     text = (HERE / script).read_text(encoding="utf-8")
-    done = cluster.must(cluster.run("n0", "bash", "-s", str(rounds), *arguments, stdin=text, timeout=120 + 60 * rounds))
-    took = {}
-    for line in done.lines:
-        number, what, seconds = line.split()
-        if number != "0":
-            took.setdefault(what, []).append(float(seconds))
-    return took
+    done = cluster.must(cluster.run(node, "bash", "-s", str(rounds), *arguments, stdin=text, timeout=120 + 60 * rounds))
+    return [(int(number), *words) for number, *words in (line.split() for line in done.lines)]
 
 
 @contextlib.contextmanager
 def agents_lines():
     """Keeps syslog meanwhile. Gives a function that returns what each step's agent said of its phases, in milliseconds."""
-    cluster.must(cluster.run("host", "busybox", "syslogd", "-O", SYSLOG, "-l", "8"))
+    cluster.write("host", "/run/syslog.pl", (HERE / "syslog.pl").read_text(encoding="utf-8"))
+    cluster.must(cluster.sh("host", f"setsid perl /run/syslog.pl {SYSLOG} > /dev/null 2>&1 < /dev/null & echo $! > {SYSLOGD_PID}; until [ -e {SYSLOG} ]; do sleep 0.05; done"))
 
     def steps():
         lines = cluster.must(cluster.run("host", "cat", SYSLOG)).lines
@@ -56,7 +65,7 @@ def agents_lines():
     try:
         yield steps
     finally:
-        cluster.sh("host", f"kill $(cat {SYSLOGD_PID}); rm -f {SYSLOG}")
+        cluster.sh("host", f"kill $(cat {SYSLOGD_PID}); rm -f {SYSLOG} {SYSLOGD_PID} /run/syslog.pl /dev/log")
 
 
 CNI, CNI_PLUGINS = pathlib.Path("/usr/lib/cni"), ("macvlan", "host-device", "static")
@@ -74,7 +83,10 @@ def attach(rounds):
     parent = cluster.must(cluster.sh("n0", "ls /sys/class/infiniband/mlx5_0/device/net | head -n 1")).out.strip()
     modes = '[modes]\nallow = ["verbs", "ipoib"]\n'
     with cluster.contents(SITE, modes + cluster.must(cluster.run("n0", "cat", SITE)).out), agents_lines() as lines:
-        took = timed("attach.sh", rounds, parent)
+        took = {}
+        for round_, what, seconds in timed("attach.sh", rounds, "n0", parent):
+            if round_:
+                took.setdefault(what, []).append(float(seconds))
         # The first step warms up. Before the placement the agent waits for Slurm to start the tasks, and between network
         # and attach for the carrier.
         phases = ("placement", "network", "attach", "answer")
