@@ -5,7 +5,7 @@ import re
 
 from cluster import contents, must, run, sh, wait_until
 from picture import everything_comes_back
-from test_deaths import BackgroundStep
+from steps import BackgroundStep
 from test_private_network import site
 from vfs import CONF, SITE
 

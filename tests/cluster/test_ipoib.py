@@ -5,7 +5,7 @@ import itertools
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, testbed, wait_until
 from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
-from test_deaths import BackgroundStep
+from steps import BackgroundStep
 
 INSTANCE = "ctest ctest-trixie"
 

@@ -6,7 +6,7 @@ import json
 import re
 
 import cluster
-from cluster import TESTBED, must, run, sh
+from cluster import must, run, sh
 
 from testbed import instance
 

@@ -8,7 +8,7 @@ from cluster import PINGPONG, contents, journals, must, run, sh, srun, wait_unti
 from many_steps import in_a_row
 from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
-from test_deaths import BackgroundStep
+from steps import BackgroundStep
 from vfs import CONF, SITE
 
 INSTANCE = "ctest-vf"

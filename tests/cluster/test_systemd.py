@@ -1,9 +1,8 @@
 """A node as its distribution starts it: systemd and udevd, slurmd as a service with Delegate=yes, steps in the scope that
 Slurm asks systemd for."""
 
-from cluster import HCAS, must, run, sh, srun, wait_until
-from test_deaths import SLEEPERS, BackgroundStep, test_slurmstepd_killed_ends_its_orphans
-from test_verbs import uverbs_of
+from cluster import HCAS, must, run, sh, srun, uverbs_of, wait_until
+from steps import SLEEPERS, BackgroundStep, orphans_end
 
 INSTANCE = "ctest-systemd"
 
@@ -23,7 +22,7 @@ def test_slurmd_and_udevd_are_services_and_steps_have_a_scope_of_systemds():
 def test_each_task_has_the_hca_of_its_numa_node():
     script = "echo $SLURM_LOCALID $CONTAINER_IB_PORTS $(ls /dev/infiniband | paste -sd,) $(ulimit -l)"
     done = must(srun("-n2", "--cpu-bind=map_cpu:0,2", "--container-ib=verbs", "bash", "-c", script))
-    assert sorted(done.lines) == [f"{task} {hca}:1 rdma_cm,{uverbs_of(hca)} unlimited" for task, hca in enumerate(HCAS["n0"])], done
+    assert sorted(done.lines) == [f"{task} {hca}:1 rdma_cm,{uverbs_of('n0', hca)} unlimited" for task, hca in enumerate(HCAS["n0"])], done
 
 
 def test_the_agent_is_outside_the_step_and_the_service_and_outlives_slurmds_restart():
@@ -41,4 +40,4 @@ def test_the_agent_is_outside_the_step_and_the_service_and_outlives_slurmds_rest
 
 
 def test_slurmstepd_killed_leaves_nothing():
-    test_slurmstepd_killed_ends_its_orphans()
+    orphans_end()

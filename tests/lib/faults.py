@@ -10,7 +10,7 @@ import pathlib
 from cluster import must, plugstack, run, sh, wait_until, write
 from picture import PICTURE
 
-_HERE = pathlib.Path(__file__).resolve().parents[1]
+_HERE = pathlib.Path(__file__).resolve().parents[1] / "cluster"
 _AGENT = "/usr/libexec/container-ib/container-ib-agent"
 _LINE = "required container_ib.so config=/etc/slurm/container-ib.conf agent=/usr/local/lib/fault"
 

@@ -3,7 +3,7 @@ another model.
 
 flat-dual-port.toml, with two VFs on each HCA."""
 
-from cluster import must, run, sh, srun, testbed
+from cluster import must, sh, srun, testbed
 
 INSTANCE = "native-unequal"
 

@@ -9,7 +9,6 @@ machine has.
 import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from . import ports
 from .qemu import BUSES
