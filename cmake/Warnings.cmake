@@ -3,8 +3,11 @@ add_library(cib_flags INTERFACE)
 target_include_directories(cib_flags INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(cib_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wold-style-cast -Wcast-qual -Wformat=2 -Wundef -Werror
+  -Wold-style-cast -Wcast-qual -Wformat=2 -Wundef
   -fstack-protector-strong -fvisibility=hidden)
+if(CIB_WERROR)
+  target_compile_options(cib_flags INTERFACE -Werror)
+endif()
 target_link_options(cib_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 if(CMAKE_UNITY_BUILD)  # the one is another file's, the other what gcc 12 says of std::string when it sees much at once
   target_compile_options(cib_flags INTERFACE -Wno-shadow -Wno-subobject-linkage -Wno-array-bounds)

@@ -19,6 +19,7 @@
 #include "adapters/state/state_dir.hpp"
 #include "support/fake_slurm.hpp"
 #include "support/own_processes.hpp"
+#include "support/paths.hpp"
 #include "support/signal_process.hpp"
 
 namespace cib::test {
@@ -35,9 +36,9 @@ class StepProcesses : public testing::Test {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root: it makes mount namespaces";
     char name[] = "/tmp/cib-abi-XXXXXX";
     folder_ = ::mkdtemp(name);
-    plan_.plugin = CIB_PLUGIN;
+    plan_.plugin = test::plugin_file();
     write_config("");
-    plan_.args = {"agent=" CIB_AGENT, "state=" + folder_ + "/state", "config=" + folder_ + "/site.conf"};
+    plan_.args = {"agent=" + test::agent_file(), "state=" + folder_ + "/state", "config=" + folder_ + "/site.conf"};
     plan_.option = "verbs,require=no";
   }
 
@@ -171,7 +172,7 @@ TEST_F(StepProcesses, AWrongPlugstackArgumentIsNamed) {
 
 // Slurm numbers a task's visible GPUs from 0 where it confines them, and tells the node's numbers beside.
 TEST_F(StepProcesses, TheAgentIsToldTheNodesNumbersOfTheGpus) {
-  plan_.args[0] = "agent=" CIB_ECHO_AGENT;
+  plan_.args[0] = "agent=" + test::echo_agent_file();
   plan_.tasks = 1;
   const auto told = [&](std::map<std::string, std::string> environment) {
     plan_.environment = std::move(environment);

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "container_ib/inventory.hpp"
-#include "hwloc/topology.hpp"
-#include "inventory/cache.hpp"
+#include "adapters/hwloc/topology.hpp"
+#include "adapters/inventory/cache.hpp"
 #include "support/temp_tree.hpp"
 
 namespace cib {

@@ -7,6 +7,7 @@
 
 #include "bench/run_program.hpp"
 #include "support/machines.hpp"
+#include "support/paths.hpp"
 
 namespace cib {
 namespace {
@@ -19,7 +20,7 @@ void compare(benchmark::State& state, const std::string& file) {
   std::vector<double> ours, theirs;
   for (auto _ : state) {
     theirs.push_back(run_program({CIB_HWLOC_LS, "-i", file}));
-    ours.push_back(run_program({CIB_PROGRAM, "plan", "--topology", file, "--tasks", "8"}));
+    ours.push_back(run_program({test::program_file(), "plan", "--topology", file, "--tasks", "8"}));
     if (ours.back() < 0 || theirs.back() < 0) return state.SkipWithError("a program did not run");
     state.SetIterationTime(ours.back());
   }
@@ -32,7 +33,7 @@ void settings(benchmark::internal::Benchmark* bench) {
   bench->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 
-BENCHMARK_CAPTURE(compare, SixteenCores, CIB_SOURCE_DIR "/tests/fixtures/nodes/eight-rails.xml")
+BENCHMARK_CAPTURE(compare, SixteenCores, test::in_checkout("tests/fixtures/nodes/eight-rails.xml"))
     ->Apply(settings);
 // 256 PUs.
 BENCHMARK_CAPTURE(compare, LargeMachine, test::machine_file("ParaStation-psmgmt/topo.jrc0323.xml"))

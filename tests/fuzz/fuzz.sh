@@ -5,7 +5,7 @@ set -eu
 source=$1 build=$2 target=$3 seconds=$4
 command -v clang++ >/dev/null || { echo "skipped: no clang++"; exit 77; }
 [ -f "$build/build.ninja" ] || cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCIB_SANITIZE=fuzzer-no-link,address,undefined
+  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCIB_BUILD_TESTS=ON -DCIB_SANITIZE=fuzzer-no-link,address,undefined
 cmake --build "$build" --target "${target}_fuzz" -- -j2
 # New inputs go to a directory of this build; what is worth keeping is copied into corpus/ by hand.
 mkdir -p "$build/corpus/$target"

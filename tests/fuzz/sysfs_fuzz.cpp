@@ -1,7 +1,7 @@
 // A sysfs whose files, links and names say anything.
 #include "fuzz/fuzz_input.hpp"
 #include "support/temp_tree.hpp"
-#include "sysfs/sysfs.hpp"
+#include "adapters/sysfs/sysfs.hpp"
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include "support/capture.hpp"
 #include "support/machines.hpp"
 #include "support/node_builder.hpp"
+#include "support/paths.hpp"
 
 namespace cib {
 namespace {
@@ -37,7 +38,7 @@ void expect_same_plans(const Inventory& capture, const Inventory& xml,
 class TwoSockets : public testing::Test {
  protected:
   void SetUp() override {
-    test::unpack_manifest(CIB_SOURCE_DIR "/tests/fixtures/captures/two-sockets.tree", tree_);
+    test::unpack_manifest(test::in_checkout("tests/fixtures/captures/two-sockets.tree"), tree_);
   }
   Inventory load() const {
     auto node = test::load_capture(tree_.path());
@@ -52,7 +53,7 @@ TEST_F(TwoSockets, IsPlacedAsFromXml) {
   ASSERT_EQ(node.numa_nodes.size(), 2U);
   EXPECT_EQ(node.numa_nodes[1].cpus.hex(), "0xc");
   EXPECT_EQ(node.distances, (std::vector<std::vector<unsigned>>{{10, 21}, {21, 10}}));
-  const auto xml = test::load_xml(CIB_SOURCE_DIR "/tests/fixtures/nodes/two-sockets.xml");
+  const auto xml = test::load_xml(test::in_checkout("tests/fixtures/nodes/two-sockets.xml"));
   ASSERT_TRUE(xml.ok()) << xml.error().message();
   expect_same_plans(node, *xml);
   EXPECT_THAT(test::why_not(node, place(node, test::tasks_on({0}), {}), "mlx5_2:1"), HasSubstr("Ethernet"));

@@ -13,6 +13,7 @@
 #include "cli/tasks.hpp"
 #include "container_ib/comparison.hpp"
 #include "container_ib/placement.hpp"
+#include "support/paths.hpp"
 
 namespace cib {
 namespace {
@@ -180,7 +181,7 @@ std::vector<std::string> descriptions() {
          at.increment(error))
       if (at->path().extension() == ".xml") files.push_back(at->path().string());
   };
-  add(CIB_SOURCE_DIR "/tests/fixtures/nodes");
+  add(test::in_checkout("tests/fixtures/nodes"));
   const std::size_t own = files.size();
   add(test::machines_directory());
   if (files.size() == own) files.emplace_back(no_machines);

@@ -10,6 +10,8 @@
 #include <sstream>
 #include <string>
 
+#include "support/paths.hpp"
+
 namespace cib {
 namespace {
 
@@ -21,9 +23,8 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 std::string run(const std::string& arguments) {
-  const std::string command = "unset COLUMNS HWLOC_FSROOT; cd " CIB_SOURCE_DIR
-                              "/tests/fixtures/nodes && " CIB_PROGRAM " " +
-                              arguments + " 2>&1";
+  const std::string command = "unset COLUMNS HWLOC_FSROOT; cd " + test::in_checkout("tests/fixtures/nodes") +
+                              " && " + test::program_file() + " " + arguments + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return "cannot run " + command;
   std::string output;
@@ -37,7 +38,7 @@ std::string run(const std::string& arguments) {
 class Output : public testing::TestWithParam<Case> {};
 
 TEST_P(Output, IsAsExpected) {
-  const std::string file = std::string(CIB_SOURCE_DIR "/tests/golden/expected/") + GetParam().name + ".txt";
+  const std::string file = test::in_checkout("tests/golden/expected/") + GetParam().name + ".txt";
   const std::string actual =
       "$ container-ib " + std::string(GetParam().arguments) + "\n" + run(GetParam().arguments);
   if (std::getenv("CIB_UPDATE_GOLDEN") != nullptr) {

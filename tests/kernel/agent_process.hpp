@@ -17,6 +17,7 @@
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "kernel/scratch.hpp"
+#include "support/paths.hpp"
 
 namespace cib::test {
 
@@ -30,13 +31,14 @@ class AgentProcess {
     std::ofstream(folder + "/site.conf") << "[timeouts]\nrendezvous_s = 60\n";
     auto ends = make_channel().value();
     lifeline_ = std::move(ends.first);
+    const std::string agent = agent_file();
     pid_ = ::fork();
     if (pid_ == 0) {
       (void)::dup2(ends.second.get(), 3);
       char name[] = "container-ib-agent", mode[] = "step";
       char* const argv[] = {name, mode, nullptr};
       char* const environment[] = {nullptr};
-      ::execve(CIB_AGENT, argv, environment);
+      ::execve(agent.c_str(), argv, environment);
       ::_exit(127);
     }
     wire::Start start;

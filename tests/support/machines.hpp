@@ -8,13 +8,14 @@
 #include <string>
 
 #include "container_ib/inventory.hpp"
+#include "support/paths.hpp"
 
 namespace cib::test {
 
 // $CIB_TOPOLOGIES, or ../shared/topologies beside the source tree.
 inline std::string machines_directory() {
   const char* directory = std::getenv("CIB_TOPOLOGIES");
-  return directory != nullptr ? directory : CIB_SOURCE_DIR "/../shared/topologies";
+  return directory != nullptr ? directory : in_checkout("../shared/topologies");
 }
 
 inline std::string machine_file(const std::string& name) { return machines_directory() + "/" + name; }

@@ -1,4 +1,4 @@
-#include "inventory/cache.hpp"
+#include "adapters/inventory/cache.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "container_ib/inventory.hpp"
-#include "inventory/isolated.hpp"
+#include "adapters/inventory/isolated.hpp"
 #include "support/node_builder.hpp"
 #include "support/temp_tree.hpp"
 

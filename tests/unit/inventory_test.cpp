@@ -13,9 +13,10 @@
 #include <set>
 
 #include "container_ib/placement.hpp"
-#include "hwloc/pci_driver.hpp"
-#include "hwloc/topology.hpp"
+#include "adapters/hwloc/pci_driver.hpp"
+#include "adapters/hwloc/topology.hpp"
 #include "support/machines.hpp"
+#include "support/paths.hpp"
 #include "support/temp_tree.hpp"
 
 namespace cib {
@@ -28,7 +29,7 @@ using testing::IsEmpty;
 using testing::Not;
 
 Inventory fixture(const std::string& name) {
-  auto node = test::load_xml(CIB_SOURCE_DIR "/tests/fixtures/nodes/" + name + ".xml");
+  auto node = test::load_xml(test::in_checkout("tests/fixtures/nodes/" + name + ".xml"));
   EXPECT_TRUE(node.ok()) << (node.ok() ? "" : node.error().message());
   return node.ok() ? *node : Inventory{};
 }
@@ -89,8 +90,8 @@ TEST(Inventory, FindsGpusBehindTheirSwitches) {
 
 TEST(Inventory, SysfsAddsWhatTheXmlLacks) {
   const auto node = load_inventory({.kind = InventorySource::Kind::xml,
-                                    .path = CIB_SOURCE_DIR "/tests/fixtures/nodes/decoys.xml",
-                                    .sysfs = CIB_SOURCE_DIR "/tests/fixtures/nodes/decoys.sysfs"});
+                                    .path = test::in_checkout("tests/fixtures/nodes/decoys.xml"),
+                                    .sysfs = test::in_checkout("tests/fixtures/nodes/decoys.sysfs")});
   ASSERT_TRUE(node.ok()) << node.error().message();
   EXPECT_EQ(port_of(*node, "mlx5_3").rate_gbps, 25);
   EXPECT_EQ(port_of(*node, "mlx5_3").pci->text(), "0000:a0:00.0") << "the XML's";
@@ -158,7 +159,7 @@ TEST(Inventory, RunsNeitherGpuBackendsNorTheOneThatBindsItsCaller) {
 // Every text that is almost a topology ends soon: as an error or as a node without a port that may not be
 // used.
 TEST(Inventory, NonsenseInXmlEndsSoonAndChoosesNothingIneligible) {
-  std::ifstream stream(CIB_SOURCE_DIR "/tests/fixtures/nodes/decoys.xml");
+  std::ifstream stream(test::in_checkout("tests/fixtures/nodes/decoys.xml"));
   const std::string whole((std::istreambuf_iterator<char>(stream)), {});
   const test::TempTree tree;
   const auto expect_harmless = [&](const std::string& text, const std::string& what) {
@@ -198,7 +199,7 @@ TEST(Inventory, NonsenseInXmlEndsSoonAndChoosesNothingIneligible) {
 }
 
 TEST(Inventory, TenThousandDevicesInXmlEndSoon) {
-  std::ifstream stream(CIB_SOURCE_DIR "/tests/fixtures/nodes/two-sockets.xml");
+  std::ifstream stream(test::in_checkout("tests/fixtures/nodes/two-sockets.xml"));
   std::string text((std::istreambuf_iterator<char>(stream)), {});
   const std::size_t begin = text.find("<object type=\"OSDev\""), end = text.find("</object>", begin) + 9;
   const std::string device = text.substr(begin, end - begin);

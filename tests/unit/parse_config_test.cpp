@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "container_ib/config.hpp"
+#include "support/paths.hpp"
 
 namespace cib {
 namespace {
@@ -189,7 +190,7 @@ TEST(ParseConfig, AnEmptyHcaListIsARule) {
 
 // The shipped file, as it is and with every "#key = value" line switched on.
 std::string shipped(bool switched_on) {
-  std::ifstream file(CIB_SOURCE_DIR "/etc/container-ib.conf");
+  std::ifstream file(test::in_checkout("etc/container-ib.conf"));
   EXPECT_TRUE(file.good());
   std::ostringstream text;
   for (std::string line; std::getline(file, line);) {

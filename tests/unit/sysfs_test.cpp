@@ -1,10 +1,10 @@
-#include "sysfs.hpp"
+#include "adapters/sysfs/sysfs.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "attributes.hpp"
+#include "adapters/sysfs/attributes.hpp"
 #include "support/node_builder.hpp"
 #include "support/temp_tree.hpp"
 
