@@ -4,8 +4,8 @@
 
 #include "command.hpp"
 #include "container_ib/config.hpp"
+#include "json_text.hpp"
 #include "node_options.hpp"
-#include "ports_view.hpp"
 #include "read_file.hpp"
 
 namespace cib::cli {

@@ -15,6 +15,7 @@
 #include "app/step_network.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
+#include "json_text.hpp"
 #include "ports_view.hpp"
 #include "state_options.hpp"
 

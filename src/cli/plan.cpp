@@ -5,12 +5,12 @@
 #include <memory>
 
 #include "command.hpp"
+#include "json_text.hpp"
 #include "plan_data.hpp"
 #include "plan_json.hpp"
 #include "plan_model.hpp"
 #include "plan_svg.hpp"
 #include "plan_text.hpp"
-#include "ports_view.hpp"
 #include "tasks.hpp"
 #include "terminal.hpp"
 

@@ -6,8 +6,6 @@
 
 namespace cib::cli {
 
-namespace {
-
 std::string link_layer_name(LinkLayer layer) {
   switch (layer) {
     case LinkLayer::infiniband:
@@ -18,30 +16,6 @@ std::string link_layer_name(LinkLayer layer) {
       break;
   }
   return "unknown";
-}
-
-nlohmann::ordered_json pci_json(const std::optional<PciAddress>& pci) {
-  return pci ? nlohmann::ordered_json(pci->text()) : nlohmann::ordered_json(nullptr);
-}
-
-}  // namespace
-
-nlohmann::ordered_json ports_json(const Inventory& node, const Assignment& assignment) {
-  auto list = nlohmann::ordered_json::array();
-  for (const auto& verdict : assignment.verdicts) {
-    const Port& port = node.ports[verdict.port];
-    list.push_back({{"name", port.device},
-                    {"port", port.number},
-                    {"pci", pci_json(port.pci)},
-                    {"numa", port.numa},
-                    {"state", port_state_name(port.state)},
-                    {"link_layer", link_layer_name(port.link_layer)},
-                    {"rate_gbps", port.rate_gbps},
-                    {"physical_port", verdict.physical_port},
-                    {"eligible", verdict.eligible},
-                    {"why_not", verdict.why_not}});
-  }
-  return list;
 }
 
 std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment) {
@@ -68,10 +42,6 @@ std::string numa_text(const Port& port) {
   std::vector<std::string> nodes;
   for (const unsigned node : port.numa) nodes.push_back(std::to_string(node));
   return join(nodes, ",");
-}
-
-std::string dump(const nlohmann::ordered_json& json) {
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace cib::cli

@@ -1,14 +1,14 @@
-// The ports of a node with what was decided about them, for people and for programs.
+// The ports of a node with what was decided about them, for people.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "container_ib/placement.hpp"
 #include "table.hpp"
 
 namespace cib::cli {
 
-nlohmann::ordered_json ports_json(const Inventory& node, const Assignment& assignment);
 std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment);
 
 // Names of eligible ports, "mlx5_0:1".
@@ -17,7 +17,6 @@ std::vector<std::string> eligible_ports(const Inventory& node, const Assignment&
 // "0,1"
 std::string numa_text(const Port& port);
 
-// JSON text that is valid whatever the names in it are.
-std::string dump(const nlohmann::ordered_json& json);
+std::string link_layer_name(LinkLayer layer);
 
 }  // namespace cib::cli

@@ -7,7 +7,7 @@
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "command.hpp"
-#include "ports_view.hpp"
+#include "json_text.hpp"
 #include "state_options.hpp"
 
 namespace cib::cli {

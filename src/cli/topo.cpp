@@ -7,6 +7,8 @@
 #include "adapters/verbs/verbs_devices.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
+#include "json_text.hpp"
+#include "ports_json.hpp"
 #include "ports_view.hpp"
 #include "table.hpp"
 
