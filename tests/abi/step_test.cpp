@@ -38,7 +38,8 @@ class StepProcesses : public testing::Test {
     folder_ = ::mkdtemp(name);
     plan_.plugin = test::plugin_file();
     write_config("");
-    plan_.args = {"agent=" + test::agent_file(), "state=" + folder_ + "/state", "config=" + folder_ + "/site.conf"};
+    plan_.args = {"agent=" + test::agent_file(), "state=" + folder_ + "/state",
+                  "config=" + folder_ + "/site.conf"};
     plan_.option = "verbs,require=no";
   }
 

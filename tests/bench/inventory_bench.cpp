@@ -5,9 +5,9 @@
 #include <chrono>
 #include <vector>
 
-#include "container_ib/inventory.hpp"
 #include "adapters/hwloc/topology.hpp"
 #include "adapters/inventory/cache.hpp"
+#include "container_ib/inventory.hpp"
 #include "support/temp_tree.hpp"
 
 namespace cib {

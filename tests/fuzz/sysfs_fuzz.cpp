@@ -1,7 +1,7 @@
 // A sysfs whose files, links and names say anything.
+#include "adapters/sysfs/sysfs.hpp"
 #include "fuzz/fuzz_input.hpp"
 #include "support/temp_tree.hpp"
-#include "adapters/sysfs/sysfs.hpp"
 
 namespace {
 

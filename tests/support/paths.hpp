@@ -1,5 +1,5 @@
-// Where this checkout and what was built of it are. Only paths.cpp is compiled with these paths: what has none in its compile line
-// comes out of ccache in a checkout elsewhere.
+// Where this checkout and what was built of it are. Only paths.cpp is compiled with these paths: what has
+// none in its compile line comes out of ccache in a checkout elsewhere.
 #pragma once
 
 #include <string>

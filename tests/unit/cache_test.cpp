@@ -9,8 +9,8 @@
 
 #include <fstream>
 
-#include "container_ib/inventory.hpp"
 #include "adapters/inventory/isolated.hpp"
+#include "container_ib/inventory.hpp"
 #include "support/node_builder.hpp"
 #include "support/temp_tree.hpp"
 

@@ -12,9 +12,9 @@
 #include <fstream>
 #include <set>
 
-#include "container_ib/placement.hpp"
 #include "adapters/hwloc/pci_driver.hpp"
 #include "adapters/hwloc/topology.hpp"
+#include "container_ib/placement.hpp"
 #include "support/machines.hpp"
 #include "support/paths.hpp"
 #include "support/temp_tree.hpp"

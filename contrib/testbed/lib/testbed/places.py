@@ -22,6 +22,12 @@ def cache():
     return Path(given) if given else Path.home() / ".cache" / "container-ib-testbed"
 
 
+def ccache():
+    """Where ccache keeps what it has, for whoever runs us and so for a suite's tree too."""
+    given = os.environ.get("CCACHE_DIR")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ccache"
+
+
 def state():
     """The folder of the running instances, one folder each."""
     given = os.environ.get("TESTBED_STATE")

@@ -3,17 +3,15 @@
 from . import chroot
 from .cache import Key, lock
 from .files import remove
-from .places import PROJECT, cache
+from .places import PROJECT, cache, ccache
 from .report import Failure, phase, say
 
 _PLUGIN = "container_ib.so"
 
-# As users build it, but for what takes the compiler most of its time: debug information, and the headers of each file.
-_CONFIGURE = [
-    *("cmake", "-G", "Ninja", "-S", "/src", "-B", "/build"),
-    *("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG", "-DCMAKE_UNITY_BUILD=ON"),
-    *("-DCMAKE_INSTALL_PREFIX=/usr", "-DCIB_BUILD_TESTS=OFF"),
-]
+# As users build it. The build folder is where theirs would be in the checkout, and so what they or the tests have compiled with the
+# same compiler comes out of ccache.
+_CONFIGURE = ["cmake", "--preset", "release", "-S", "/src", "-B", "/src/build/testbed"]
+_CCACHE = "/var/cache/ccache"
 
 
 def build(image):
@@ -54,18 +52,18 @@ def _folder(image):
 def _build(image, here):
     fresh = here / "stage.new"
     remove(fresh)
-    for name in ("build", fresh.name):
-        (here / name).mkdir(parents=True, exist_ok=True)
+    for folder in (here / "build", fresh, ccache(), PROJECT / "build" / "testbed"):  # the last one is bound over
+        folder.mkdir(parents=True, exist_ok=True)
 
     def step(name, *command):
         with phase(f"{name} for {image.suite}"):
             log = here / f"{name}.log"
             log.unlink(missing_ok=True)
-            binds = [(here / "build", "/build"), (fresh, "/stage")]
-            chroot.run(image.root, command, read=[(PROJECT, "/src")], write=binds, log=log)
+            binds = [(here / "build", "/src/build/testbed"), (fresh, "/stage"), (ccache(), _CCACHE)]
+            chroot.run(image.root, ["env", f"CCACHE_DIR={_CCACHE}", *command], read=[(PROJECT, "/src")], write=binds, log=log)
 
     step("configure", *_CONFIGURE)
-    step("compile", "cmake", "--build", "/build")
-    step("install", "env", "DESTDIR=/stage", "cmake", "--install", "/build")
+    step("compile", "cmake", "--build", "/src/build/testbed")
+    step("install", "env", "DESTDIR=/stage", "cmake", "--install", "/src/build/testbed")
     remove(here / "stage")
     fresh.rename(here / "stage")
