@@ -12,7 +12,7 @@ set(CIB_TESTBED_TESTS ${CMAKE_CURRENT_LIST_DIR})
 # cib_suite(SUITE [OPTION...]): the fixture that its instances need: trees, programs and this checkout, built there.
 function(cib_suite suite)
   add_test(NAME testbed.${suite} COMMAND ${CIB_TESTBED_TESTS}/testbed_build.sh ${suite} ${ARGN})
-  set_tests_properties(testbed.${suite} PROPERTIES FIXTURES_SETUP testbed-${suite} TIMEOUT 2400)
+  set_tests_properties(testbed.${suite} PROPERTIES LABELS testbed FIXTURES_SETUP testbed-${suite} TIMEOUT 2400)
 endfunction()
 
 # cib_words(variable file key default): what the file says in a line KEY = "WORD WORD...".

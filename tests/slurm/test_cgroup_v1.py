@@ -5,6 +5,8 @@ from cluster import must, run, sh, skip, srun, tool
 from steps import agents_death_leaves_the_step, orphans_end
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other
 
+INSTANCE = "native-changed"
+
 
 def test_the_main_job_holds_and_down_removes_the_cgroups():
     around, own = cluster.INSTANCE, f"{cluster.INSTANCE}-v1"

@@ -8,6 +8,8 @@ from steps import orphans_end
 from test_deaths import install_killers
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other, mpi_starts
 
+INSTANCE = "native-changed"
+
 
 def main_job_holds():
     each_task_has_the_hca_of_its_numa_node_and_no_other()

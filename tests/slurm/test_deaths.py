@@ -13,6 +13,8 @@ from steps import (
     slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one,
 )
 
+INSTANCE = "native-changed"
+
 ALONE = ("-n2", "--container-ib=verbs", "sleep", "300")
 KILLER = (pathlib.Path(__file__).parent / "killer.c").read_text(encoding="utf-8")
 PLUGINS = "/etc/slurm/plugstack.conf.d"
