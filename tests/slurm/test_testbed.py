@@ -31,11 +31,21 @@ def another(suffix, *options):
 
 
 def namespaces(guest):
-    """Those of the instance's processes, by file and number; and its first process and that of a node."""
-    first = guest.first_process()
-    processes = [first, *descendants(first)]
+    """Those of the instance's processes, by kind and number. They are held open until this test's process ends: the number of one that
+    is gone is soon another's."""
     own = {os.readlink(f"/proc/self/ns/{kind}") for kind in KINDS}
-    return {link for pid in processes for link in links_of(pid)} - own
+    first = guest.first_process()
+    found = set()
+    for pid in (first, *descendants(first)):
+        for kind in KINDS:
+            with contextlib.suppress(OSError):
+                held = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY)
+                link = os.readlink(f"/proc/self/fd/{held}")
+                if link in found | own:
+                    os.close(held)
+                else:
+                    found.add(link)
+    return found
 
 
 KINDS = ("mnt", "net", "pid", "ipc", "uts")
