@@ -138,7 +138,7 @@ try sh -c 'for file in /run/container-ib/*/netns*; do nsenter --net=$file true &
 for where in 127.0.0.1/6818 10.9.0.1/6818 10.20.0.1/6818 127.0.0.1/4242; do try bash -c "echo > /dev/tcp/$where"; done
 # the agent and its state
 try sh -c 'cat /run/container-ib/inventory /run/container-ib/*/* /run/container-ib/claims/* | grep -q .'
-try kill -9 $(pgrep -f '^/.*container-ib-agent')
+try kill -9 $(pgrep -x container-ib-ag)
 ls /sys/class/infiniband | sed 's/^/device /'
 ip -o link | cut -d: -f2 | sed 's/^/link/'
 ls /dev/infiniband | sed 's/^/node /'
@@ -146,11 +146,10 @@ ls /dev/infiniband | sed 's/^/node /'
 
 
 def test_root_of_a_user_namespace_reaches_nothing_of_the_node_or_of_others():
-    others = BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true")
     with site(), everything_comes_back():
         must(sh("n0", "iperf3 -s -B 127.0.0.1 -p 4242 -D"))
         try:
-            with others as step:
+            with BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true") as step:
                 pids = step.tasks()
                 for option in ("vf,rails=1", "vf,rails=1,scope=node"):
                     command = ("unshare", "-Ur", "bash", "-c", ATTACKS.replace("PID", pids[0]))
@@ -174,7 +173,7 @@ def test_slurmstepd_killed_ends_its_orphans_and_their_vfs_come_back():
 def test_the_agent_killed_leaves_the_tasks_their_vfs_until_they_end():
     with site(), everything_comes_back():
         with BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true") as step:
-            must(run("n0", "pkill", "-9", "-f", "^/.*container-ib-agent step"))
+            must(run("n0", "kill", "-9", step.pid("container-ib-ag")))
             assert len(step.tasks()) == 2
             assert "agent died" in must(run("n0", "container-ib", "list")).out
 

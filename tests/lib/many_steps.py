@@ -1,7 +1,7 @@
 """Steps in a row, and everything counted that one of them could leave."""
 
 from cluster import LEFTOVERS, must, run, sh, wait_until
-from picture import PICTURE
+from picture import PICTURE, is_again
 
 _HELD_BY_SLURMD = "ls /proc/$(pgrep -ox slurmd)/fd | wc -l; ls /sys/class/infiniband_verbs | wc -l"
 
@@ -21,4 +21,4 @@ def in_a_row(count, option):
     _run(1, option)  # what is made once for all steps
     before = _node()
     _run(count, option)
-    wait_until(lambda: _node() == before, 20, f"after {count} steps the node as it was:\n{before}\nnow:\n{_node()}")
+    is_again(before, _node, f"after {count} steps the node as it was")

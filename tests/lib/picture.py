@@ -1,6 +1,7 @@
 """What a node looks like from outside: everything that attaching changes, and what slurmd holds."""
 
 import contextlib
+import difflib
 
 from cluster import must, sh, wait_until
 
@@ -22,4 +23,20 @@ def picture(node="n0"):
 def everything_comes_back(node="n0"):
     before = picture(node)
     yield
-    wait_until(lambda: picture(node) == before, 20, f"the node as it was:\n{before}\nnow:\n{picture(node)}")
+    is_again(before, lambda: picture(node), "the node as it was")
+
+
+def is_again(before, look, what):
+    """Waits until `look` returns the text `before` again; what else it is at the end is told by line."""
+    now = ""
+
+    def same():
+        nonlocal now
+        now = look()
+        return now == before
+
+    try:
+        wait_until(same, 20, what)
+    except AssertionError as late:
+        changes = difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm="", n=0)
+        raise AssertionError("\n".join((str(late), *changes))) from None
