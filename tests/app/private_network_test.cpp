@@ -184,6 +184,57 @@ TEST_F(PrivateNetwork, AddressesComeFromTheNodesPartOfThePool) {
   expect_as_before();
 }
 
+TEST_F(PrivateNetwork, AnAddressThatAnotherStepHasIsPassedOver) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 6};
+  node.claimed["address-0"] = "16.0@1#0";
+  node.unclaimable["address-2"] = Errc::unavailable;  // it was faster
+  start("ipoib");
+  release_tasks(*step);
+  std::vector<std::string> addresses;
+  for (unsigned id = 0; id < four_tasks; ++id)
+    addresses.push_back(node.task(id).environment["CONTAINER_IB_ADDRESS"]);
+  EXPECT_THAT(addresses, ElementsAre("10.40.0.2/16", "10.40.0.4/16", "10.40.0.5/16", "10.40.0.6/16"));
+  end();
+  EXPECT_THAT(node.claimed, ElementsAre(testing::Pair("address-0", "16.0@1#0"))) << "the other step's";
+}
+
+TEST_F(PrivateNetwork, WithoutAnAddressForEachTaskThereIsNoStep) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 3};
+  start("ipoib");
+  release_tasks(*step);
+  EXPECT_EQ(*node.task(0).answer,
+            "refused: attach task 3: n0: all 3 addresses of this node are in use; addresses.per_node in the "
+            "site's file could be larger");
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, AnAddressThatCannotBeClaimedIsAnError) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
+  node.unclaimable["address-0"] = Errc::kernel;
+  start("ipoib");
+  release_tasks(*step);
+  EXPECT_EQ(*node.task(0).answer, "refused: attach task 0: address-0 cannot be claimed");
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, AVfThatAnotherStepWasFasterToClaimIsPassedOver) {
+  node.unclaimable[node.vfs[0].identity.pci.text()] = Errc::unavailable;
+  start("vf,scope=node");
+  release_tasks(*step);
+  EXPECT_EQ(node.task(0).answer, "granted");
+  EXPECT_THAT(node.claimed, testing::Contains(testing::Key(node.vfs[1].identity.pci.text())));
+}
+
+TEST_F(PrivateNetwork, AVfThatCannotBeClaimedIsAnError) {
+  node.unclaimable[node.vfs[0].identity.pci.text()] = Errc::kernel;
+  start("vf,scope=node");
+  release_tasks(*step);
+  EXPECT_THAT(*node.task(0).answer,
+              AllOf(StartsWith("refused: attach task 0: "), HasSubstr("cannot be claimed")));
+}
+
 TEST_F(PrivateNetwork, TasksKnowTheAddressesOfTheStepsNodes) {
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
   start("ipoib,rails=2");

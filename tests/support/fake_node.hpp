@@ -72,6 +72,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::vector<FakeVf> vfs;
   std::set<NetnsFile> network_namespaces;
   std::map<std::string, std::string> claimed;         // by name, the owner
+  std::map<std::string, Errc> unclaimable;            // by name, what a claim of it answers
   std::map<std::string, NetnsFile> ipoib_children;    // by owner's tag, where
   std::map<NetnsFile, std::set<std::string>> raised;  // interfaces that are up
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;

@@ -68,6 +68,36 @@ TEST(Action, KeepsTheIpoibChild) {
   EXPECT_TRUE(kept->connected);
 }
 
+TEST(Action, OfTheDefaultPartitionNamesNone) {
+  IpoibPlan plan;
+  plan.port = 1;
+  const auto kept = ipoib_plan(through_a_journal(make_ipoib_child(plan)));
+  ASSERT_TRUE(kept.ok());
+  EXPECT_EQ(kept->pkey, std::nullopt);
+  EXPECT_FALSE(kept->connected);
+}
+
+// A journal outlives an update of the package, and `container-ib list` shows it.
+TEST(Action, IsWrittenAsItAlwaysWas) {
+  IpoibPlan plan;
+  plan.port = 1;
+  plan.pkey = 0x8005;
+  EXPECT_EQ(make_ipoib_child(plan).field("pkey"), "0x8005");
+  EXPECT_EQ(make_vf_link(a_vf(), "/run/netns-3", "ib0", true).field("remade"), "yes");
+  EXPECT_EQ(make_vf_link(a_vf(), "/run/netns-3", "ib0", false).field("remade"), "no");
+}
+
+TEST(Action, RaisesAnInterfaceWithWhatWasAskedForAndNoMore) {
+  const Action asked = through_a_journal(make_link_up("/run/netns-3", "ib0", 4092, "10.40.0.1/16"));
+  EXPECT_EQ(asked.field("netns"), "/run/netns-3");
+  EXPECT_EQ(asked.field("name"), "ib0");
+  EXPECT_EQ(asked.field("mtu"), "4092");
+  EXPECT_EQ(asked.field("address"), "10.40.0.1/16");
+  const Action bare = through_a_journal(make_link_up("/run/netns-3", "ib0", 0, ""));
+  EXPECT_FALSE(bare.fields.contains("mtu")) << "the parent's";
+  EXPECT_FALSE(bare.fields.contains("address"));
+}
+
 TEST(Action, ThatLacksItsFieldsIsRefused) {
   EXPECT_FALSE(vf_identity({"vf_link", {{"pci", "nonsense"}}}).ok());
   EXPECT_EQ(vf_identity({"vf_link", {{"pci", "0000:21:00.1"}, {"physfn", "0000:21:00.0"}}}).error().code,
@@ -77,6 +107,7 @@ TEST(Action, ThatLacksItsFieldsIsRefused) {
 
 TEST(TemporaryLinkName, FitsTheKernelsLimitAndTellsOwnersApart) {
   EXPECT_EQ(temporary_link_name("a").size(), 15U);
+  EXPECT_TRUE(temporary_link_name("a").starts_with("cib"));
   EXPECT_EQ(temporary_link_name("a"), temporary_link_name("a"));
   EXPECT_NE(temporary_link_name("a"), temporary_link_name("b"));
 }

@@ -22,6 +22,16 @@ TEST(Journal, WhatWasWrittenIsRead) {
   EXPECT_EQ(records->at(1).fields, sample().fields);
 }
 
+// A journal outlives an update of the package, and people read it.
+TEST(Journal, IsWrittenAsItAlwaysWas) {
+  const Record record{.seq = 12,
+                      .mark = Mark::undone,
+                      .verb = "claim",
+                      .fields = {{"all", "azAZ09_-.,:/*@+"}, {"odd", "` [{/:%\x7f"}}};
+  EXPECT_EQ(encode_record(record),
+            "CIB1 3d6704e8 12 undone claim all=azAZ09_-.,:/*@+ odd=%60%20%5b%7b/:%25%7f\n");
+}
+
 TEST(Journal, ATornLastLineIsTheEndWhereverItWasCut) {
   const std::string line = encode_record(sample());
   for (std::size_t cut = 0; cut < line.size(); ++cut) {

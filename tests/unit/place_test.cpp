@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "core/task_spread.hpp"
 #include "support/node_builder.hpp"
 
 namespace cib {
@@ -74,6 +75,18 @@ TEST(Place, BalancesWhereNearestWouldPile) {
   EXPECT_EQ(on_far(), 3U);
   options.place = Place::spread;
   EXPECT_EQ(on_far(), 4U);
+}
+
+TEST(Place, MoreRailsOfMorePortsAreSharedAlike) {
+  Inventory node = numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
+                port("mlx5_2", "0000:86:00.0", {1}), port("mlx5_3", "0000:87:00.0", {1})};
+  auto options = one_rail();
+  options.rails = 2;
+  std::size_t far = 0;
+  for (const auto& placed_task : place(node, tasks_on({0, 0, 1, 1, 2, 2, 3, 3}), options).tasks)
+    for (const std::size_t index : placed_task.ports) far += index >= 2 ? 1U : 0U;
+  EXPECT_EQ(far, 6U) << "3 of 8 as with one rail and half the ports";
 }
 
 TEST(Place, NearestStillSharesEquallyNearPorts) {
@@ -217,6 +230,46 @@ TEST(Place, AStepSpreadOverTheNodeUsesAllOfIt) {
   EXPECT_EQ(devices_used(tasks_on({0, 1, 2, 3})), 2U) << "packed on one NUMA node: near ports only";
 }
 
+TEST(Place, AStepIsSpreadByNodesOrByCpus) {
+  // NUMA nodes of 12 and of 4 CPUs.
+  Inventory node = numa_node(2);
+  node.numa_nodes[0].cpus = cpus(0, 11);
+  node.numa_nodes[1].cpus = cpus(12, 15);
+  const auto on = [](unsigned of_the_first, unsigned of_the_second) {
+    std::vector<LocalTask> tasks;
+    for (unsigned i = 0; i < of_the_first; ++i) tasks.push_back(task(i, cpus(i % 12, i % 12)));
+    for (unsigned i = 0; i < of_the_second; ++i) tasks.push_back(task(100 + i, cpus(12, 12)));
+    return tasks;
+  };
+  EXPECT_TRUE(is_spread(node, on(12, 4))) << "a task on each CPU";
+  EXPECT_FALSE(is_spread(node, on(13, 3)));
+  EXPECT_TRUE(is_spread(node, on(8, 8))) << "as many on each NUMA node";
+  EXPECT_FALSE(is_spread(node, on(7, 9)));
+  EXPECT_TRUE(is_spread(node, on(2, 1))) << "a task is not divided";
+  EXPECT_FALSE(is_spread(node, on(4, 0)));
+  auto tasks = on(4, 0);
+  for (auto& wide : tasks) wide.mask = cpus(0, 15);
+  EXPECT_TRUE(is_spread(node, tasks)) << "a mask of all CPUs counts for each NUMA node by its part";
+  tasks = on(4, 4);
+  for (unsigned id = 0; id < 4; ++id) tasks[id].mask = {};
+  EXPECT_FALSE(is_spread(node, tasks)) << "four on the second, and the others nowhere";
+  EXPECT_FALSE(is_spread({}, on(1, 0))) << "nothing is known of the node";
+  node.numa_nodes.push_back({252, 1, {}});
+  EXPECT_TRUE(is_spread(node, on(8, 8))) << "memory alone has no share";
+}
+
+TEST(Place, AStepStartsSomewhereInItsNumaNode) {
+  const Inventory node = numa_node(2);
+  EXPECT_EQ(start_within_node(node, tasks_on({0})), 0);
+  EXPECT_EQ(start_within_node(node, tasks_on({3, 2})), 0.5) << "its first CPU";
+  EXPECT_EQ(start_within_node(node, tasks_on({5, 7})), 0.25) << "of the node that it begins in";
+  EXPECT_EQ(start_within_node(node, {}), 0);
+  EXPECT_EQ(start_within_node(node, tasks_on({99})), 0) << "a CPU of no NUMA node";
+  Inventory no_cores = node;
+  no_cores.cores.clear();
+  EXPECT_EQ(start_within_node(no_cores, tasks_on({3})), 0);
+}
+
 TEST(Place, UnknownLocalityIsNeutral) {
   Inventory node = two_sockets();
   node.ports.push_back(port("mlx5_2", "0000:01:00.0", {}));
@@ -227,6 +280,18 @@ TEST(Place, UnknownLocalityIsNeutral) {
   node.ports = {port("mlx5_0", "0000:18:00.0", {}), port("mlx5_1", "0000:86:00.0", {77})};
   EXPECT_EQ(placed(node, tasks_on({0, 1, 4, 5})), "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1")
       << "nothing known: balance alone";
+}
+
+TEST(Place, UnknownLocalityIsTheMedianOfTheOthers) {
+  Inventory node = numa_node(2, 2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:86:00.0", {2}),
+                port("mlx5_2", "0000:01:00.0", {})};
+  auto tasks = tasks_on({0});
+  tasks[0].allowed_nics = {"mlx5_2"};
+  const auto distance = [&] { return place(node, tasks, one_rail()).tasks[0].distance; };
+  EXPECT_EQ(distance(), 1550U) << "between 1000 and 2100";
+  node.ports.push_back(port("mlx5_3", "0000:19:00.0", {1}));
+  EXPECT_EQ(distance(), 1200U) << "of 1000, 1200 and 2100";
 }
 
 TEST(Place, MemoryOnlyNumaNodesCountForDevicesOnly) {

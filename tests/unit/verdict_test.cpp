@@ -38,6 +38,16 @@ TEST(Judge, TellsWhatCarriedTheData) {
       {"verbs and the input by NFS", traffic(50 * GB, 2 * GB, 8), Verdict::native},
       {"as much by TCP as by verbs", traffic(3 * GB, 2 * GB, 8), Verdict::unknown},
       {"TCP with some verbs", traffic(1 * MB, 2 * GB, 8), Verdict::not_native},
+      {"start-up of two nodes at its largest", traffic(0, 512 * kB, 2), Verdict::unknown},
+      {"and a byte more", traffic(0, 512 * kB + 1, 2), Verdict::not_native},
+      {"less than the subnet manager moves", traffic(63'999, 800 * MB, 2), Verdict::not_native},
+      {"as much, and TCP within start-up", traffic(64'000, 110 * kB, 2), Verdict::native},
+      {"four times as much by verbs", traffic(40 * MB, 10 * MB, 2), Verdict::native},
+      {"not quite", traffic(40 * MB - 1, 10 * MB, 2), Verdict::unknown},
+      {"four times as much by TCP", traffic(10 * MB, 40 * MB, 2), Verdict::not_native},
+      {"not quite that either", traffic(10 * MB, 40 * MB - 1, 2), Verdict::unknown},
+      {"one node, less than the subnet manager moves", traffic(63'999, 0, 1), Verdict::shm_only},
+      {"one node, as much", traffic(64'000, 0, 1), Verdict::native},
       {"one node, shared memory", traffic(0, 40 * kB, 1), Verdict::shm_only},
       {"one node, files by TCP", traffic(0, 40 * GB, 1), Verdict::shm_only},
       {"one node through the HCA", traffic(2 * GB, 0, 1), Verdict::native},
@@ -57,6 +67,15 @@ TEST(Judge, IpOverTheSamePortIsNotVerbs) {
   const Traffic by_ipoib{.verbs_sent = 801 * MB, .ipoib_sent = 800 * MB, .nodes = 2};
   EXPECT_EQ(judge(by_ipoib).verdict, Verdict::not_native);
   EXPECT_EQ(judge(by_ipoib).reason, "1.0 MB by verbs, 800.0 MB by TCP over IPoIB");
+  const Traffic both_ways{.verbs_sent = 400 * MB,
+                          .verbs_received = 401 * MB,
+                          .tcp_received = 2 * MB,
+                          .ipoib_sent = 300 * MB,
+                          .ipoib_received = 500 * MB,
+                          .nodes = 2};
+  EXPECT_EQ(judge(both_ways).reason, "1.0 MB by verbs, 802.0 MB by TCP over IPoIB");
+  const Traffic elsewhere{.tcp_sent = 3 * MB, .ipoib_sent = 3 * MB, .nodes = 2};
+  EXPECT_EQ(judge(elsewhere).reason, "0 B by verbs, 6.0 MB by TCP") << "no more by IPoIB than by others";
   const Traffic by_verbs{.verbs_sent = 801 * MB, .ipoib_sent = 100 * kB, .nodes = 2};
   EXPECT_EQ(judge(by_verbs).verdict, Verdict::native);
 }
