@@ -110,6 +110,26 @@ TEST_F(PrivateNetwork, AnHcaThatIsOutOfTheQuestionHasNoFreeVfs) {
                                           HasSubstr("; mlx5_1:1: 2)")));
 }
 
+TEST_F(PrivateNetwork, AVfWithoutGuidsIsNotFreeWhereTheSiteMakesNone) {
+  node.site.vf.generate_guids = false;
+  node.vfs[0].settings.node_guid = 0x100;
+  node.vfs[0].settings.port_guid = 0x101;
+  node.vfs[1].settings.node_guid = 0x102;  // and no port's
+  start("vf");
+  release_tasks(*step);
+  EXPECT_EQ(*node.task(0).answer,
+            "refused: n0: 4 tasks need a VF each, and 1 is free (mlx5_0:1: 1; mlx5_1:1: no free VF); "
+            "wait=SECONDS waits for those that other steps have");
+}
+
+TEST_F(PrivateNetwork, AVfThatHasGuidsKeepsThem) {
+  for (FakeVf& vf : node.vfs) vf.settings.node_guid = vf.settings.port_guid = 0x100 + vf.identity.index;
+  start("vf");
+  release_tasks(*step);
+  ASSERT_EQ(node.task(0).answer, "granted");
+  for (const FakeVf& vf : node.vfs) EXPECT_EQ(vf.settings.port_guid, 0x100 + vf.identity.index);
+}
+
 TEST_F(PrivateNetwork, WaitsForAVfThatAnotherStepHas) {
   const std::string taken = node.vfs[0].identity.pci.text();
   node.claimed[taken] = "another step";
@@ -143,6 +163,7 @@ TEST_F(PrivateNetwork, IpoibGivesAChildOfTheChosenPort) {
     EXPECT_THAT(node.task(id).devices, ElementsAre(id < 2 ? "mlx5_0" : "mlx5_1")) << "the HCA's own uverbs";
   }
   EXPECT_THAT(node.ipoib_children, SizeIs(4));
+  EXPECT_TRUE(node.ipoib_children.contains("container-ib:17.0@2:netns-3:ib0")) << "the tag tells whose it is";
   end();
   expect_as_before();
 }

@@ -150,6 +150,22 @@ TEST(Step, ABrokenSiteFileIsNamedToWhoAskedForUs) {
   EXPECT_EQ(*node.task(2).answer, "refused: /etc/slurm/container-ib.conf:3: unknown key 'driver'");
 }
 
+// With auto a task waits to be told its network, be it the node's own.
+TEST(Step, ATaskThatCannotBeToldItsNetworkIsToldWhyUnlessSomethingWentWrongBefore) {
+  for (const bool before : {false, true}) {
+    FakeNode node(four_tasks);
+    if (before) node.site_error = error(Errc::bad_config, "the site's file");
+    Step step(facts("auto,require=yes"), node, node, node, node);
+    step.prepare();
+    node.inject(node.changes() + 1, Fault::fails);
+    fork_tasks(step);
+    release_tasks(step);
+    for (unsigned id = 0; id < four_tasks; ++id)
+      EXPECT_EQ(*node.task(id).answer,
+                before ? "refused: the site's file" : "refused: injected: give network: Input/output error");
+  }
+}
+
 TEST(Step, ATaskWithoutItsOwnNamespaceIsNeverMountedInto) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node, node);
@@ -230,7 +246,30 @@ TEST_F(ReportTest, SummaryIsOneLine) {
 TEST_F(ReportTest, FullSaysWhoGotWhatAndWhy) {
   const auto lines = run("verbs,report=full");
   ASSERT_THAT(lines, SizeIs(5));
-  EXPECT_THAT(lines[2], AllOf(HasSubstr("task 2 uses mlx5_1:1"), HasSubstr("NUMA 1")));
+  EXPECT_EQ(lines[2], "n0: task 2 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)");
+}
+
+TEST_F(ReportTest, FullSaysOfSeveralPortsWhereEachIs) {
+  node.node.ports[1].rate_gbps = 0;  // unknown
+  EXPECT_EQ(run("verbs,report=full,rails=2").front(),
+            "n0: task 0 uses mlx5_0:1,mlx5_1:1 (NUMA 0, same NUMA node, 200 Gb/s; NUMA 1)");
+}
+
+TEST_F(ReportTest, OnlyWhatMovedDuringTheStepCounts) {
+  node.now = {.verbs_sent = 1'000'000'000,
+              .verbs_received = 2'000'000'000,
+              .tcp_sent = 3'000'000'000,
+              .tcp_received = 4'000'000'000,
+              .ipoib_sent = 5'000'000'000,
+              .ipoib_received = 6'000'000'000};
+  after = {.verbs_sent = 1'060'000'000,
+           .verbs_received = 2'050'000'000,
+           .tcp_sent = 3'001'000'000,
+           .tcp_received = 4'002'000'000,
+           .ipoib_sent = 5'004'000'000,
+           .ipoib_received = 6'006'000'000};
+  EXPECT_THAT(run("verbs,report=summary"),
+              ElementsAre("n0: native: 100.0 MB by verbs, 13.0 MB by TCP over IPoIB"));
 }
 
 TEST_F(ReportTest, AnythingButNativeIsAlwaysTold) {
