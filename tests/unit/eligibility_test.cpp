@@ -95,7 +95,26 @@ INSTANTIATE_TEST_SUITE_P(
              "eligible"},
         Case{"unwanted fabric", [](P&, O& o) { o.fabric = "fec0:0000:0000:0001"; },
              "the step uses fec0:0000:0000:0001"},
-        Case{"prefix unknown", [](P& p, O&) { p.subnet_prefix.reset(); }, "eligible"}));
+        Case{"prefix unknown", [](P& p, O&) { p.subnet_prefix.reset(); }, "eligible"},
+        Case{"prefix unknown of a wanted fabric",
+             [](P& p, O& o) {
+               p.subnet_prefix.reset();
+               o.fabric = "fec0:0000:0000:0001";
+             },
+             "eligible"},
+        Case{"Ethernet and a wanted fabric",
+             [](P& p, O& o) {
+               p.link_layer = LinkLayer::ethernet;
+               p.subnet_prefix.reset();
+               o.roce = true;
+               o.fabric = "fe80:0000:0000:0000";
+             },
+             "Ethernet, the step uses fe80:0000:0000:0000"},
+        Case{"lowest lid", [](P& p, O&) { p.lid = 1; }, "eligible"},
+        Case{"name of 63 characters", [](P& p, O&) { p.device = std::string(63, 'x'); }, "eligible"},
+        Case{"name of 64", [](P& p, O&) { p.device = std::string(64, 'x'); }, "not the name"},
+        Case{"rate absurd", [](P& p, O&) { p.rate_gbps = 100'001; }, "eligible"},
+        Case{"slowest rate there is", [](P& p, O&) { p.rate_gbps = 1; }, "1 Gb/s is below"}));
 
 TEST(Eligibility, RoceIsAFabricOfItsOwn) {
   Inventory node = test::numa_node(2);

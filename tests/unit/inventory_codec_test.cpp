@@ -72,6 +72,39 @@ TEST(InventoryCodec, GivesBackWhatItWasGiven) {
   EXPECT_EQ(decoded->gpus[1].pci_path, std::vector<std::string>{});
 }
 
+// A cache outlives an update of the package.
+TEST(InventoryCodec, WritesWhatItAlwaysWrote) {
+  Inventory node;
+  node.numa_nodes.push_back({0, 1, test::cpus(0, 3)});
+  node.distances = {{10, 21}};
+  node.cores = {test::cpus(4, 5)};
+  node.gpus = {{PciAddress{0, 7, 0, 0}, {0, 1}, {"host 0:0", ""}, "azAZ09_.:-"}};
+  node.ports = {test::port("`{@[/;-", "0000:18:00.1", {0})};
+  node.ports[0].pkeys = {0xffff, 0x8001};
+  EXPECT_EQ(encode_inventory(node),
+            "container-ib inventory 1\n"
+            "numa 0 1 0xf\n"
+            "slit 10,21\n"
+            "core 0x30\n"
+            "gpu 0000:07:00.0 0,1 host%200:0,- azAZ09_.:-\n"
+            "port %60%7b%40%5b%2f%3b- 1 0000:18:00.1 - mlx5_core 0 - 0 4 5 1 200 16 0 0 0 0 "
+            "18338657682652659712 65535,32769 -\n");
+}
+
+TEST(InventoryCodec, ReadsWhatALaterVersionMayKnow) {
+  Inventory node = full();
+  node.ports[0].state = static_cast<PortState>(6);
+  node.ports[0].phys_state = static_cast<PhysState>(8);
+  node.ports[0].link_layer = static_cast<LinkLayer>(3);
+  const auto decoded = decode_inventory(encode_inventory(node));
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->ports[0].state, PortState::unknown);
+  EXPECT_EQ(decoded->ports[0].phys_state, PhysState::unknown);
+  EXPECT_EQ(decoded->ports[0].link_layer, LinkLayer::unknown);
+  node.ports[0].state = PortState::active_defer;
+  EXPECT_EQ(decode_inventory(encode_inventory(node))->ports[0].state, PortState::active_defer);
+}
+
 TEST(InventoryCodec, RefusesEveryTruncation) {
   const std::string text = encode_inventory(full());
   std::size_t accepted = 0;

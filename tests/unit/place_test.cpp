@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 #include <set>
 
@@ -56,6 +58,25 @@ TEST(Place, NamesTheLocality) {
   EXPECT_EQ(locality(cpus(0, 7)).distance, 1100U) << "half of it is local";
   EXPECT_EQ(locality(cpus(0, 7)).locality, "same package");
   EXPECT_EQ(locality({}).locality, "unknown locality");
+}
+
+TEST(Place, BelievesASlitThatCanBeTrue) {
+  Inventory node = numa_node(2, 2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {1})};
+  const auto distance_from = [&](unsigned pu) {
+    return place(node, tasks_on({pu}), one_rail()).tasks[0].distance;
+  };
+  for (const auto& [slit, distance] :
+       std::map<unsigned, unsigned>{{10, 1000}, {11, 1100}, {255, 25500}, {9, 2100}, {256, 2100}}) {
+    node.distances[2][1] = slit;  // from the other package
+    EXPECT_EQ(distance_from(8), distance) << slit;
+  }
+  node.distances = {};
+  EXPECT_EQ(distance_from(4), 1000U);
+  EXPECT_EQ(distance_from(0), 1200U) << "in one package, as firmware usually says";
+  EXPECT_EQ(distance_from(8), 2100U);
+  for (auto& numa : node.numa_nodes) numa.package = UINT_MAX;
+  EXPECT_EQ(distance_from(0), 2100U) << "who knows which package";
 }
 
 TEST(Place, BalancesWhereNearestWouldPile) {
