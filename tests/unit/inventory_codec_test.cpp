@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <climits>
+#include <set>
 
 #include "container_ib/inventory.hpp"
+#include "container_ib/text.hpp"
 #include "support/node_builder.hpp"
 
 namespace cib {
@@ -126,6 +128,23 @@ TEST(InventoryCodec, RefusesWhatItWouldNotWrite) {
     EXPECT_EQ(decoded.error().code, Errc::corrupt);
   }
   EXPECT_FALSE(decode_inventory("container-ib inventory 2\n").ok());
+}
+
+TEST(InventoryCodec, RefusesAPortOfWhichOneFieldIsNot) {
+  Inventory node;
+  node.ports = {full().ports[0]};
+  const std::string text = encode_inventory(node);
+  const auto line = split(text, '\n')[1];
+  const auto fields = split(line, ' ');
+  ASSERT_EQ(fields.size(), 21U);
+  const std::set<std::size_t> names = {1, 5, 7, 20};  // which can be any text
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    std::vector<std::string_view> changed(fields.begin(), fields.end());
+    changed[i] = "zz";
+    const auto decoded = decode_inventory("container-ib inventory 1\n" + join(changed, " ") + "\n");
+    EXPECT_EQ(decoded.ok(), names.contains(i)) << i;
+  }
+  EXPECT_FALSE(decode_inventory("container-ib inventory 1\n" + std::string(line) + " 1\n").ok());
 }
 
 }  // namespace
