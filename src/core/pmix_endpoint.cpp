@@ -27,11 +27,6 @@ std::optional<std::array<std::uint8_t, 16>> parse_v4(std::string_view host) {
   return address;
 }
 
-std::string_view without_brackets(std::string_view host) {
-  return host.size() > 2 && host.front() == '[' && host.back() == ']' ? host.substr(1, host.size() - 2)
-                                                                      : host;
-}
-
 }  // namespace
 
 const std::vector<std::string_view>& pmix_server_variables() {
@@ -70,8 +65,7 @@ Result<TcpEndpoint> parse_pmix_server(std::string_view value) {
     const auto address = parse_v4(host);
     if (!address) return refused(Errc::bad_request, "not an IPv4 address");
     endpoint.address = *address;
-  } else if (without_brackets(host) ==
-             "::1") {  // as inet_ntop() in PMIx' server writes the only one there is
+  } else if (host == "::1" || host == "[::1]") {  // inet_ntop() in PMIx' server knows no other name of it
     endpoint.address.back() = 1;
   }
   if (!endpoint.is_loopback()) return refused(Errc::denied, "not a loopback address");

@@ -39,7 +39,7 @@ std::string human_bytes(std::uint64_t bytes) {
   if (bytes < 1000) return std::to_string(bytes) + " B";
   auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
-  while (value >= 999.95 && unit + 1 < units.size()) {
+  while (value >= 999.95) {  // 64 bits end at 18 EB
     value /= 1000;
     ++unit;
   }

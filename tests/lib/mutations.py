@@ -68,16 +68,17 @@ def mutations_of(file, text):
 
 
 def choose(found, seed):
-    """All of them in an order that depends on the seed alone, any beginning of which is spread evenly over the files."""
-    generator = random.Random(seed)
+    """All of them in an order any beginning of which is spread evenly over the files. A change of one file leaves the choice
+    in the others."""
     of_file = {}
     for mutation in found:
         of_file.setdefault(mutation.file, []).append(mutation)
     keyed = []
-    for file in sorted(of_file):
-        generator.shuffle(of_file[file])
+    for file, its in of_file.items():
+        generator = random.Random(f"{seed} {file}")
+        generator.shuffle(its)
         start = generator.random()
-        keyed += [((rank + start) / len(of_file[file]), mutation.file, mutation) for rank, mutation in enumerate(of_file[file])]
+        keyed += [((rank + start) / len(its), file, mutation) for rank, mutation in enumerate(its)]
     return [mutation for *_, mutation in sorted(keyed, key=lambda entry: entry[:2])]
 
 

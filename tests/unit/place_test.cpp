@@ -234,6 +234,19 @@ TEST(Place, CapacityIsByRateAndBySlot) {
   EXPECT_EQ(share_of_first(), 6U) << "two connectors behind a slot of 200 Gb/s";
 }
 
+TEST(Place, ATaskAloneGoesSomewhatFartherForTwiceTheRate) {
+  Inventory node = two_sockets();
+  node.ports[0].rate_gbps = 100;
+  node.gpus = {{PciAddress{0, 1, 0, 0}, {}, {}, ""}};  // somewhere: with GPUs no connector's load is limited
+  auto tasks = tasks_on({0});
+  tasks[0].gpus = {node.gpus[0].pci};
+  for (const auto& [slit, port] :
+       std::map<unsigned, std::string>{{24, "mlx5_1:1"}, {26, "mlx5_0:1"}}) {  // b * (C / 100 - C / 200) = 15
+    node.distances = {{10, slit}, {slit, 10}};
+    EXPECT_EQ(placed(node, tasks), port) << slit;
+  }
+}
+
 TEST(Place, AStepSpreadOverTheNodeUsesAllOfIt) {
   // One task in each of the four NUMA nodes of package 0, whose ports are two of four.
   Inventory node = numa_node(2, 4);
