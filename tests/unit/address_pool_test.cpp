@@ -58,6 +58,27 @@ TEST(AddressPool, UsesAllOfASmallOne) {
   EXPECT_EQ(AddressPool::of_node(policy, "b")->address(0), "192.168.7.2/30");
 }
 
+TEST(AddressPool, FitsToTheLastAddress) {
+  const auto fits = [](const char* pool, const char* nodes, unsigned per_node) {
+    return AddressPool::of_node({.pool = pool, .nodes = {nodes}, .per_node = per_node}, "a").ok();
+  };
+  EXPECT_TRUE(fits("10.0.0.0/24", "a,b", 127));
+  EXPECT_FALSE(fits("10.0.0.0/24", "a,b", 128));
+  EXPECT_TRUE(fits("128.0.0.0/1", "a", 1));
+  EXPECT_FALSE(fits("0.0.0.0/0", "a", 1));
+  EXPECT_TRUE(fits("10.0.0.4/30", "a", 2));
+  EXPECT_FALSE(fits("10.0.0.4/31", "a", 1));
+  EXPECT_FALSE(fits("10.0.0.2/30", "a", 1)) << "an address in it, not the prefix";
+  EXPECT_EQ(AddressPool::of_node({.pool = "10.1.2.0/24", .nodes = {"a"}, .per_node = 3}, "a")->range(),
+            "10.1.2.1-10.1.2.3");
+}
+
+TEST(AddressPool, WithoutAPoolNothingIsChecked) {
+  EXPECT_TRUE(check_addresses({}).ok());
+  EXPECT_THAT(check_addresses({.pool = "10.0.0.0/8", .nodes = {}}).error().what,
+              HasSubstr("addresses.nodes: needed"));
+}
+
 TEST(AddressPool, TellsTheAddressesOfOtherNodes) {
   const AddressPolicy policy{.pool = "10.40.0.0/16", .nodes = {"login,n[08-11]"}, .per_node = 16};
   const auto peers = addresses_of_nodes(policy, "n[09-10],login", 4095);

@@ -156,6 +156,27 @@ TEST(SubnetPrefix, ReadsTheFormsThatPeopleWrite) {
     EXPECT_EQ(parse_subnet_prefix(text), std::nullopt) << text;
 }
 
+TEST(Printable, ShowsAsciiAndTheRestAsNumbers) {
+  EXPECT_EQ(printable(" ~"), " ~");
+  EXPECT_EQ(printable("\x1f\x7f\x80\xff"), "\\x1f\\x7f\\x80\\xff");
+  EXPECT_EQ(printable("abcde", 5), "abcde");
+  EXPECT_EQ(printable("abcdef", 5), "abcde...");
+  EXPECT_EQ(printable("abcd\n", 5), "abcd...") << "no half of a number";
+}
+
+TEST(ParseRequest, TakesTheEndsOfEachRange) {
+  for (const char* text :
+       {"verbs,rails=1", "verbs,rails=8", "verbs,mtu=68", "verbs,mtu=65520", "verbs,wait=0",
+        "verbs,wait=86400", "verbs,pkey=0x0001", "verbs,pkey=0xffff", "verbs,pkey=0x7fff"})
+    EXPECT_TRUE(parse_request(text).ok()) << text;
+  for (const char* text : {"verbs,mtu=67", "verbs,mtu=65521", "verbs,wait=86401", "verbs,pkey=0x"})
+    EXPECT_NE(refusal(text), "accepted") << text;
+  EXPECT_EQ(parsed("verbs,hca=" + std::string(128, 'x')).hca, std::string(128, 'x'));
+  EXPECT_NE(refusal("verbs,hca=" + std::string(129, 'x')), "accepted");
+  EXPECT_EQ(parsed("verbs,rails=auto").rails, 0U);
+  EXPECT_EQ(parsed("verbs,require=yes").require, true);
+}
+
 TEST(Glob, MatchesAsAShellDoes) {
   const std::pair<const char*, const char*> matching[] = {{"*", ""},
                                                           {"*", "mlx5_0"},
@@ -167,7 +188,14 @@ TEST(Glob, MatchesAsAShellDoes) {
                                                           {"a[", "a["},
                                                           {"[]]", "]"},
                                                           {"*a*a*a*b", "aaaaaaaab"},
-                                                          {"[a-]", "-"}};
+                                                          {"[a-]", "-"},
+                                                          {"[^0]", "1"},
+                                                          {"[a-c]", "a"},
+                                                          {"[a-c]", "c"},
+                                                          {"x[ab]*y", "xbzy"},
+                                                          {"a[b", "a[b"},
+                                                          {"a**", "a"},
+                                                          {"[!]a]", "b"}};
   for (const auto& [pattern, text] : matching) EXPECT_TRUE(glob_match(pattern, text)) << pattern;
   const std::pair<const char*, const char*> other[] = {{"", "a"},
                                                        {"mlx5_?", "mlx5_10"},
@@ -175,7 +203,14 @@ TEST(Glob, MatchesAsAShellDoes) {
                                                        {"mlx5_[!0]", "mlx5_0"},
                                                        {"mlx5_1", "mlx5_10"},
                                                        {"a*b", "ac"},
-                                                       {"?", ""}};
+                                                       {"?", ""},
+                                                       {"[^0]", "0"},
+                                                       {"[a-c]", "-"},
+                                                       {"[a-c]", "d"},
+                                                       {"[a-c]", "`"},
+                                                       {"[!]a]", "]"},
+                                                       {"a*", "ba"},
+                                                       {"*a", "ab"}};
   for (const auto& [pattern, text] : other) EXPECT_FALSE(glob_match(pattern, text)) << pattern;
   EXPECT_FALSE(glob_match(std::string(200, '*') + "b", std::string(100000, 'a'))) << "and ends soon";
 }

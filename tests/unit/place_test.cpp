@@ -161,6 +161,61 @@ TEST(Place, ThePlanHashSeesEveryInput) {
   EXPECT_NE(place(node, tasks, options).plan, plan);
 }
 
+// What nodes of one kind tell apart, although it changes no port of these tasks.
+TEST(Place, ThePlanHashSeesWhatDecidesNothingHere) {
+  const auto node = two_sockets();
+  const auto tasks = tasks_on({0, 4});
+  std::set<std::string> plans = {place(node, tasks, one_rail()).plan};
+  std::size_t kinds = 1;
+  const auto expect_another = [&](const char* what, const Inventory& n, const std::vector<LocalTask>& t,
+                                  const PlacementOptions& o) {
+    plans.insert(place(n, t, o).plan);
+    EXPECT_EQ(plans.size(), ++kinds) << what;
+  };
+  const auto of_node = [&](const char* what, auto change) {
+    auto other = node;
+    change(other);
+    expect_another(what, other, tasks, one_rail());
+  };
+  of_node("driver", [](Inventory& n) { n.ports[1].driver = "mlx4_core"; });
+  of_node("path", [](Inventory& n) { n.ports[1].pci_path = {"host 0"}; });
+  of_node("slot", [](Inventory& n) { n.ports[1].pci_gbps = 300; });
+  of_node("physical state", [](Inventory& n) { n.ports[1].phys_state = PhysState::unknown; });
+  of_node("rate", [](Inventory& n) { n.ports[1].rate_gbps = 201; });
+  of_node("image GUID", [](Inventory& n) { n.ports[1].sys_image_guid = 1; });
+  of_node("prefix", [](Inventory& n) { n.ports[1].subnet_prefix.reset(); });
+  of_node("a port that is down", [](Inventory& n) {
+    n.ports.push_back(port("mlx5_2", "0000:99:00.0", {1}));
+    n.ports.back().state = PortState::down;
+  });
+  of_node("SLIT", [](Inventory& n) { n.distances[0][1] = 22; });
+  of_node("a CPU", [](Inventory& n) { n.numa_nodes[1].cpus.add(100); });
+  of_node("a GPU", [](Inventory& n) { n.gpus = {{PciAddress{0, 1, 0, 0}, {0}, {}, ""}}; });
+  of_node("its NUMA node", [](Inventory& n) { n.gpus = {{PciAddress{0, 1, 0, 0}, {1}, {}, ""}}; });
+  const auto of_tasks = [&](const char* what, auto change) {
+    auto other = tasks;
+    change(other);
+    expect_another(what, node, other, one_rail());
+  };
+  of_tasks("id", [](auto& t) { t[1].id = 7; });
+  of_tasks("whose mask", [](auto& t) { t[1].bound = false; });
+  of_tasks("NICs", [](auto& t) { t[1].allowed_nics = {"mlx5_1"}; });
+  of_tasks("GPUs", [](auto& t) { t[1].gpus = {PciAddress{0, 9, 0, 0}}; });
+  const auto of_options = [&](const char* what, auto change) {
+    auto other = one_rail();
+    change(other);
+    expect_another(what, node, tasks, other);
+  };
+  of_options("rails", [](auto& o) { o.rails = 0; });
+  of_options("gpu", [](auto& o) { o.use_gpus = false; });
+  of_options("roce", [](auto& o) { o.roce = true; });
+  of_options("fabric", [](auto& o) { o.fabric = "fe80:0000:0000:0000"; });
+  of_options("hca", [](auto& o) { o.hca = "mlx5*"; });
+  of_options("the site's", [](auto& o) { o.site_hca = {"m*"}; });
+  of_options("drivers", [](auto& o) { o.drivers = {"mlx5_core"}; });
+  of_options("rate wanted", [](auto& o) { o.min_rate_fraction = 0.6; });
+}
+
 TEST(Place, FewTasksGetSeveralPortsOfDifferentConnectors) {
   Inventory node = numa_node(2);
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),

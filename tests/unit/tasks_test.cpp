@@ -52,6 +52,7 @@ TEST(PciAddress, ReadsTheFormsThatToolsPrint) {
   for (const char* text : {"0000:21:00.0", "21:00.0", "00000000:21:00.0"})
     EXPECT_EQ(PciAddress::parse(text).value().text(), "0000:21:00.0") << text;
   EXPECT_EQ(PciAddress::parse("10000:e1:1f.7").value().text(), "10000:e1:1f.7");
+  EXPECT_EQ(PciAddress::parse("ffffffff:ff:0.1").value().text(), "ffffffff:ff:00.1");
   for (const char* text : {"", "0000:21:00", "0000:21:20.0", "0000:21:00.8", "0000:100:00.0", "0000:21:00.0x",
                            "x:21:00.0", "0:0:0:0.0", "0000:21:-1.0", "000000000:21:00.0"})
     EXPECT_FALSE(PciAddress::parse(text).ok()) << text;
