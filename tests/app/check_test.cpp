@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
+
 #include "app/step_fixture.hpp"
 
 namespace cib::test {
@@ -121,8 +124,78 @@ TEST_F(Check, AStepWhoseTasksHaveEndedIsPassedOver) {
   EXPECT_EQ(checked.changing, 1U);
 }
 
+TEST_F(Check, WhatFailedBeforeTheStepWentOnHidesNothing) {
+  node.unclaimable["address-1"] = Errc::unavailable;
+  start("ipoib");
+  EXPECT_THAT(look().faults, IsEmpty());
+  for (auto& [netns, interfaces] : node.raised) interfaces.clear();
+  EXPECT_THAT(look().faults, SizeIs(4));
+}
+
+TEST_F(Check, ATaskMustSeeAllOfItsDevicesThatItStillHas) {
+  start("verbs,rails=2");
+  node.task(2).devices.erase("mlx5_1");
+  EXPECT_THAT(look().faults, ElementsAre(HasSubstr("task 2, pid 1002: it does not see mlx5_1:1")));
+  for (unsigned id = 0; id < 2; ++id) {
+    node.task(id).devices.clear();  // and so it was written down
+    auto& records = node.journals["17.0"];
+    records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
+                       .mark = Mark::undone,
+                       .verb = "mount_devices",
+                       .fields = {{"task", std::to_string(id)}}});
+  }
+  EXPECT_THAT(look().faults, SizeIs(1)) << "task 2 only";
+}
+
+// Asks the node, and lets something happen to it after the first answer.
+struct Meanwhile final : Kernel {
+  Meanwhile(FakeNode& asked, std::function<void()> what) : node(asked), happens(std::move(what)) {}
+  Status apply(const Action& action) override { return node.apply(action); }
+  Status revert(const Action& action) override { return node.revert(action); }
+  Status verify(const Action& action) override {
+    auto status = node.verify(action);
+    std::exchange(happens, [] {})();
+    return status;
+  }
+  FakeNode& node;
+  std::function<void()> happens;
+};
+
+TEST_F(Check, AStepThatEndsWhileItIsLookedAtHasNoFaults) {
+  const std::pair<const char*, std::function<void()>> ends[] = {
+      {"it writes",
+       [&] {
+         node.journals["17.0"].push_back({.seq = 99, .mark = Mark::undone, .verb = "claim", .fields = {}});
+       }},
+      {"it is gone", [&] { node.journals.clear(); }},
+      {"nobody can read it",
+       [&] { node.journals.clear(), node.unreadable["17.0"] = error(Errc::not_found, "gone"); }},
+      {"its tasks have ended", [&] {
+         for (unsigned id = 0; id < four_tasks; ++id) node.task(id).alive = false;
+       }}};
+  for (const auto& [what, happens] : ends) {
+    node = FakeNode(four_tasks);
+    start("ipoib");
+    node.claimed.clear();
+    Meanwhile kernel(node, happens);
+    const auto checked = check(node, kernel, "");
+    ASSERT_TRUE(checked.ok());
+    EXPECT_THAT(checked->faults, IsEmpty()) << what;
+    EXPECT_EQ(checked->changing, 1U) << what;
+  }
+}
+
+TEST_F(Check, AJournalThatCannotBeReadIsAFault) {
+  start("ipoib");
+  node.unreadable["18.0"] = error(Errc::corrupt, "journal line 3: checksum differs");
+  EXPECT_THAT(look().faults,
+              ElementsAre("step 18.0: journal line 3: checksum differs; look at its journal and "
+                          "remove the directory by hand"));
+}
+
 TEST_F(Check, OnlyWhatWasAskedFor) {
   start("ipoib");
+  node.journals["16.0"] = node.journals["17.0"];
   EXPECT_THAT(look("17").attachments, SizeIs(1));
   EXPECT_THAT(look("17.0").attachments, SizeIs(1));
   for (const char* other : {"1", "170", "17.1"}) {

@@ -88,5 +88,32 @@ TEST_F(Leftovers, WhatAStepGivesBackMeanwhileIsNone) {
   EXPECT_THAT(*lines, IsEmpty());
 }
 
+TEST_F(Leftovers, WhatAnotherStepTakesMeanwhileIsNoneAndHidesNothing) {
+  Marked later;
+  now.claims = {{"0000:21:00.1", "16.0@1"}, {"0000:21:00.2", "16.0@1"}};
+  now.links = {{"ib7", "container-ib:16.0@1:netns-0:ib0"}, {"ib8", "container-ib:16.0@1:netns-0:ib1"}};
+  later.claims = {{"0000:21:00.1", "18.0@3"}, {"0000:21:00.2", "16.0@1"}};
+  later.links = {{"ib7", "container-ib:18.0@3:netns-0:ib0"}, {"ib8", "container-ib:16.0@1:netns-0:ib1"}};
+  bool first = true;
+  const auto lines =
+      leftovers(node, [&] { return Result<Marked>(std::exchange(first, false) ? now : later); });
+  ASSERT_TRUE(lines.ok());
+  EXPECT_THAT(*lines, ElementsAre(HasSubstr("claim 0000:21:00.2 is"), HasSubstr("'ip link del ib8'")));
+}
+
+TEST_F(Leftovers, AJournalThatCannotBeReadMayHaveAnyClaimOfItsStep) {
+  node.unreadable["18.0"] = error(Errc::corrupt, "journal line 1: checksum differs");
+  now.claims = {{"address-0", "17.0@2#0"}, {"address-1", "18.0@5#1"}, {"address-2", "18.01@5#2"}};
+  EXPECT_THAT(left(),
+              ElementsAre("step 18.0 journal line 1: checksum differs; look at its journal and remove the "
+                          "directory by hand",
+                          HasSubstr("claim address-2 is that of '18.01@5#2'")));
+}
+
+TEST_F(Leftovers, AClaimIsItsOwnersOnly) {
+  now.claims = {{"address-0", "17.0@2#1"}, {"address-1", "17.0@2#0"}};
+  EXPECT_THAT(left(), ElementsAre(HasSubstr("claim address-0"), HasSubstr("claim address-1")));
+}
+
 }  // namespace
 }  // namespace cib::test

@@ -147,6 +147,14 @@ TEST_F(PrivateNetwork, WaitsForAVfThatAnotherStepHas) {
   expect_as_before();
 }
 
+TEST_F(PrivateNetwork, WaitsForNothingButAVf) {
+  node.carrier = false;
+  start("ipoib,wait=60");
+  release_tasks(*step);
+  EXPECT_FALSE(step->waits_for_vfs());
+  EXPECT_THAT(*node.task(0).answer, StartsWith("refused: "));
+}
+
 TEST_F(PrivateNetwork, GivesUpWaitingInTheEnd) {
   node.claimed[node.vfs[0].identity.pci.text()] = "another step";
   start("vf,wait=1");
@@ -190,6 +198,7 @@ TEST_F(PrivateNetwork, NoCarrierIsAnErrorWithTheLikelyReason) {
   start("ipoib");
   release_tasks(*step);
   EXPECT_THAT(*node.task(0).answer, AllOf(StartsWith("refused: "), HasSubstr("subnet manager")));
+  EXPECT_EQ(node.carrier_timeout_ms, static_cast<int>(node.site.carrier_timeout_s) * 1000);
   EXPECT_THAT(node.ipoib_children, IsEmpty());
 }
 
@@ -333,6 +342,58 @@ TEST_F(PrivateNetwork, MpirunsHelperStaysInTheNodesNetwork) {
   helper.task_ready(0, {});
   EXPECT_EQ(node.task(0).netns, "");
   EXPECT_EQ(node.task(0).answer, "granted");
+}
+
+TEST_F(PrivateNetwork, AJobsShellStaysInTheNodesNetwork) {
+  auto f = facts("ipoib,batch=yes");
+  f.local_tasks = 1;
+  f.shell = true;
+  node.exclusive = false;
+  Step shell(f, node, node, node, node);
+  shell.prepare();
+  EXPECT_FALSE(shell.needs_relay());
+  shell.task_has_namespace(0);
+  shell.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
+  shell.task_ready(0, {});
+  EXPECT_EQ(node.task(0).netns, "");
+  EXPECT_EQ(node.task(0).answer, "granted");
+}
+
+TEST_F(PrivateNetwork, OneTaskNeedsOneVf) {
+  for (const FakeVf& vf : node.vfs) node.claimed[vf.identity.pci.text()] = "another step";
+  auto f = facts("vf");
+  f.local_tasks = 1;
+  Step one(f, node, node, node, node);
+  one.prepare();
+  one.task_has_namespace(0);
+  one.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
+  one.task_ready(0, {});
+  EXPECT_THAT(*node.task(0).answer, HasSubstr("n0: 1 task needs a VF, and 0 are free ("));
+}
+
+TEST_F(PrivateNetwork, ARelayThatDoesNotStartFailsTheStep) {
+  step.emplace(facts("vf"), node, node, node, node);
+  step->prepare();
+  EXPECT_TRUE(step->needs_relay());
+  step->relay_started(error(Errc::kernel, "no relay"));
+  EXPECT_FALSE(step->needs_relay());
+  fork_tasks(*step);
+  release_tasks(*step);
+  EXPECT_EQ(*node.task(0).answer, "refused: no relay");
+}
+
+TEST_F(PrivateNetwork, WhatNoPmixServerWritesIsRefused) {
+  start("vf");
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    TaskFacts task;
+    if (id == 2) task.pmix_servers = {"s.1;tcp4://10.0.0.1:80"};
+    step->task_ready(id, task);
+  }
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: task 2's PMIx server: address of the PMIx server 's.1;tcp4://10.0.0.1:80': not a loopback "
+      "address");
+  EXPECT_THAT(node.relayed, IsEmpty());
 }
 
 TEST_F(PrivateNetwork, WhatTheVfOfALateTaskCarriedBeforeIsNotTheSteps) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "support/fake_node.hpp"
 
 namespace cib::test {
@@ -84,6 +86,81 @@ TEST(Reap, UndoesNothingThatAnotherReaperHasUndoneMeanwhile) {
   EXPECT_THAT(second->given_back, IsEmpty());
   EXPECT_THAT(second->findings, IsEmpty());
   EXPECT_THAT(node.claimed, IsEmpty());
+}
+
+TEST(Reap, KeepsAJournalThatCannotBeReadForAPersonToLookAt) {
+  FakeNode node(1);
+  node.unreadable["17.0"] = error(Errc::corrupt, "journal line 3: checksum differs");
+  node.unreadable["18.0"] = error(Errc::not_found, "no journal");
+  const auto reaped = reap(node, node, "");
+  EXPECT_THAT(reaped->findings,
+              ElementsAre("step 17.0: journal line 3: checksum differs; kept, look at it and "
+                          "remove the directory by hand"));
+  EXPECT_THAT(reaped->given_back, ElementsAre("18.0")) << "its agent died before it had one";
+  EXPECT_TRUE(node.unreadable.contains("17.0"));
+}
+
+TEST(Reap, KeepsWhatAProcessThatCannotBeKilledMayHold) {
+  FakeNode node(1);
+  node.journals["17.0"] = journal();
+  node.agent_alive = node.stepd_alive = false;
+  node.unkillable = {"0"};
+  const auto reaped = reap(node, node, "");
+  EXPECT_THAT(
+      reaped->findings,
+      ElementsAre("step 17.0: pid 1000 (stuck) cannot be killed; what it holds stays out of use until it "
+                  "ends, then run 'container-ib reap'"));
+  EXPECT_THAT(reaped->given_back, IsEmpty());
+  EXPECT_THAT(node.journals, SizeIs(1));
+}
+
+TEST(Reap, OneStepStopsNoOther) {
+  FakeNode node(1);
+  for (const char* step : {"16.0", "17.0", "18.0"}) node.journals[step] = journal();
+  node.journals["17.0"].front().fields["stepd_pid"] = "3";  // which lives
+  node.agent_alive = node.stepd_alive = false;
+  node.inject(1, Fault::fails);
+  const auto reaped = reap(node, node, "");
+  EXPECT_THAT(reaped->findings, ElementsAre(testing::StartsWith("step 16.0: injected: ")));
+  EXPECT_THAT(reaped->given_back, ElementsAre("18.0"));
+  EXPECT_THAT(node.journals, SizeIs(2));
+}
+
+// A VF's link does not come home: its claim and namespace stay, and what has nothing to do with it goes.
+TEST(Reap, WhatRestsOnWhatDoesNotComeBackStays) {
+  FakeNode node(1);
+  node.add_vfs(1);
+  const std::string pci = node.vfs[0].identity.pci.text(), netns = "/state/17.0/netns-0";
+  const std::map<std::string, std::string> vf = {
+      {"pci", pci}, {"physfn", node.vfs[0].identity.physfn.text()}, {"vf", "0"}, {"owner", "17.0@2"}};
+  auto link = vf;
+  link.insert({{"netns", netns}, {"name", "ib0"}, {"remade", "no"}});
+  auto& records = node.journals["17.0"] = journal();
+  const std::pair<const char*, std::map<std::string, std::string>> actions[] = {
+      {"netns", {{"netns", netns}}},
+      {"netns", {{"netns", "/state/17.0/netns-1"}}},
+      {"claim", {{"name", pci}, {"owner", "17.0@2"}}},
+      {"vf_link", link},
+      {"claim", {{"name", "address-0"}, {"owner", "17.0@2#0"}}}};
+  for (const auto& [verb, fields] : actions) {
+    records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
+                       .mark = Mark::intent,
+                       .verb = verb,
+                       .fields = fields});
+    ASSERT_TRUE(node.apply({verb, fields}).ok());
+  }
+  node.agent_alive = node.stepd_alive = false;
+  node.inject(node.changes() + 2, Fault::fails);
+  EXPECT_THAT(
+      reap(node, node, "")->findings,
+      ElementsAre(
+          "step 17.0: could not give back vf_link: injected: vf_link: Input/output error; it stays out "
+          "of use, and the next 'container-ib reap' tries again"));
+  EXPECT_THAT(node.claimed, ElementsAre(testing::Pair(pci, "17.0@2")));
+  EXPECT_THAT(node.network_namespaces, ElementsAre(netns));
+  EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
+  EXPECT_THAT(node.claimed, IsEmpty());
+  EXPECT_THAT(node.network_namespaces, IsEmpty());
 }
 
 TEST(Reap, RemovesAnEmptyJournal) {

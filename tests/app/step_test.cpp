@@ -207,6 +207,48 @@ TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
   }
 }
 
+TEST(Step, AContainerAloneOnItsNodeKeepsCma) {
+  for (const unsigned tasks : {1U, 2U}) {
+    FakeNode node(tasks);
+    auto f = facts();
+    f.local_tasks = tasks;
+    f.user_namespaces = true;
+    Step step(f, node, node, node, node);
+    step.prepare();
+    for (unsigned id = 0; id < tasks; ++id) {
+      step.task_has_namespace(id);
+      step.task_started(id, mask_of(id), true, {{"task_pid", std::to_string(1000 + id)}});
+    }
+    for (unsigned id = 0; id < tasks; ++id) step.task_ready(id, {});
+    EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), tasks > 1);
+  }
+}
+
+TEST(Step, AMemlockThatCannotBeRaisedIsTold) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  for (unsigned id = 0; id + 1 < four_tasks; ++id) step.task_ready(id, {});
+  // journal: 4 tasks, ports; for each task the intent, the mount and that it is done; then the first answer.
+  node.inject(node.changes() + 5 + 3 * four_tasks + 1, Fault::fails);
+  step.task_ready(four_tasks - 1, {});
+  EXPECT_THAT(node.task(0).lines, ElementsAre("injected: memlock: Input/output error"));
+  EXPECT_THAT(node.task(1).lines, IsEmpty());
+  EXPECT_EQ(node.task(0).answer, "granted");
+}
+
+TEST(Step, AMessageThatNoPluginOfOursSendsEndsItsTaskOnly) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  for (unsigned id = 0; id + 1 < four_tasks; ++id) step.task_ready(id, {});
+  step.task_misbehaved(3, error(Errc::corrupt, "message of unknown kind"));
+  EXPECT_EQ(*node.task(3).answer, "refused: message of unknown kind");
+  for (unsigned id = 0; id + 1 < four_tasks; ++id) EXPECT_EQ(node.task(id).answer, "granted");
+  step.task_misbehaved(3, error(Errc::corrupt, "another"));
+  EXPECT_EQ(*node.task(3).answer, "refused: message of unknown kind") << "once";
+}
+
 TEST(Step, AContainerOfTheWholeNodeSeesEveryTasksHcaAndEachTaskUsesItsOwn) {
   FakeNode node(four_tasks);
   Step step(facts("verbs,scope=node"), node, node, node, node);

@@ -131,6 +131,7 @@ Status FakeNode::remove() {
 Result<std::vector<JournaledStep>> FakeNode::steps() {
   std::vector<JournaledStep> steps;
   for (const auto& [name, records] : journals) steps.push_back({name, records});
+  for (const auto& [name, why] : unreadable) steps.push_back({name, why});
   return steps;
 }
 
@@ -161,12 +162,15 @@ Status FakeNode::exclusively(const std::string& step, const std::function<void(c
   std::exchange(another_reaper, [] {})();
   const auto found = journals.find(step);
   if (found != journals.end()) work({step, found->second});
+  if (const auto why = unreadable.find(step); why != unreadable.end()) work({step, why->second});
   return {};
 }
 
 Status FakeNode::remove(const std::string& step) {
-  journals.erase(step);
-  return {};
+  return change("remove a dead step's journal", [&] {
+    journals.erase(step);
+    unreadable.erase(step);
+  });
 }
 
 Status FakeNode::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
@@ -230,7 +234,8 @@ Result<std::string> FakeNode::rdma_device(const PciAddress& pci, const NetnsFile
   return error(Errc::unavailable, pci.text() + " has no RDMA device in '" + netns + "'");
 }
 
-Status FakeNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int) {
+Status FakeNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {
+  carrier_timeout_ms = timeout_ms;
   if (carrier && raised[netns].contains(netdev)) return {};
   return error(Errc::timed_out, netdev + " has no carrier");
 }

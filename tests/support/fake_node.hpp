@@ -69,6 +69,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
   bool exclusive = false, carrier = true;
+  int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;
   std::set<NetnsFile> network_namespaces;
   std::map<std::string, std::string> claimed;         // by name, the owner
@@ -78,6 +79,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;
   // Steps with a journal, as the state directory has them.
   std::map<std::string, std::vector<Record>> journals;
+  std::map<std::string, Error> unreadable;       // steps with a journal that cannot be read, and why
   std::function<void()> another_reaper = [] {};  // who has the step when one of ours wants it
 
   // Port Node
