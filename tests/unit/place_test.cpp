@@ -23,6 +23,7 @@ using test::ports_text;
 using test::task;
 using test::tasks_on;
 using test::why_not;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 Inventory two_sockets() {
@@ -357,6 +358,44 @@ TEST(Place, AStepStartsSomewhereInItsNumaNode) {
   Inventory no_cores = node;
   no_cores.cores.clear();
   EXPECT_EQ(start_within_node(no_cores, tasks_on({3})), 0);
+}
+
+TEST(Place, OfASpreadStepNoConnectorGetsMoreThanAQuarterAboveTheFairest) {
+  Inventory node = numa_node(2);
+  for (auto& row : node.distances)
+    for (auto& slit : row)
+      if (slit == 21) slit = 255;
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
+                port("mlx5_2", "0000:1a:00.0", {0}), port("mlx5_3", "0000:86:00.0", {1})};
+  unsigned on_the_only_near_one = 0;
+  for (const auto& placed_task :
+       place(node, tasks_on({0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7}), one_rail()).tasks)
+    on_the_only_near_one += placed_task.ports[0] == 3 ? 1U : 0U;
+  EXPECT_EQ(on_the_only_near_one, 5U) << "of 16 tasks, where 4 is fair and 8 are near";
+}
+
+TEST(Place, ConnectorsAreToldApart) {
+  const auto names = [](std::vector<Port> ports) {
+    Inventory node = numa_node(1);
+    node.ports = std::move(ports);
+    std::vector<std::string> physical;
+    for (const auto& verdict : place(node, {}, one_rail()).verdicts)
+      physical.push_back(verdict.physical_port);
+    return physical;
+  };
+  Port nowhere = port("siw0", "0000:18:00.0", {0});
+  nowhere.pci.reset();
+  Port vf = port("mlx5_2", "0000:18:00.1", {0});
+  vf.physfn = PciAddress::parse("0000:18:00.0").value();
+  EXPECT_THAT(names({nowhere, vf}), ElementsAre("0000:18:00.0:1", "siw0:1"))
+      << "the PF itself is not to be seen";
+  // One SysImageGUID in two slots is one card; without one, or in one slot, functions are connectors.
+  Port first = port("mlx5_0", "0000:18:00.0", {0}), second = port("mlx5_1", "0000:86:00.0", {0});
+  EXPECT_THAT(names({first, second}), ElementsAre("0000:18:00.0:1", "0000:86:00.0:1"));
+  first.sys_image_guid = second.sys_image_guid = 0x506b4b0300abcdef;
+  EXPECT_THAT(names({first, second}), ElementsAre("0x506b4b0300abcdef.0:1", "0x506b4b0300abcdef.0:1"));
+  second.pci = PciAddress::parse("0000:18:00.1").value();
+  EXPECT_THAT(names({first, second}), ElementsAre("0000:18:00.0:1", "0000:18:00.1:1"));
 }
 
 TEST(Place, UnknownLocalityIsNeutral) {

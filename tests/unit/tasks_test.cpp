@@ -48,6 +48,15 @@ TEST(Tasks, GpusAreGivenByTaskAndAddress) {
     EXPECT_FALSE(add_gpus(text, tasks).ok()) << text;
 }
 
+TEST(Guid, ReadsWhatSysfsWritesAndNothingElse) {
+  EXPECT_EQ(parse_guid("506b:4b03:003c:eee8"), 0x506b4b03003ceee8U);
+  EXPECT_EQ(guid_text(0x506b4b03003ceee8), "506b:4b03:003c:eee8");
+  for (const char* text :
+       {"", "506b:4b03:003c:eee", "506b:4b03:003c:eee80", "506b:4b03:003ceee8:", "506b4b03003ceee8",
+        "506b:4b03:03c:eee80", "506b:4b03:003c:eeeg", "506b:4b03:003c.eee8", "0506b:4b3:003c:eee8"})
+    EXPECT_EQ(parse_guid(text), std::nullopt) << text;
+}
+
 TEST(PciAddress, ReadsTheFormsThatToolsPrint) {
   for (const char* text : {"0000:21:00.0", "21:00.0", "00000000:21:00.0"})
     EXPECT_EQ(PciAddress::parse(text).value().text(), "0000:21:00.0") << text;
