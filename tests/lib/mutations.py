@@ -117,6 +117,8 @@ def _changed(token, before, after, text):
         return _STANDARD[word] if text.endswith("std::", 0, token.start()) else None
     if word in _ANYWHERE:
         return _ANYWHERE[word]
+    if word == "&&" and after is not None and after[0] in "{;":
+        return None  # of a function for temporary objects
     if word not in _BETWEEN_BLANKS or not (text[token.start() - 1].isspace() and text[token.end()].isspace()):
         return None
     has_string = any(one is not None and one.lastgroup == "string" for one in (before, after))

@@ -32,7 +32,8 @@ class Mutations(unittest.TestCase):
 
     def test_what_looks_like_an_operator(self):
         for text in ("std::vector<std::pair<A, B>> v;", "const T& a; T&& b; char* c;", "p->x; [&](auto& y) {}", "x = *p; y = &z; z = -w;",
-                     "bool operator==(const A& a) const;", "auto operator<=>(const A&) const = default;", "my::min(a);"):  # fmt: skip
+                     "bool operator==(const A& a) const;", "auto operator<=>(const A&) const = default;", "my::min(a);",
+                     "Text text() && { return x; }"):  # fmt: skip
             self.assertEqual(changes(text), [], text)
 
     def test_a_size_within_a_type_is_no_value(self):
