@@ -23,6 +23,12 @@ TEST(HostLists, TellTheirNamesPlaces) {
   EXPECT_EQ(place(lists, "gpu12-ib"), 9U);
 }
 
+TEST(HostLists, CanBeLong) {
+  EXPECT_EQ(place({"n[1-999999999]", "x"}, "n999999999"), 999'999'998U);
+  EXPECT_EQ(place({"n[1-999999999]", "x"}, "x"), 999'999'999U);
+  EXPECT_EQ(place({"n[5]", "m[7-7]x"}, "m7x"), 1U);
+}
+
 TEST(HostLists, KnowNoOtherNames) {
   const std::vector<std::string> lists = {"n[001-003]", "m[8-12]"};
   for (const char* name : {"n1", "n0001", "n004", "n", "", "m08", "m13", "m8x", "xm8", "n-1", "n+1"})
@@ -31,7 +37,7 @@ TEST(HostLists, KnowNoOtherNames) {
 
 TEST(HostLists, ThatCannotBeReadHaveNone) {
   for (const char* list : {"", "n[1-2", "n1-2]", "n[]", "n[2-1]", "n[1-2][3-4]", "n[a-b]", "a,,b", "n[1-2-3]",
-                           "n[1-99999999999]", "a b"})
+                           "n[1-99999999999]", "n[1-4294967295]", "a b"})
     EXPECT_FALSE(place({list, "x"}, "x")) << list;
 }
 

@@ -430,6 +430,15 @@ TEST(Place, MemoryOnlyNumaNodesCountForDevicesOnly) {
   EXPECT_EQ(placed(node, tasks_on({0, 4})), "mlx5_0:1 mlx5_1:1");
 }
 
+TEST(Place, AllCpusOfTheOnlyNumaNodeThatHasSomeAreSomewhere) {
+  Inventory node = numa_node(1);
+  node.numa_nodes.push_back({1, 0, {}});
+  node.distances = {{10, 30}, {30, 10}};
+  node.ports = {port("mlx5_0", "0000:18:00.0", {1}), port("mlx5_1", "0000:86:00.0", {0})};
+  const std::vector<LocalTask> whole = {task(0, cpus(0, 3))};
+  EXPECT_EQ(placed(node, whole), "mlx5_1:1");
+}
+
 TEST(Place, WithoutAMaskATaskGetsTheNodeWideList) {
   const auto node = two_sockets();
   auto tasks = tasks_on({0, 0, 4, 4});

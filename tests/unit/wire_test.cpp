@@ -25,8 +25,14 @@ TEST(Wire, TakesNothingFromAFrameThatIsNotExactlyAsExpected) {
   start.header = {.kind = Kind::start};
   start.header.magic ^= 1;
   EXPECT_FALSE(read_frame<Start>(&start, sizeof start).ok());
-  start.header = {.kind = static_cast<Kind>(99)};
-  EXPECT_FALSE(kind_of(&start, sizeof start).ok());
+  for (const int kind : {static_cast<int>(Kind::start) - 1, static_cast<int>(Kind::end) + 1, 99}) {
+    start.header = {.kind = static_cast<Kind>(kind)};
+    EXPECT_FALSE(kind_of(&start, sizeof start).ok()) << kind;
+  }
+  for (const Kind kind : {Kind::start, Kind::end}) {
+    start.header = {.kind = kind};
+    EXPECT_EQ(kind_of(&start, sizeof(Header)).value(), kind);
+  }
 }
 
 TEST(Wire, TextWithoutAnEndIsReadToItsSize) {
