@@ -16,7 +16,7 @@ struct Network {
 
   struct Class {
     unsigned tasks = 0;              // also the capacity towards each connector: one unit a task
-    unsigned units = 0;              // to send: at most tasks x number of allowed connectors
+    unsigned units = 0;              // to send, as far as there is room
     std::vector<std::int64_t> cost;  // per connector, >= 0, or forbidden
   };
   struct Connector {
@@ -33,7 +33,8 @@ struct Network {
   std::int64_t penalty = 0;
 };
 
-// Units from each class to each connector. All units of every class are sent. Exact for costs below 2^58.
+// Units from each class to each connector. Of every class all are sent, or one for each task and allowed
+// connector. Exact for costs below 2^58.
 using Flow = std::vector<std::vector<unsigned>>;
 Flow min_cost_flow(const Network& network);
 

@@ -123,11 +123,9 @@ class Placer {
     };
     std::vector<Level> levels;
     std::vector<std::size_t> level_of(connectors.size(), SIZE_MAX);
-    unsigned allowed = 0;
     for (std::size_t c = 0; c < connectors.size(); ++c) {
       const auto weight = nearest(k, connectors[c]);
       if (!weight) continue;
-      ++allowed;
       std::size_t level = 0;
       while (level < levels.size() && levels[level].weight != *weight) ++level;
       if (level == levels.size()) levels.push_back({*weight});
@@ -137,7 +135,7 @@ class Placer {
 
     Network::Class arcs;
     arcs.tasks = static_cast<unsigned>(classes_[k].tasks.size());
-    arcs.units = classes_[k].anywhere() ? 0 : arcs.tasks * std::min(rails, allowed);
+    arcs.units = classes_[k].anywhere() ? 0 : arcs.tasks * rails;
     arcs.cost.assign(connectors.size(), Network::forbidden);
     for (auto& level : levels) {
       const auto shift = k + static_cast<std::size_t>(start_ * static_cast<double>(level.size));

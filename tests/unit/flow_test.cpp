@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 #include <random>
 
@@ -97,6 +98,21 @@ TEST(MinCostFlow, IsAsGoodAsTheBestOfAllAssignments) {
     const Flow flow = min_cost_flow(network);
     expect_feasible(network, flow);
     ASSERT_EQ(flow_cost(network, flow), brute_force(network)) << "seed " << seed;
+  }
+}
+
+TEST(MinCostFlow, WhatThereIsNoRoomForIsNotSent) {
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    Network network = RandomNetwork(seed).make();
+    for (auto& task_class : network.classes) {
+      const auto room = std::count_if(task_class.cost.begin(), task_class.cost.end(),
+                                      [](std::int64_t cost) { return cost != Network::forbidden; });
+      task_class.units = task_class.tasks * static_cast<unsigned>(room);
+    }
+    const Flow full = min_cost_flow(network);
+    expect_feasible(network, full);
+    for (auto& task_class : network.classes) task_class.units += 2;
+    EXPECT_EQ(min_cost_flow(network), full) << "seed " << seed;
   }
 }
 
