@@ -130,6 +130,49 @@ TEST_F(PrivateNetwork, AVfThatHasGuidsKeepsThem) {
   for (const FakeVf& vf : node.vfs) EXPECT_EQ(vf.settings.port_guid, 0x100 + vf.identity.index);
 }
 
+// The kernel takes VLAN and QoS in one message, and both rates in another.
+TEST_F(PrivateNetwork, WhatIsSetTogetherIsRememberedTogether) {
+  const auto remembered = [&](const VfSettings& by_the_site) {
+    const SiteConfig site = node.site;
+    node = FakeNode(four_tasks);
+    node.site = site;
+    node.site.vf.settings = by_the_site;
+    node.add_vfs(2);
+    for (FakeVf& vf : node.vfs) {
+      vf.settings.vlan = 7;
+      vf.settings.qos = 1;
+      vf.settings.min_tx_mbps = 5;
+      vf.settings.max_tx_mbps = 6;
+      vf.settings.trust = true;
+    }
+    start("vf");
+    release_tasks(*step);
+    VfSettings old;
+    for (const Record& record : node.journals["17.0"])
+      if (record.verb == "vf_settings") old = vf_settings(record.fields, "old_").value();
+    old.node_guid = old.port_guid = {};
+    return old;
+  };
+  VfSettings vlan, rates;
+  vlan.vlan = 7;
+  vlan.qos = 1;
+  rates.min_tx_mbps = 5;
+  rates.max_tx_mbps = 6;
+  VfSettings given;
+  given.vlan = 100;
+  EXPECT_EQ(remembered(given), vlan);
+  given = {};
+  given.qos = 3;
+  EXPECT_EQ(remembered(given), vlan);
+  given = {};
+  given.min_tx_mbps = 10;
+  EXPECT_EQ(remembered(given), rates);
+  given = {};
+  given.max_tx_mbps = 1000;
+  EXPECT_EQ(remembered(given), rates);
+  EXPECT_EQ(remembered({}), VfSettings{});
+}
+
 TEST_F(PrivateNetwork, WaitsForAVfThatAnotherStepHas) {
   const std::string taken = node.vfs[0].identity.pci.text();
   node.claimed[taken] = "another step";

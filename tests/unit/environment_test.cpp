@@ -152,6 +152,15 @@ TEST(Environment, EveryVariableOfTheUserStays) {
   EXPECT_EQ(value(in, "UCX_NET_DEVICES"), "(unset)") << "set to nothing is set";
 }
 
+// A task sends what the user has set of these: a message each.
+TEST(Environment, OfTheUserEachVariableIsAskedForOnce) {
+  const auto& names = environment_inputs();
+  EXPECT_EQ(std::set<std::string_view>(names.begin(), names.end()).size(), names.size());
+  for (const auto name : names) EXPECT_FALSE(name.starts_with("CONTAINER_IB_")) << name;
+  for (const char* name : {"NCCL_IB_DISABLE", "PMIX_SECURITY_MODE", "SLURM_STEP_NODELIST"})
+    EXPECT_THAT(names, Contains(name)) << "looked at, never set";
+}
+
 TEST(Environment, AUsersTcpIsNotTurnedIntoNoTransport) {
   const std::pair<const char*, bool> lists[] = {{"tcp", false},         {"tcp,sm,self", false},
                                                 {"sm,self", false},     {"^ib", false},
