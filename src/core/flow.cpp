@@ -227,7 +227,7 @@ double flow_cost(const Network& network, const Flow& flow) {
     double load = 0;
     for (std::size_t k = 0; k < flow.size(); ++k) {
       load += flow[k][c];
-      if (flow[k][c] > 0) cost += flow[k][c] * static_cast<double>(network.classes[k].cost[c]);
+      cost += flow[k][c] * static_cast<double>(network.classes[k].cost[c]);
     }
     cost += static_cast<double>(network.connectors[c].step) * load * load;
     cost += static_cast<double>(network.penalty) * std::max(0.0, load - network.connectors[c].limit);
