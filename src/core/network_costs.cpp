@@ -53,21 +53,19 @@ std::int64_t step_of(double inverse_capacity, double total, double largest, cons
 
 struct Capacities {
   std::vector<double> of;  // per connector, in Gb/s or, when a rate is unknown, relative
-  double largest = 1;
+  double largest = 1;      // no known rate is below 1
   bool known = true;
 };
 
 Capacities capacities(const std::vector<Port>& ports, const std::vector<Indexes>& connectors) {
   Capacities capacity;
-  double largest = 0;
   for (const auto& members : connectors) {
     double rate = 0;
     for (const std::size_t port : members) rate = std::max(rate, usable_rate(ports[port]));
     capacity.of.push_back(rate);
     capacity.known = capacity.known && rate > 0;
-    largest = std::max(largest, rate);
+    capacity.largest = std::max(capacity.largest, rate);
   }
-  if (largest > 0) capacity.largest = largest;
   for (double& rate : capacity.of)
     if (rate == 0) rate = capacity.largest;
   return capacity;

@@ -272,15 +272,19 @@ TEST(Place, CapacityIsByRateAndBySlot) {
   Inventory node = numa_node(1);
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
   node.ports[0].rate_gbps = 100;
+  auto options = one_rail();
   const auto share_of_first = [&] {
     std::vector<LocalTask> tasks;
     for (unsigned i = 0; i < 12; ++i) tasks.push_back(task(i, cpus(i % 4, i % 4)));
     unsigned count = 0;
-    for (const auto& placed_task : place(node, tasks, one_rail()).tasks)
+    for (const auto& placed_task : place(node, tasks, options).tasks)
       count += node.ports[placed_task.ports[0]].pci->bus == 0x18 ? 1U : 0U;
     return count;
   };
-  EXPECT_EQ(share_of_first(), 4U) << "100 and 200 Gb/s";
+  for (const auto how : {Place::nearest, Place::spread, Place::balanced}) {
+    options.place = how;
+    EXPECT_EQ(share_of_first(), 4U) << "100 and 200 Gb/s";
+  }
   node.ports[0].rate_gbps = 200;
   EXPECT_EQ(share_of_first(), 6U);
   node.ports[0].pci_gbps = 100;
