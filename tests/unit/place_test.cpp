@@ -484,6 +484,10 @@ TEST(Place, AnotherJobOnTheSameNumaNodeBreaksTiesOtherwise) {
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
   EXPECT_EQ(placed(node, tasks_on({0})), "mlx5_0:1");
   EXPECT_EQ(placed(node, tasks_on({2})), "mlx5_1:1") << "it begins in the other half";
+  node.ports.push_back(port("mlx5_2", "0000:1a:00.0", {0}));
+  for (const auto& [pu, device] :
+       std::map<unsigned, std::string>{{0, "mlx5_0:1"}, {1, "mlx5_0:1"}, {2, "mlx5_1:1"}, {3, "mlx5_2:1"}})
+    EXPECT_EQ(placed(node, tasks_on({pu})), device) << "of three, by where it begins: " << pu;
 }
 
 TEST(Place, GpusDecideFirst) {
