@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "container_ib/text.hpp"
+
 namespace cib {
 
 namespace {
@@ -62,7 +64,7 @@ Result<CpuSet> CpuSet::from_hex(std::string_view text, unsigned max_pu) {
   std::string_view digits = text;
   if (digits.starts_with("0x") || digits.starts_with("0X")) digits.remove_prefix(2);
   const auto bad = [&](const char* why) {
-    return error(Errc::bad_request, "CPU mask '" + std::string(text.substr(0, 80)) + "': " + why);
+    return error(Errc::bad_request, "CPU mask '" + printable(text) + "': " + why);
   };
   if (digits.empty()) return bad("no hexadecimal digit");
   CpuSet set;

@@ -67,6 +67,27 @@ TEST(Step, ATaskThatDiesDoesNotKeepTheOthersWaiting) {
   }
 }
 
+TEST(Step, ATaskThatDiesWhileItIsAttachedIsNobodysFailure) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  node.task(1).alive = false;  // and nobody has said so yet
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id)
+    EXPECT_EQ(node.task(id).answer.value_or("none"), id == 1 ? "none" : "granted");
+}
+
+TEST(Step, AMountThatFailsIsEveryTasksFailure) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  node.inject(node.changes() + four_tasks + 3,
+              Fault::fails);  // after the tasks', the ports' and its own record
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id)
+    EXPECT_EQ(*node.task(id).answer, "refused: attach task 0: injected: mount: Input/output error");
+}
+
 TEST(Step, ATaskThatGoesOnWithoutAskingDoesNotKeepTheOthersWaiting) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node, node);

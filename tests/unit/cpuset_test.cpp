@@ -23,6 +23,11 @@ TEST(CpuSet, RefusesWhatIsNotAMask) {
   }
 }
 
+TEST(CpuSet, ShowsHostileTextAsOneShortLine) {
+  EXPECT_EQ(CpuSet::from_hex("0x1\n" + std::string(100, 'x')).error().what,
+            "CPU mask '0x1\\x0a" + std::string(73, 'x') + "...': not a hexadecimal word like 0x0f");
+}
+
 TEST(CpuSet, RefusesAMaskThatNamesTooLargeACpu) {
   EXPECT_TRUE(CpuSet::from_hex("0x8000", 15).ok());
   EXPECT_FALSE(CpuSet::from_hex("0x10000", 15).ok());
