@@ -479,6 +479,14 @@ TEST(Place, MasksOfAnySizesGoTogether) {
   EXPECT_EQ(place(node, tasks, one_rail()).tasks[3].distance, 1275U) << "one of its four CPUs is far";
 }
 
+TEST(Place, TasksOfOneNumaNodeAreAlikeHoweverManyCpusTheyHave) {
+  Inventory node = numa_node(1);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
+  EXPECT_EQ(
+      placed(node, {task(0, cpus(0, 0)), task(1, cpus(0, 1)), task(2, cpus(2, 2)), task(3, cpus(2, 3))}),
+      "mlx5_0:1 mlx5_0:1 mlx5_1:1 mlx5_1:1");
+}
+
 TEST(Place, AnotherJobOnTheSameNumaNodeBreaksTiesOtherwise) {
   Inventory node = numa_node(1);
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
