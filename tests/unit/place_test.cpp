@@ -453,6 +453,14 @@ TEST(Place, WithoutAMaskATaskGetsTheNodeWideList) {
   EXPECT_EQ(placed(node, tasks), "mlx5_0:1 mlx5_0:1,mlx5_1:1 mlx5_1:1 mlx5_1:1");
 }
 
+TEST(Place, ATaskThatGetsEveryPortTakesNoneFromTheOthers) {
+  Inventory node = numa_node(1);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
+  auto tasks = tasks_on({0, 0, 1});
+  tasks[0].mask = {};
+  EXPECT_EQ(placed(node, tasks), "mlx5_0:1,mlx5_1:1 mlx5_0:1 mlx5_1:1");
+}
+
 TEST(Place, WithMasksOfTheWholeNodeBalanceDecides) {
   const auto node = two_sockets();
   auto tasks = tasks_on({0, 0, 0, 0});
