@@ -133,6 +133,7 @@ TEST(MinCostFlow, ASlowSlotTakesFewer) {
   const Flow flow = min_cost_flow(network);
   EXPECT_EQ(flow[0][0] + flow[0][1], 2U);
   EXPECT_EQ(flow[0][2], 7U);
+  EXPECT_EQ(flow_cost(network, {{1, 1, 7}}), 10 * (1 + 1 + 49) + 30 * 4);
 }
 
 TEST(MinCostFlow, NoConnectorsOrClassesIsNoFlow) {

@@ -619,6 +619,9 @@ TEST(PlaceVfs, TasksGoToTheFarPfWhenTheNearOneHasNoMore) {
     return node.ports[t.ports[0]].device == "mlx5_0";
   });
   EXPECT_EQ(on_first, 1) << ports_text(node, few);
+  options.free_vfs = vfs(8, 1).free_vfs;
+  EXPECT_EQ(placed(node, tasks_on({0, 4, 5}), options), "mlx5_0:1 mlx5_0:1 mlx5_1:1")
+      << "the other way round";
 }
 
 TEST(PlaceVfs, TheNumberHoldsForEveryWayToPlace) {
