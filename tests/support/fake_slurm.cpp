@@ -149,8 +149,10 @@ class Stepd {
     if (itself) ::pause();  // for the signal on its way
   }
 
+  // A death is over before the step goes on: who is still ending is alive to a reaper.
   void signal_agent(int signal) const {
-    if (!signal_process(board_->agent, signal, is_own_agent)) tell_no_process(board_->agent);
+    const int wait_ms = signal == SIGKILL ? 5000 : 0;
+    if (!signal_process(board_->agent, signal, is_own_agent, wait_ms)) tell_no_process(board_->agent);
   }
 
   static void tell_no_process(pid_t pid) { ::dprintf(STDERR_FILENO, "%s: %d\n", nobody_to_signal, pid); }

@@ -2,6 +2,7 @@
 // 0 and -N for a group, -1 for each process of the machine.
 #pragma once
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -34,14 +35,17 @@ inline std::string name_of(pid_t pid) {
 
 inline bool is_own_child(pid_t pid) { return parent_of(pid) == ::getpid(); }
 
-// Sends `signal` to the process of that number if `is_it` recognises it; says whether it was sent. The pidfd
-// is opened before the look, so it is of the process that was looked at or of one that has ended (ESRCH
-// then).
-inline bool signal_process(pid_t pid, int signal, const std::function<bool(pid_t)>& is_it = is_own_child) {
+// Sends `signal` to the process of that number if `is_it` recognises it, and waits up to `wait_ms` for its
+// end; says whether it was sent. The pidfd is opened before the look, so it is of the process that was looked
+// at or of one that has ended (ESRCH then).
+inline bool signal_process(pid_t pid, int signal, const std::function<bool(pid_t)>& is_it = is_own_child,
+                           int wait_ms = 0) {
   if (pid <= 1) return false;
   const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U));
   if (pidfd < 0) return false;
   const bool sent = is_it(pid) && ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0U) == 0;
+  pollfd end{.fd = pidfd, .events = POLLIN, .revents = 0};
+  if (sent) (void)::poll(&end, 1, wait_ms);
   ::close(pidfd);
   return sent;
 }
