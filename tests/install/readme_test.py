@@ -23,8 +23,8 @@ def must(command, folder, **environment):
 
 
 def copy(checkout, to):
-    """What git has or would take; a tree without git, such as an archive of a release, whole."""
-    if (checkout / ".git").exists():
+    """What git has or would take; without git, or a tree that has none, such as an archive of a release, the whole."""
+    if (checkout / ".git").exists() and shutil.which("git"):
         files = must(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], checkout).split("\0")
         for file in filter(None, files):
             if (checkout / file).is_file():
