@@ -27,11 +27,11 @@ def copy(checkout, to):
     if (checkout / ".git").exists() and shutil.which("git"):
         files = must(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], checkout).split("\0")
         for file in filter(None, files):
-            if (checkout / file).is_file():
+            if os.path.lexists(checkout / file):
                 (to / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(checkout / file, to / file)
+                shutil.copy2(checkout / file, to / file, follow_symlinks=False)
     else:
-        shutil.copytree(checkout, to, ignore=shutil.ignore_patterns("build"))
+        shutil.copytree(checkout, to, symlinks=True, ignore=shutil.ignore_patterns("build"))
 
 
 def main():

@@ -7,13 +7,9 @@
 #include "adapters/state/state_dir.hpp"
 #include "container_ib/environment.hpp"
 #include "kernel/agent_process.hpp"
-#include "support/own_processes.hpp"
 
 namespace cib::test {
 namespace {
-
-// The agent is offered the host's own mount namespace, and kills what is in a task's.
-[[maybe_unused]] const bool apart = enter_own_processes();
 
 using testing::HasSubstr;
 using testing::StartsWith;

@@ -10,13 +10,10 @@
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "kernel/scratch.hpp"
-#include "support/own_processes.hpp"
 #include "support/temp_tree.hpp"
 
 namespace cib::test {
 namespace {
-
-[[maybe_unused]] const bool apart = enter_own_processes();
 
 std::string start_of(pid_t pid) { return std::to_string(start_time(pid).value()); }
 
