@@ -181,7 +181,7 @@ def test_the_agent_killed_leaves_the_tasks_their_vfs_until_they_end():
 def test_both_killed_is_reaped_by_hand_and_once_only():
     reapers = "for i in 1 2 3 4; do container-ib reap & done; wait"
     with site(), everything_comes_back():
-        with BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true") as step:
+        with BackgroundStep("-n2", "--container-ib=vf,rails=1", "sh", "-c", "sleep 300; true", job_stays=True) as step:
             must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
             done = must(sh("n0", reapers))
             assert done.out.count("gave back") == 1 and done.err == "", done

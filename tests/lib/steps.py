@@ -1,15 +1,22 @@
 """Steps that run while a test does something else."""
 
+import shlex
+
 from cluster import Background, journals, must, restart, run, sh, wait_until
 
 SLEEPERS = ("-n2", "--container-ib=verbs", "sh", "-c", "sleep 300; true")
 
 
 class BackgroundStep(Background):
-    """Tasks that sleep on n0, and the processes around them."""
+    """Tasks that sleep on n0, and the processes around them. When they have ended, their job ends, and its epilog reaps, unless
+    `job_stays`."""
 
-    def __init__(self, *args):
-        super().__init__("srun", "--chdir=/tmp", "-w", "n0", *args)
+    def __init__(self, *args, job_stays=False):
+        command = ["srun", "--chdir=/tmp", "-w", "n0", *args]
+        if job_stays:
+            script = f"{shlex.join(command)}; tail -f /dev/null"
+            command = ["sbatch", "--wait", "-o", "/dev/null", "-w", "n0", "-n2", "--chdir=/tmp", "--wrap", script]
+        super().__init__(*command)
 
     def __enter__(self):
         wait_until(lambda: len(self.tasks()) == 2, 60, "two sleeping tasks")
@@ -48,7 +55,7 @@ def agents_death_leaves_the_step():
 
 
 def both_killed_is_reaped_by_hand(sleepers):
-    with BackgroundStep(*sleepers) as step:
+    with BackgroundStep(*sleepers, job_stays=True) as step:
         must(run("n0", "kill", "-9", step.pid("container-ib-ag"), step.pid("slurmstepd")))
         assert len(step.tasks()) == 2, "nobody is left to end them"
         reaped = must(run("n0", "container-ib", "reap"))

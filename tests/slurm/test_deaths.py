@@ -116,16 +116,18 @@ def test_a_job_that_is_requeued_gets_its_ports_again():
         '[ "$SLURM_RESTART_COUNT" ] || sleep 300\'\n'
     )
     write("n0", "/home/alice/again.sh", script, "755")
-    options = ("--wait", "--requeue", "--chdir=/home/alice", "-o", "again.out", "--open-mode=append", "-w", "n0", "-n1")
+    # Without --wait: sbatch may see the job when its first run has just ended, and takes that for its end.
+    options = ("--requeue", "--chdir=/home/alice", "-o", "again.out", "--open-mode=append", "-w", "n0", "-n1")
     must(run("n0", "rm", "-f", "/home/alice/again.out"))
-    with Background("sbatch", *options, "--container-ib=verbs", "again.sh") as job:
+    with Background("sbatch", *options, "--container-ib=verbs", "again.sh") as submission:
+        must(submission.end())
         wait_until(lambda: run("n0", "pgrep", "-xu", "alice", "sleep").status == 0, 60, "the first run")
         must(sh("n0", "scontrol requeue $(squeue -hu alice -o %i)"))
         # Slurm has it start two minutes after it has seen the first run end, so not before then is it told otherwise.
         wait_until(lambda: run("n0", "squeue", "-hu", "alice", "-o", "%T").lines == ["PENDING"], 60, "the end of the first run")
         assert journals("n0") == []
         must(sh("n0", "scontrol update jobid=$(squeue -hu alice -o %i) starttime=now"))
-        must(job.end())
+        wait_until(lambda: run("n0", "squeue", "-hu", "alice").out == "", 60, "the end of the second run")
     lines = must(run("n0", "grep", "^run=", "/home/alice/again.out")).lines
     ports = ",".join(f"{hca}:1" for hca in HCAS["n0"])
     assert lines == [f"run= ports={ports}", f"run=1 ports={ports}"], lines
