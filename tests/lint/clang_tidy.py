@@ -6,6 +6,7 @@ the tool's version the answer is the same.
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -32,9 +33,10 @@ def main():
     rules = (_CHECKOUT / ".clang-tidy").read_bytes() + subprocess.run(["clang-tidy", "--version"], capture_output=True).stdout
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         clean = list(pool.map(lambda entry: _is_clean(entry, build, rules), entries))
-    for file in _KNOWN.iterdir():
-        if time.time() - file.stat().st_mtime > _DAYS_KEPT * 86400:
-            file.unlink(missing_ok=True)
+    for file in os.scandir(_KNOWN):
+        with contextlib.suppress(FileNotFoundError):  # another run removes what is old, too
+            if time.time() - file.stat().st_mtime > _DAYS_KEPT * 86400:
+                os.unlink(file)
     print(f"{len(entries)} heaps of files, {clean.count('read')} of them read, {clean.count('known')} as they were")
     sys.exit("" in clean)
 

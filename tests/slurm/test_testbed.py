@@ -142,6 +142,14 @@ def test_nothing_is_left_of_an_instance_whose_up_was_killed():
     assert not known.folder.exists()
 
 
+def test_an_instance_that_is_up_stays_as_it_is_and_another_one_is_not_made_of_it():
+    with another("same") as guest:
+        assert f"'{name('same')}' is up already" in must(up("same")).err
+        done = up("same", "--nodes", "3")
+        assert done.status == 1 and f"run 'testbed down --name {name('same')}' first" in done.err, done
+        assert guest.alive()
+
+
 def test_instances_live_side_by_side():
     with another("one"), another("two", "--nodes", "3"):
         for suffix, nodes in (("one", "n0\nn1\n"), ("two", "n0\nn1\nn2\n")):
@@ -177,6 +185,8 @@ def test_a_command_whose_caller_is_killed_ends():
 
 def test_what_does_not_go_together_or_cannot_be_done_is_refused_by_name():
     for options, what in {
+        ("--append", ""): "--append: not with --native: the kernel is this machine's",
+        ("--slurm-names", ""): "--slurm-names '': use up to 31 letters",
         ("--guests", "2"): "--guests: not with --native: nodes need none",
         ("--rdma", "exclusive"): "--rdma: not with --native: HCAs on paper are in no namespace",
         ("--systemd",): "--systemd: not with --native: ",

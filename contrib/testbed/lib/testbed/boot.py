@@ -1,9 +1,8 @@
 """`testbed up` and `testbed down`."""
 
+import contextlib
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 from . import access, cache, layer, qmp
 from .files import remove
@@ -24,8 +23,8 @@ _PHASES = {"boot": "boot", "fabric": "fabric", "nodes": "nodes", "ready": "slurm
 def up(instance, image, layout, machines, conf, plugin):
     """Boots an instance, unless the same one is up already. `machines` makes the guests of it: the module qemu or native."""
     begin = time.monotonic()
-    with instance.locked(), tempfile.TemporaryDirectory(prefix=".new-", dir=state()) as scratch:
-        content = Path(scratch) / "layer"
+    with instance.locked(), _scratch(instance) as scratch:
+        content = scratch / "layer"
         key = layer.compose(image, content, layout, conf, plugin)
         identity = str(cache.Key(key, repr(layout), *(entry.name for entry in image.entries)))
         if _is_up(instance, identity):
@@ -50,9 +49,26 @@ def up(instance, image, layout, machines, conf, plugin):
     say(f"'{instance.name}' is up after {time.monotonic() - begin:.1f} s")
 
 
+@contextlib.contextmanager
+def _scratch(instance):
+    """A folder to compose in. What an `up` that was killed has left in it goes with the next one, or with `down`."""
+    folder = _scratch_of(instance)
+    remove(folder)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def _scratch_of(instance):
+    return state() / f".{instance.name}.new"
+
+
 def down(instance):
     """Powers the guests off, or kills those that do not go, and removes what is left of them."""
     with instance.locked():
+        remove(_scratch_of(instance))
         if not instance.folder.exists():
             say(f"'{instance.name}' is not up")
             return
@@ -89,11 +105,11 @@ def come_back(instance, number):
 def _is_up(instance, identity):
     if instance.ready() and instance.known["identity"] == identity:
         return True
+    down = f"testbed down{instance.option()}"
     if instance.ready():
-        raise Failure(f"'{instance.name}' is up with another build or configuration: run 'testbed down' first")
+        raise Failure(f"'{instance.name}' is up with another build or configuration: run '{down}' first")
     for guest in instance.guests:
         if guest.ready():
-            down = f"testbed down{instance.option()}"
             raise Failure(f"'{instance.name}' is up without one of its guests: run '{down}' first")
     return False
 

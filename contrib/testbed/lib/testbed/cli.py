@@ -173,7 +173,7 @@ _ONLY_VIRTUAL = {
 def _no_other_kind(arguments):
     given, kind = (_ONLY_VIRTUAL, "not with") if arguments.native else (_ONLY_NATIVE, "only with")
     for name, why in given.items():
-        if getattr(arguments, name):
+        if getattr(arguments, name) not in (None, False):
             raise Failure(f"--{name.replace('_', '-')}: {kind} --native: {why}")
 
 
@@ -207,7 +207,7 @@ def _native(arguments):
     count = 2 if arguments.nodes is None else arguments.nodes
     if not 1 <= count <= native.MAX_NODES:
         raise Failure(f"--nodes {count}: use 1 to {native.MAX_NODES}")
-    names = arguments.slurm_names or "n"
+    names = "n" if arguments.slurm_names is None else arguments.slurm_names
     if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,30}", names):
         raise Failure(f"--slurm-names '{names}': use up to 31 letters, digits and '-', a letter first")
     models = [model.load(given, on_paper=True) for given in arguments.model or [_MODEL]]

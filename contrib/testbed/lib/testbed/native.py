@@ -43,6 +43,10 @@ class Layout:
         self._available = sorted(available or os.sched_getaffinity(0))
         self._models = [models[min(number, len(models) - 1)] for number in range(options.nodes)]
 
+    def __repr__(self):
+        """All that it is made of: `up` compares it with that of an instance that is up."""
+        return f"native.Layout({self._models}, {self.options}, {self._available})"
+
     @property
     def nodes(self):
         return [
