@@ -6,7 +6,7 @@ import pathlib
 from cluster import HCAS, IMAGE, PINGPONG, must, run, srun, uverbs_of, write
 from engines import bubblewrap, bundle_of_crun, bundle_of_runc
 from slurm import configured, files
-from verbs import BY_TCP, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi, mpi_starts
+from verbs import by_tcp, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi, mpi_starts
 
 # What a task finds inside; `taskset` is not in the image.
 ABOUT_ME = (
@@ -64,7 +64,7 @@ def made_before_ours():
     both = "rdma_cm," + ",".join(sorted(uverbs_of("n0", hca) for hca in HCAS["n0"]))
     done = must(srun_in_shared_container(OTHER + OURS, "verbs,scope=node", "sh", "-c", ABOUT_ALL))
     assert sorted(done.lines) == [f"{hca}:1 {hca}:1 ^ob1 {both}" for hca in HCAS["n0"]], done
-    done = must(srun_in_shared_container(OTHER + OURS, "verbs,scope=node,env=pmix", *BY_TCP, PINGPONG))
+    done = must(srun_in_shared_container(OTHER + OURS, "verbs,scope=node,env=pmix", *by_tcp(), PINGPONG))
     assert '"ranks": 2' in done.out, done
     # each its own devices, which one container cannot have
     done = srun_in_shared_container(OTHER + OURS, "verbs", "true")

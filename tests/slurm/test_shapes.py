@@ -6,9 +6,12 @@ import re
 from cluster import HCAS, PINGPONG, PINGPONG_MPICH, must, run, sh, skip, srun, suite
 from jobs import MPIRUN, WHO, both, said, sbatch, script
 from slurm import configured
-from verbs import BY_TCP, IN_CONTAINER, mpi_starts
+from verbs import IN_CONTAINER, by_tcp, mpi_starts
 
-EXPORT = f"export {' '.join(BY_TCP[1:])}\n"
+
+def export():
+    """The same in a script."""
+    return f"export {' '.join(by_tcp()[1:])}\n"
 
 
 def test_two_jobs_of_an_array_at_once_with_steps_one_after_the_other_and_overlapping():
@@ -68,7 +71,7 @@ def test_mpirun_in_a_batch_script_and_in_salloc():
         skip("Open MPI 6.0rc2 finds no way between the nodes by TCP, with the plugin and without")
     options = ("-N2", "--ntasks-per-node=1", "--container-ib=verbs")
     ranks = {"rank on n0:", f"rank on n1: {both('n1')}"}
-    script("mpirun.sh", f"{EXPORT}{MPIRUN} -n 2 sh -c '{WHO}; exec {PINGPONG}'\n")
+    script("mpirun.sh", f"{export()}{MPIRUN} -n 2 sh -c '{WHO}; exec {PINGPONG}'\n")
     out = sbatch(*options, "mpirun.sh", timeout=240)
     assert ranks <= set(said(out)) and json.loads(said(out)[-1])["ranks"] == 2, out
     # Open MPI shows what its daemon steps say to those who debug them.
@@ -81,7 +84,7 @@ def test_mpirun_in_a_batch_script_and_in_salloc():
 
 def test_hydra_in_a_batch_script():
     """It starts a daemon step on each node, its own too, so that every rank has its node's ports."""
-    script("hydra.sh", f"{EXPORT}mpiexec.hydra -n 2 -ppn 1 sh -c '{WHO}; exec {PINGPONG_MPICH}'\n")
+    script("hydra.sh", f"{export()}mpiexec.hydra -n 2 -ppn 1 sh -c '{WHO}; exec {PINGPONG_MPICH}'\n")
     out = sbatch("-N2", "--ntasks-per-node=1", "--container-ib=verbs", "hydra.sh", timeout=240)
     assert {f"rank on {node}: {both(node)}" for node in HCAS} <= set(said(out)) and json.loads(said(out)[-1])["ranks"] == 2, out
 

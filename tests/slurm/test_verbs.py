@@ -19,7 +19,7 @@ from cluster import (
     write,
 )
 from jobs import submit_and_wait
-from verbs import ABOUT_ME, IN_CONTAINER, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi, mpi_starts
+from verbs import ABOUT_ME, IN_CONTAINER, by_tcp, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi, mpi_starts
 
 
 def test_each_task_has_the_hca_of_its_numa_node_and_no_other():
@@ -59,9 +59,8 @@ def test_tasks_of_one_container_have_their_own_hcas():
 
 def test_mpi_that_the_user_sends_by_tcp_is_told():
     has_mpi("pmix")
-    own = ("env", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=tcp,self")
     done = must(
-        run("n0", *own, "srun", "--chdir=/tmp", "-N2", "-n2", "--mpi=pmix", "--container-ib=verbs", PINGPONG, user="alice", timeout=120)
+        run("n0", *by_tcp(), "srun", "--chdir=/tmp", "-N2", "-n2", "--mpi=pmix", "--container-ib=verbs", PINGPONG, user="alice", timeout=120)
     )
     for node in NODES:
         assert any(re.match(rf"container-ib: {node}: not native: ", line) for line in done.ours()), done
