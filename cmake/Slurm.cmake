@@ -6,4 +6,6 @@ set(_cib_plugin_dirs ${CMAKE_INSTALL_FULL_LIBDIR}/slurm-wlm ${CMAKE_INSTALL_FULL
 find_path(SLURM_PLUGIN_DIR auth_munge.so PATHS ${_cib_plugin_dirs} NO_DEFAULT_PATH)
 if(NOT SLURM_PLUGIN_DIR)
   set(SLURM_PLUGIN_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/slurm-wlm CACHE PATH "Slurm's plugin directory" FORCE)
+  message(WARNING "no Slurm plugins found on this machine: container_ib.so will be installed into ${SLURM_PLUGIN_DIR}; "
+    "if Slurm's PluginDir is another folder, say -DSLURM_PLUGIN_DIR=PATH")
 endif()

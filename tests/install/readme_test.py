@@ -24,9 +24,10 @@ def must(command, folder, **environment):
 
 def copy(checkout, to):
     """What git has or would take; without git, or a tree that has none, such as an archive of a release, the whole."""
-    if (checkout / ".git").exists() and shutil.which("git"):
-        files = must(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], checkout).split("\0")
-        for file in filter(None, files):
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    status, files = run(listed, checkout) if (checkout / ".git").exists() and shutil.which("git") else (1, "")
+    if status == 0:  # it refuses to look into another user's checkout
+        for file in filter(None, files.split("\0")):
             if os.path.lexists(checkout / file):
                 (to / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(checkout / file, to / file, follow_symlinks=False)

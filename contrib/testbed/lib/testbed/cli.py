@@ -103,7 +103,7 @@ def _parser():
     instance(sub)
     sub.add_argument("node", metavar="NODE")
     sub.add_argument("port", nargs="?", metavar="DEVICE/PORT|sm=on|sm=off", help="a port, or the subnet manager")
-    words = "state=down|init|armed|active speed=SDR|...|NDR width=1|4 pkeys=0xffff,...; on paper also sent=BYTES and "
+    words = "state=down|init|armed|active speed=SDR|...|NDR width=1|2|4|8|12 pkeys=0xffff,...; on paper also sent=BYTES and "
     words += "received=BYTES, which are added to the port's counters"
     sub.add_argument("words", nargs="*", metavar="KEY=VALUE", help=words)
 

@@ -12,7 +12,7 @@ import shutil
 from . import project
 from .cache import Key
 from .places import GUEST, NATIVE, SLURM, VHCA
-from .report import Failure
+from .report import Failure, say
 
 _PROGRAMS = ("pingpong", "pingpong-mpich")
 
@@ -39,7 +39,10 @@ def compose(image, folder, layout, conf, plugin):
     for name, more in (("container-ib.conf", layout.plugin()), ("slurm.conf", layout.tasks())):
         with open(slurm / name, "a") as file:
             file.write(more)
-    if not (plugin and stage and project.plugin(stage)):
+    built = stage and project.plugin(stage)
+    if plugin and not built:
+        say(f"no plugin: this checkout is not built for {image.suite}; 'testbed build {image.suite}', then 'up' again")
+    if not (plugin and built):
         (slurm / "plugstack.conf.d" / "container-ib.conf").unlink()
     if conf:
         if not conf.is_dir():
