@@ -123,11 +123,13 @@ def test_a_job_that_is_requeued_gets_its_ports_again():
         must(submission.end())
         wait_until(lambda: run("n0", "pgrep", "-xu", "alice", "sleep").status == 0, 60, "the first run")
         must(sh("n0", "scontrol requeue $(squeue -hu alice -o %i)"))
-        # Slurm has it start two minutes after it has seen the first run end, so not before then is it told otherwise.
+        # Slurm has it start two minutes after it has seen the first run end, so not before then is it told otherwise. A credential that
+        # is made in the second of that end is revoked with the first run's ("already killed, do not launch batch job").
         wait_until(lambda: run("n0", "squeue", "-hu", "alice", "-o", "%T").lines == ["PENDING"], 60, "the end of the first run")
         assert journals("n0") == []
-        must(sh("n0", "scontrol update jobid=$(squeue -hu alice -o %i) starttime=now"))
+        must(sh("n0", "scontrol update jobid=$(squeue -hu alice -o %i) starttime=now+2seconds"))
         wait_until(lambda: run("n0", "squeue", "-hu", "alice").out == "", 60, "the end of the second run")
-    lines = must(run("n0", "grep", "^run=", "/home/alice/again.out")).lines
+    said = must(run("n0", "cat", "/home/alice/again.out")).out
+    lines = [line for line in said.splitlines() if line.startswith("run=")]
     ports = ",".join(f"{hca}:1" for hca in HCAS["n0"])
-    assert lines == [f"run= ports={ports}", f"run=1 ports={ports}"], lines
+    assert lines == [f"run= ports={ports}", f"run=1 ports={ports}"], said
