@@ -100,15 +100,20 @@ static int import_environment(spank_t spank)
 {
 	static char text[1 << 17];
 	char path[64], *value;
-	ssize_t size, at;
-	int fd;
+	ssize_t size = 0, at;
+	int fd, tries;
 
 	snprintf(path, sizeof(path), "/proc/%d/environ", shared->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (size < 0)
+	/* It is empty while the engine's process is on its way from the shell to sleep. */
+	for (tries = 0; size == 0 && tries < 100; tries++) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+		close(fd);
+		if (size == 0)
+			usleep(10000);
+	}
+	if (size <= 0)
 		return -1;
-	close(fd);
 	for (at = 0; at < size; at += strlen(text + at) + 1 + strlen(value) + 1) {
 		value = strchr(text + at, '=');
 		if (!value)
