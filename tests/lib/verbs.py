@@ -39,8 +39,8 @@ def by_tcp():
     variables to the user.
 
     With ob1 Open MPI 5 crashes in MPI_Init now and then, when a rank that is ready sends to one that is not
-    (https://github.com/open-mpi/ompi/issues/12495), so there, as in MPICH, it is UCX that goes by TCP. Without "sm" UCX hung in
-    MPI_Finalize now and then (1.13, 4 of 8 runs; none of 16 with it).
+    (https://github.com/open-mpi/ompi/issues/12495), so there, as in MPICH, it is UCX that goes by TCP. MPICH over UCX 1.13 hung
+    in MPI_Finalize in 4 of 8 runs without "sm", and with it still does so, rarely.
     """
     if suite() == "bookworm":
         own = ("OMPI_MCA_pml=ob1", "OMPI_MCA_btl=^openib,ofi,uct")
