@@ -36,10 +36,9 @@ class StepProcesses : public testing::Test {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root: it makes mount namespaces";
     char name[] = "/tmp/cib-abi-XXXXXX";
     folder_ = ::mkdtemp(name);
-    plan_.plugin = test::plugin_file();
+    plan_.plugin = plugin_file();
     write_config("");
-    plan_.args = {"agent=" + test::agent_file(), "state=" + folder_ + "/state",
-                  "config=" + folder_ + "/site.conf"};
+    plan_.args = {"agent=" + agent_file(), "state=" + folder_ + "/state", "config=" + folder_ + "/site.conf"};
     plan_.option = "verbs,require=no";
   }
 
@@ -173,7 +172,7 @@ TEST_F(StepProcesses, AWrongPlugstackArgumentIsNamed) {
 
 // Slurm numbers a task's visible GPUs from 0 where it confines them, and tells the node's numbers beside.
 TEST_F(StepProcesses, TheAgentIsToldTheNodesNumbersOfTheGpus) {
-  plan_.args[0] = "agent=" + test::echo_agent_file();
+  plan_.args[0] = "agent=" + echo_agent_file();
   plan_.tasks = 1;
   const auto told = [&](std::map<std::string, std::string> environment) {
     plan_.environment = std::move(environment);

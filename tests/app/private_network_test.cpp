@@ -380,9 +380,7 @@ TEST_F(PrivateNetwork, MpirunsHelperStaysInTheNodesNetwork) {
   f.daemon_step = true;
   Step helper(f, node, node, node, node);
   helper.prepare();
-  helper.task_has_namespace(0);
-  helper.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
-  helper.task_ready(0, {});
+  run_only_task(helper);
   EXPECT_EQ(node.task(0).netns, "");
   EXPECT_EQ(node.task(0).answer, "granted");
 }
@@ -395,9 +393,7 @@ TEST_F(PrivateNetwork, AJobsShellStaysInTheNodesNetwork) {
   Step shell(f, node, node, node, node);
   shell.prepare();
   EXPECT_FALSE(shell.needs_relay());
-  shell.task_has_namespace(0);
-  shell.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
-  shell.task_ready(0, {});
+  run_only_task(shell);
   EXPECT_EQ(node.task(0).netns, "");
   EXPECT_EQ(node.task(0).answer, "granted");
 }
@@ -408,9 +404,7 @@ TEST_F(PrivateNetwork, OneTaskNeedsOneVf) {
   f.local_tasks = 1;
   Step one(f, node, node, node, node);
   one.prepare();
-  one.task_has_namespace(0);
-  one.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
-  one.task_ready(0, {});
+  run_only_task(one);
   EXPECT_THAT(*node.task(0).answer, HasSubstr("n0: 1 task needs a VF, and 0 are free ("));
 }
 

@@ -41,4 +41,11 @@ inline void release_tasks(Step& step) {
   for (unsigned id = 0; id < four_tasks; ++id) step.task_ready(id, {});
 }
 
+// All of that but prepare(), for a step of one task.
+inline void run_only_task(Step& step) {
+  step.task_has_namespace(0);
+  step.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
+  step.task_ready(0, {});
+}
+
 }  // namespace cib::test

@@ -205,9 +205,7 @@ TEST(Step, MpirunsHelperGetsEveryPortOfTheNode) {
   f.daemon_step = true;
   Step step(f, node, node, node, node);
   step.prepare();
-  step.task_has_namespace(0);
-  step.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
-  step.task_ready(0, {});
+  run_only_task(step);
   EXPECT_THAT(node.task(0).devices, ElementsAre("mlx5_0", "mlx5_1"));
   EXPECT_THAT(node.task(0).lines, testing::Contains(HasSubstr("mpirun")));
 }

@@ -22,24 +22,11 @@ def must(command, folder, **environment):
     return output
 
 
-def copy(checkout, to):
-    """What git has or would take; without git, or a tree that has none, such as an archive of a release, the whole."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    status, files = run(listed, checkout) if (checkout / ".git").exists() and shutil.which("git") else (1, "")
-    if status == 0:  # it refuses to look into another user's checkout
-        for file in filter(None, files.split("\0")):
-            if os.path.lexists(checkout / file):
-                (to / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(checkout / file, to / file, follow_symlinks=False)
-    else:
-        shutil.copytree(checkout, to, symlinks=True, ignore=shutil.ignore_patterns("build"))
-
-
 def main():
     checkout, scratch = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     shutil.rmtree(scratch, ignore_errors=True)
     here, root = scratch / "checkout", scratch / "root"
-    copy(checkout, here)
+    shutil.copytree(checkout, here, symlinks=True, ignore=lambda _, names: {"build", ".git", ".cache", "__pycache__"} & set(names))
 
     lines = re.findall(r"^    (cmake .*)$", (here / "README.md").read_text(), re.MULTILINE)
     assert lines and "cmake --install" in lines[-1], f"README has no install lines: {lines}"

@@ -150,7 +150,7 @@ struct Relaying : testing::Test {
       if (!enter_new_network()) ::_exit(1);
     });
     network_ = network_of(task_->pid());
-    auto relay = start_relay(open_pidfd(stepd_->pid()).value().get(), test::agent_file());
+    auto relay = start_relay(open_pidfd(stepd_->pid()).value().get(), agent_file());
     ASSERT_TRUE(relay.ok()) << relay.error().message();
     relay_ = std::move(*relay);
   }
@@ -399,7 +399,7 @@ TEST_F(Relaying, StartedWithFewDescriptorsItServesFewerAtOnce) {
   end_relay(std::move(relay_));
   const TempTree tree;
   const std::string script = tree.path("limited");
-  tree.file("limited", "#!/bin/sh\nulimit -n 40\nexec " + test::agent_file() + " relay\n");
+  tree.file("limited", "#!/bin/sh\nulimit -n 40\nexec " + agent_file() + " relay\n");
   std::filesystem::permissions(script, std::filesystem::perms::owner_all);
   auto relay = start_relay(open_pidfd(stepd_->pid()).value().get(), script);
   ASSERT_TRUE(relay.ok()) << relay.error().message();
@@ -566,7 +566,7 @@ TEST_F(Relaying, AConfinedAgentCanStartIt) {
   if (pid == 0) {
     auto status = confine(::fcntl(STDIN_FILENO, F_DUPFD, stepd + 1));  // which closes what is above
     if (!status) std::fprintf(stderr, "%s\n", status.error().message().c_str());
-    auto relay = start_relay(stepd, test::agent_file());
+    auto relay = start_relay(stepd, agent_file());
     if (!relay) std::fprintf(stderr, "%s\n", relay.error().message().c_str());
     const bool privileged = relay && status_of(relay->pid, "Uid") != "65534\t65534\t65534\t65534";
     if (relay) end_relay(std::move(*relay));

@@ -247,11 +247,12 @@ FakeVf& FakeNode::vf(const Action& action) {
 }
 
 Status FakeNode::apply(const Action& action) {
-  if (action.verb == "claim" && claimed.contains(action.field("name")))
-    return error(Errc::unavailable, action.field("name") + " is in use");
-  if (const auto found = unclaimable.find(action.field("name"));
-      action.verb == "claim" && found != unclaimable.end())
-    return error(found->second, found->first + " cannot be claimed");
+  if (action.verb == "claim") {
+    const std::string name = action.field("name");
+    if (claimed.contains(name)) return error(Errc::unavailable, name + " is in use");
+    if (const auto found = unclaimable.find(name); found != unclaimable.end())
+      return error(found->second, name + " cannot be claimed");
+  }
   return change(action.verb.c_str(), [&] { take_effect(action); });
 }
 

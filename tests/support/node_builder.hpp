@@ -44,6 +44,14 @@ inline Port port(const std::string& device, const char* pci, std::vector<unsigne
   return port;
 }
 
+// Two sockets with two HCAs each.
+inline Inventory two_sockets_of_two() {
+  Inventory node = numa_node(2);
+  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
+                port("mlx5_2", "0000:86:00.0", {1}), port("mlx5_3", "0000:87:00.0", {1})};
+  return node;
+}
+
 inline LocalTask task(unsigned id, CpuSet mask) {
   LocalTask task;
   task.id = id;

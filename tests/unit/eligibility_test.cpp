@@ -136,9 +136,7 @@ TEST(Eligibility, RoceIsAFabricOfItsOwn) {
 }
 
 TEST(Eligibility, AllFabricsGiveEachTaskAPortInEach) {
-  Inventory node = test::numa_node(2);
-  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
-                port("mlx5_2", "0000:86:00.0", {1}), port("mlx5_3", "0000:87:00.0", {1})};
+  Inventory node = test::two_sockets_of_two();
   node.ports[1].subnet_prefix = node.ports[3].subnet_prefix = 0xfec0000000000001;
   auto options = one_rail();
   options.fabric = "all";

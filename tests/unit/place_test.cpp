@@ -22,6 +22,7 @@ using test::port;
 using test::ports_text;
 using test::task;
 using test::tasks_on;
+using test::two_sockets_of_two;
 using test::why_not;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -100,9 +101,7 @@ TEST(Place, BalancesWhereNearestWouldPile) {
 }
 
 TEST(Place, MoreRailsOfMorePortsAreSharedAlike) {
-  Inventory node = numa_node(2);
-  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
-                port("mlx5_2", "0000:86:00.0", {1}), port("mlx5_3", "0000:87:00.0", {1})};
+  const Inventory node = two_sockets_of_two();
   auto options = one_rail();
   options.rails = 2;
   std::size_t far = 0;
@@ -218,9 +217,7 @@ TEST(Place, ThePlanHashSeesWhatDecidesNothingHere) {
 }
 
 TEST(Place, FewTasksGetSeveralPortsOfDifferentConnectors) {
-  Inventory node = numa_node(2);
-  node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
-                port("mlx5_2", "0000:86:00.0", {1}), port("mlx5_3", "0000:87:00.0", {1})};
+  const Inventory node = two_sockets_of_two();
   auto options = one_rail();
   options.rails = 0;
   EXPECT_EQ(placed(node, tasks_on({0, 4}), options), "mlx5_0:1,mlx5_1:1 mlx5_2:1,mlx5_3:1");
