@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <span>
 #include <string_view>
 
@@ -66,9 +67,11 @@ constexpr std::string_view mpi_daemons[] = {"orted", "prted", "hydra_pmi_proxy",
 constexpr std::string_view engines[] = {"ch-run", "apptainer", "singularity", "bwrap",
                                         "podman", "crun",      "runc"};
 
-// Slurm gives plugins no node name before the tasks exist; like slurmd itself, the short host name stands for
-// it.
+// Slurm's name of this node, which need not be that of its host (NodeName=hpc-1 NodeHostname=n0). slurmstepd
+// has it in its own environment before the first hook (slurmstepd.c sets SLURMD_NODENAME, 22.05 to 26.05);
+// spank_getenv() reads the job's, which a user writes. Without it, as slurmd itself: the short host name.
 std::string node_name() {
+  if (const char* given = ::getenv("SLURMD_NODENAME"); given != nullptr && *given != '\0') return given;
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
   const std::string_view full = name.data();

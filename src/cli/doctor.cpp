@@ -24,7 +24,7 @@ namespace cib::cli {
 namespace {
 
 struct DoctorOptions {
-  std::string state, config;
+  std::string state, config, node;
   bool json = false;
 };
 
@@ -100,6 +100,7 @@ void look_at_node(const SiteConfig& site, const DoctorOptions& options,
                   const std::vector<std::string>& claims, Lines& lines) {
   NodeOptions node;
   node.config = options.config;
+  node.node = options.node;
   const auto question = ask(node);
   if (!question) return lines.push_back({Kind::finding, question.error().message()});
   look_at_modes(site, *question, place(question->inventory, {}, question->placement), lines);
@@ -184,6 +185,7 @@ void add_doctor(CLI::App& app, int& exit_code) {
       ->add_option("--config", options->config,
                    fmt::format("the site's configuration; default: {}, if there is one", usual_config))
       ->type_name("FILE");
+  NodeOptions::add_node_to(*command, options->node);
   add_state_option(command, options->state);
   command->add_flag("--json", options->json, "for programs");
   command->callback([options, &exit_code] { exit_code = run(*options); });

@@ -85,9 +85,14 @@ void NodeOptions::add_to(CLI::App& command) {
       .add_option("--config", config,
                   fmt::format("the site's configuration; default: {} when live, else none", usual_config))
       ->type_name("FILE");
-  command.add_option("--node", node, "node name for the site's [[nodes]] rules")->type_name("NAME");
+  add_node_to(command, node);
   command.add_option("--option", option, "what the user would give to --container-ib, e.g. 'verbs,rails=2'")
       ->type_name("TEXT");
+}
+
+void NodeOptions::add_node_to(CLI::App& command, std::string& node) {
+  command.add_option("--node", node, "Slurm's name of the node, for [[nodes]]; default: the host's")
+      ->type_name("NAME");
 }
 
 Result<NodeQuestion> ask(const NodeOptions& options) {

@@ -20,6 +20,7 @@ struct NodeOptions {
   bool tables = false;  // read P_Key and GID tables too
 
   void add_to(CLI::App& command);
+  static void add_node_to(CLI::App& command, std::string& node);  // --node alone
   // Without a description this machine is meant.
   bool live() const;
 };

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -106,6 +107,18 @@ TEST_F(StepProcesses, EachTaskIsToldWhyItGoesOnWithoutInfiniBand) {
   const auto outcome = run();
   EXPECT_EQ(count(outcome.output, "container-ib: going on without InfiniBand: "), 4U) << outcome.output;
   EXPECT_THAT(outcome.hook_failures, IsEmpty());
+}
+
+TEST_F(StepProcesses, TheNodeHasItsNameInSlurm) {
+  plan_.tasks = 1;
+  plan_.node_name = "hpc-1";
+  EXPECT_THAT(run().output, HasSubstr("going on without InfiniBand: hpc-1: "));
+  plan_.node_name.clear();
+  std::array<char, 256> host{};
+  ASSERT_EQ(::gethostname(host.data(), host.size() - 1), 0);
+  const std::string name = host.data();
+  EXPECT_THAT(run().output,
+              HasSubstr("going on without InfiniBand: " + name.substr(0, name.find('.')) + ": "));
 }
 
 TEST_F(StepProcesses, ListedMoreThanOnceTheFirstLineCounts) {

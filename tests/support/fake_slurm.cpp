@@ -82,6 +82,8 @@ class Stepd {
     slurm.step = plan_.step;
     slurm.tasks = plan_.tasks;
     slurm.environment = plan_.environment;
+    (void)::unsetenv("SLURMD_NODENAME");
+    if (!plan_.node_name.empty()) (void)::setenv("SLURMD_NODENAME", plan_.node_name.c_str(), 1);
     void* plugin = ::dlopen(plan_.plugin.c_str(), RTLD_LAZY | RTLD_LOCAL);
     if (plugin == nullptr) {
       std::fprintf(stderr, "dlopen: %s\n", ::dlerror());
