@@ -8,6 +8,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "adapters/linux/find_process.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
@@ -81,6 +82,7 @@ Status Agent::begin() {
   facts.owner = identity_fields("stepd", start.stepd_pid);
   facts.owner.merge(identity_fields("agent", ::getpid()));
   CIB_TRY(facts.owner["boot"], boot_id());
+  facts.owner["pid_namespace"] = pid_namespace_here();
   facts.owner["since"] = std::to_string(std::time(nullptr));
 
   node_ = std::make_unique<LiveNode>(start.state_dir.get());

@@ -18,6 +18,7 @@ int reap_command(const std::string& state_dir, const std::string& job, const std
     return 1;
   }
   for (const std::string& step : reaped->given_back) log_info("reap: gave back step " + step);
+  for (const std::string& line : reaped->deaths) log_error("reap: " + line);
   for (const std::string& line : reaped->findings) log_error("reap: " + line);
   return reaped->findings.empty() ? 0 : 1;
 }

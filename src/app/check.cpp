@@ -39,7 +39,8 @@ bool was_done(const Records& records, const Record& intent) {
 std::vector<Record> living_tasks(Remains& remains, const Records& records) {
   std::vector<Record> tasks;
   for (const Record& record : records)
-    if (record.verb == "task" && remains.is_alive(process_of(record, "task"))) tasks.push_back(record);
+    if (record.verb == "task" && remains.is_alive(process_of(records, record, "task")))
+      tasks.push_back(record);
   return tasks;
 }
 
@@ -63,14 +64,14 @@ std::vector<Port> mounted_ports(const Records& records, const std::string& task)
   return ports;
 }
 
-std::vector<std::string> faults_of_processes(Remains& remains, const Records& records) {
+std::vector<std::string> faults_of_processes(Remains& remains, const JournaledStep& step) {
+  const Records& records = *step.records;
   std::vector<std::string> faults;
-  const JournaledProcess agent = process_of(records.front(), "agent");
-  if (!remains.is_alive(agent))
-    faults.push_back("its agent, pid " + agent.pid +
+  if (!step.held)
+    faults.push_back("its agent, pid " + records.front().field("agent_pid") +
                      ", has died; its tasks go on, and what they have is given back when they end");
   for (const Record& record : records) {
-    const JournaledProcess relay = process_of(record, "relay");
+    const JournaledProcess relay = process_of(records, record, "relay");
     if (record.verb == "relay" && !remains.is_alive(relay))
       faults.push_back("its relay to the PMIx server, pid " + relay.pid +
                        ", has died; end the step with scancel");
@@ -81,7 +82,7 @@ std::vector<std::string> faults_of_processes(Remains& remains, const Records& re
 std::vector<std::string> faults_of_devices(Remains& remains, const Records& records) {
   std::vector<std::string> faults;
   for (const Record& task : living_tasks(remains, records)) {
-    const JournaledProcess process = process_of(task, "task");
+    const JournaledProcess process = process_of(records, task, "task");
     const auto ports = mounted_ports(records, task.field("task"));
     if (ports.empty()) continue;
     const auto status = remains.verify_devices(process, ports);
@@ -127,7 +128,7 @@ Status check_running(Remains& remains, Kernel& kernel, const JournaledStep& step
   bool settled = !living_tasks(remains, records).empty();
   std::vector<std::string> faults;
   if (settled) {
-    faults = faults_of_processes(remains, records);
+    faults = faults_of_processes(remains, step);
     for (const auto& more : {faults_of_actions(kernel, records), faults_of_devices(remains, records)})
       faults.insert(faults.end(), more.begin(), more.end());
     if (!faults.empty()) {
@@ -156,6 +157,9 @@ Result<Checked> check(Remains& remains, Kernel& kernel, const std::string& which
     switch (state_of(remains, boot, step)) {
       case StepState::running:
         CIB_CHECK(check_running(remains, kernel, step, checked));
+        break;
+      case StepState::ending:
+        ++checked.changing;
         break;
       case StepState::unreadable:
         checked.faults.push_back("step " + step.name + ": " + step.records.error().message() +

@@ -62,6 +62,9 @@ std::string of_step(Remains& remains, const std::string& boot, const JournaledSt
   switch (state_of(remains, boot, step)) {
     case StepState::running:
       return "";
+    case StepState::ending:
+      return "has lost its slurmstepd, and its agent, pid " + step.records->front().field("agent_pid") +
+             ", gives back; if it does not end, its lines in syslog say why";
     case StepState::unreadable:
       return step.records.error().message() + "; look at its journal and remove the directory by hand";
     case StepState::of_earlier_boot:

@@ -4,8 +4,21 @@
 
 namespace cib {
 
-JournaledProcess process_of(const Record& record, const std::string& prefix) {
-  return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup")};
+JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
+                            const std::string& prefix) {
+  return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup"),
+          journal.front().field("pid_namespace")};
+}
+
+std::string last_of(const std::vector<Record>& journal) {
+  const Record& last = journal.back();
+  std::string text = (last.mark == Mark::intent ? "during " : "after ") + last.verb;
+  for (const char* operand : {"task", "pci", "name", "netns"})
+    if (const std::string value = last.field(operand); !value.empty()) {
+      text += " of " + (operand == std::string_view("task") ? "task " + value : value);
+      break;
+    }
+  return text + " (record " + std::to_string(last.seq) + ')';
 }
 
 namespace {
@@ -13,8 +26,15 @@ namespace {
 std::vector<JournaledProcess> tasks_of(const std::vector<Record>& records) {
   std::vector<JournaledProcess> tasks;
   for (const Record& record : records)
-    if (record.verb == "task") tasks.push_back(process_of(record, "task"));
+    if (record.verb == "task") tasks.push_back(process_of(records, record, "task"));
   return tasks;
+}
+
+// What a maintainer asks first. An agent that ends gives back itself, so the owner of an orphan was killed.
+void tell_death(const JournaledStep& step, const std::string& kept, Reaped& reaped) {
+  if (step.records->empty()) return;
+  reaped.deaths.push_back("step " + step.name + ": its agent died " + last_of(*step.records) +
+                          (kept.empty() ? "" : "; its journal is kept in " + kept));
 }
 
 // The survivors first: while one lives it may still hold what would be given back.
@@ -28,10 +48,10 @@ void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Re
     reaped.findings.push_back("step " + step.name + ": could not give back " + what +
                               "; it stays out of use, and the next 'container-ib reap' tries again");
   if (!failed.empty()) return;
-  if (auto status = remains.remove(step.name); !status)
-    reaped.findings.push_back("step " + step.name + ": " + status.error().message());
-  else
-    reaped.given_back.push_back(step.name);
+  const auto kept = remains.bury(step.name);
+  if (!kept) return reaped.findings.push_back("step " + step.name + ": " + kept.error().message());
+  reaped.given_back.push_back(step.name);
+  tell_death(step, *kept, reaped);
 }
 
 }  // namespace
@@ -45,10 +65,10 @@ StepState state_of(Remains& remains, const std::string& boot_id, const Journaled
   if (step.records->empty()) return StepState::orphaned;
   const Record& open = step.records->front();
   if (open.field("boot") != boot_id) return StepState::of_earlier_boot;
-  const JournaledProcess stepd = process_of(open, "stepd");
-  const bool owned =
-      (stepd.pid != ended_stepd && remains.is_alive(stepd)) || remains.is_alive(process_of(open, "agent"));
-  return owned ? StepState::running : StepState::orphaned;
+  const JournaledProcess stepd = process_of(*step.records, open, "stepd");
+  const bool stepd_lives = remains.is_alive(stepd);
+  if (step.held) return stepd_lives ? StepState::running : StepState::ending;
+  return stepd_lives && stepd.pid != ended_stepd ? StepState::running : StepState::orphaned;
 }
 
 Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
@@ -59,6 +79,12 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
   const auto reap_step = [&](const JournaledStep& step) {
     switch (state_of(remains, boot, step, ended_stepd)) {
       case StepState::running:
+        break;
+      case StepState::ending:
+        reaped.findings.push_back(
+            "step " + step.name + ": slurmstepd has died, and its agent, pid " +
+            step.records->front().field("agent_pid") +
+            ", has not ended; what it holds stays out of use until it ends, then run 'container-ib reap'");
         break;
       case StepState::unreadable:
         reaped.findings.push_back("step " + step.name + ": " + step.records.error().message() +
@@ -77,7 +103,9 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
   };
   for (const JournaledStep& step : steps) {
     if (!job.empty() && !step.name.starts_with(job + '.')) continue;
-    if (state_of(remains, boot, step, ended_stepd) == StepState::running) continue;
+    const StepState state = state_of(remains, boot, step, ended_stepd);
+    if (state == StepState::running) continue;
+    if (state == StepState::ending) remains.await_agent(step.name);
     // What a second reaper undid after the first one had, it would undo of whoever has it by then.
     if (auto status = remains.exclusively(step.name, reap_step); !status)
       reaped.findings.push_back("step " + step.name + ": " + status.error().message());

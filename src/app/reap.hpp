@@ -13,6 +13,7 @@ namespace cib {
 struct Reaped {
   std::vector<std::string> given_back;  // steps
   std::vector<std::string> findings;    // one line each: what could not be given back, and what to do
+  std::vector<std::string> deaths;      // one line each: during what an agent died, and where its journal is
 };
 
 // `job`: only steps of this job; empty: all. `ended_stepd`: the pid of a slurmstepd whose step is over,
@@ -20,11 +21,16 @@ struct Reaped {
 Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
                     const std::string& ended_stepd = "");
 
-// The process of a journal's record, whose fields begin with "stepd", "agent", "relay" or "task".
-JournaledProcess process_of(const Record& record, const std::string& prefix);
+// The process of one of a journal's records, whose fields begin with "stepd", "agent", "relay" or "task".
+JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
+                            const std::string& prefix);
 
-// For `list`: who holds what since when.
-enum class StepState { running, orphaned, of_earlier_boot, unreadable };
+// What an agent had begun and not ended when it died, "vf_link of 0000:81:00.1 (record 12)", or after what it
+// died.
+std::string last_of(const std::vector<Record>& journal);
+
+// For `list`: who holds what since when. `ending`: slurmstepd is gone, and the agent gives back.
+enum class StepState { running, ending, orphaned, of_earlier_boot, unreadable };
 StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step,
                    const std::string& ended_stepd = "");
 

@@ -26,22 +26,29 @@ struct Attachment {
   std::string step, state, mode, uid, ports, tasks, since;
 };
 
-std::string state_text(Remains& remains, StepState state, const JournaledStep& step) {
+// Who could not be killed, and may still hold what the step had.
+std::string quarantined(const JournaledStep& step) {
+  if (step.records)
+    for (const Record& record : *step.records)
+      if (record.verb == "quarantine") return record.field("process");
+  return {};
+}
+
+std::string state_text(StepState state, const JournaledStep& step) {
   switch (state) {
     case StepState::running:
       break;
+    case StepState::ending:
+      return "ending: slurmstepd has died, the agent gives back";
     case StepState::orphaned:
+      if (const std::string process = quarantined(step); !process.empty()) return "quarantined: " + process;
       return "orphaned; container-ib reap gives it back";
     case StepState::of_earlier_boot:
       return "of an earlier boot; container-ib reap removes it";
     case StepState::unreadable:
       return "unreadable: " + step.records.error().what;
   }
-  const Record& open = step.records->front();
-  const bool agent = remains.is_alive({open.field("agent_pid"), open.field("agent_start"), ""});
-  for (const Record& record : *step.records)
-    if (record.verb == "quarantine") return "quarantined: " + record.field("process");
-  return agent ? "running" : "running, agent died";
+  return step.held ? "running" : "running, agent died";
 }
 
 std::string time_text(const std::string& seconds) {
@@ -52,7 +59,7 @@ std::string time_text(const std::string& seconds) {
 Attachment describe(Remains& remains, const std::string& boot, const JournaledStep& step) {
   Attachment row;
   row.step = step.name;
-  row.state = state_text(remains, state_of(remains, boot, step), step);
+  row.state = state_text(state_of(remains, boot, step), step);
   if (!step.records || step.records->empty()) return row;
   const Record& open = step.records->front();
   row.mode = mode_of(*step.records);

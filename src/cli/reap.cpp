@@ -25,9 +25,12 @@ int run(const ReapOptions& options) {
   const auto reaped = reap(remains, kernel, options.job);
   if (!reaped) return cannot_look("reap", reaped.error());
   if (options.json) {
-    fmt::print("{}\n", dump({{"given_back", reaped->given_back}, {"findings", reaped->findings}}));
+    fmt::print("{}\n", dump({{"given_back", reaped->given_back},
+                             {"deaths", reaped->deaths},
+                             {"findings", reaped->findings}}));
   } else {
     for (const std::string& step : reaped->given_back) fmt::print("gave back step {}\n", step);
+    for (const std::string& line : reaped->deaths) fmt::print("{}\n", line);
     for (const std::string& line : reaped->findings) fmt::print(stderr, "container-ib reap: {}\n", line);
   }
   return reaped->findings.empty() ? fine : finding;

@@ -49,6 +49,43 @@ constexpr Case cases[] = {{"verbs", false},
                           {"ipoib", false},
                           {"ipoib,scope=node,require=no", false}};
 
+// slurmstepd ends (its tasks with it) and the epilog reaps.
+void expect_that_reaping_leaves_nothing(FakeNode& node, const std::vector<FakeVf>& vfs_before,
+                                        const std::string& where) {
+  node.agent_alive = node.stepd_alive = false;
+  for (int twice = 0; twice < 2; ++twice) {
+    const auto reaped = reap(node, node, "17");
+    ASSERT_TRUE(reaped.ok());
+    EXPECT_THAT(reaped->findings, testing::IsEmpty()) << where;
+  }
+  EXPECT_THAT(node.journals, testing::IsEmpty()) << where;
+  EXPECT_THAT(node.network_namespaces, testing::IsEmpty()) << where;
+  EXPECT_THAT(node.claimed, testing::IsEmpty()) << where;
+  EXPECT_THAT(node.ipoib_children, testing::IsEmpty()) << where;
+  EXPECT_EQ(node.vfs, vfs_before) << where;
+}
+
+// The state directory's file system is full from each change on, and has room again before the epilog.
+TEST(FullStateDirectory, RefusesEachStepAndLeavesNothing) {
+  for (const Case& one : cases) {
+    const unsigned changes = changes_of_a_good_run(one);
+    for (unsigned from = 1; from <= changes; ++from) {
+      FakeNode node = node_for(one);
+      const auto vfs_before = node.vfs;
+      node.fill_state(from);
+      serve(node, one.option);
+      node.make_room();
+      const std::string where = std::string(one.option) + " full from change " + std::to_string(from);
+      for (unsigned id = 0; id < four_tasks; ++id) {
+        const std::string answer = node.task(id).answer.value_or("none");
+        EXPECT_NE(answer, "none") << where << " task " << id;
+        EXPECT_TRUE(answer != "granted" || !node.task(id).devices.empty()) << where << " task " << id;
+      }
+      expect_that_reaping_leaves_nothing(node, vfs_before, where);
+    }
+  }
+}
+
 class FaultSweep : public testing::TestWithParam<Fault> {};
 
 TEST_P(FaultSweep, NothingIsLeft) {
@@ -75,18 +112,7 @@ TEST_P(FaultSweep, NothingIsLeft) {
             !std::string_view(one.option).starts_with("verbs") && !node.task(id).knows_its_network;
         EXPECT_FALSE(waits && node.agent_alive) << where << " task " << id << ": for its network, in vain";
       }
-      // slurmstepd ends (its tasks with it) and the epilog reaps.
-      node.agent_alive = node.stepd_alive = false;
-      for (int twice = 0; twice < 2; ++twice) {
-        const auto reaped = reap(node, node, "17");
-        ASSERT_TRUE(reaped.ok());
-        EXPECT_THAT(reaped->findings, testing::IsEmpty()) << where;
-      }
-      EXPECT_THAT(node.journals, testing::IsEmpty()) << where;
-      EXPECT_THAT(node.network_namespaces, testing::IsEmpty()) << where;
-      EXPECT_THAT(node.claimed, testing::IsEmpty()) << where;
-      EXPECT_THAT(node.ipoib_children, testing::IsEmpty()) << where;
-      EXPECT_EQ(node.vfs, vfs_before) << where;
+      expect_that_reaping_leaves_nothing(node, vfs_before, where);
     }
   }
 }

@@ -23,16 +23,50 @@ std::vector<Record> journal(const std::string& boot = "boot") {
   return {open, task};
 }
 
-TEST(Reap, SkipsAStepWithALivingOwner) {
+TEST(Reap, SkipsAStepWhoseSlurmstepdLives) {
   for (const bool agent : {false, true}) {
     FakeNode node(1);
     node.journals["17.0"] = journal();
     node.agent_alive = agent;
-    node.stepd_alive = !agent;
-    EXPECT_THAT(reap(node, node, "")->given_back, IsEmpty());
+    const auto reaped = reap(node, node, "");
+    EXPECT_THAT(reaped->given_back, IsEmpty());
+    EXPECT_THAT(reaped->findings, IsEmpty());
     EXPECT_TRUE(node.task(0).alive);
     EXPECT_THAT(node.journals, SizeIs(1));
   }
+}
+
+TEST(Reap, WaitsForTheAgentOfADeadSlurmstepd) {
+  FakeNode node(1);
+  node.journals["17.0"] = journal();
+  node.stepd_alive = false;
+  node.agent_ends = false;
+  const auto reaped = reap(node, node, "");
+  EXPECT_THAT(
+      reaped->findings,
+      ElementsAre("step 17.0: slurmstepd has died, and its agent, pid 2, has not ended; what it holds "
+                  "stays out of use until it ends, then run 'container-ib reap'"));
+  EXPECT_TRUE(node.task(0).alive);
+  EXPECT_THAT(node.journals, SizeIs(1));
+  node.agent_ends = true;
+  EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
+}
+
+TEST(Reap, TellsDuringWhatTheAgentDied) {
+  const auto death_after = [](const Record& last) {
+    FakeNode node(1);
+    node.journals["17.0"] = journal();
+    node.journals["17.0"].push_back(last);
+    node.agent_alive = node.stepd_alive = false;
+    return reap(node, node, "")->deaths;
+  };
+  EXPECT_THAT(
+      death_after({.seq = 3, .mark = Mark::intent, .verb = "mount_devices", .fields = {{"task", "0"}}}),
+      ElementsAre("step 17.0: its agent died during mount_devices of task 0 (record 3); its journal is "
+                  "kept in /state/died/17.0"));
+  EXPECT_THAT(death_after({.seq = 3, .mark = Mark::done, .verb = "ports", .fields = {}}),
+              ElementsAre("step 17.0: its agent died after ports (record 3); its journal is kept in "
+                          "/state/died/17.0"));
 }
 
 TEST(Reap, TheStepOfASlurmstepdThatEndsItIsOver) {

@@ -229,12 +229,14 @@ TEST_F(AgentOnTrial, NonsenseOnTheLifelineChangesNothing) {
 // Whom the agent kills when slurmstepd dies is decided by the pidfd and not by a number.
 TEST_F(Scratch, ARequeuedStepFirstGivesBackWhatTheEarlierOneLeft) {
   const std::string state = folder_ + "/state", owner = "17.0@2";
-  StateDir earlier(state);
   Claims claims(state);
   Record open{.seq = 1, .mark = Mark::done, .verb = "open", .fields = {{"boot", boot_id().value()}}};
   Record claim{
       .seq = 2, .mark = Mark::intent, .verb = "claim", .fields = {{"name", "address-1"}, {"owner", owner}}};
-  ASSERT_TRUE(earlier.create("17.0", open).ok() && earlier.append(claim).ok());
+  {
+    StateDir earlier(state);  // of an agent that has ended
+    ASSERT_TRUE(earlier.create("17.0", open).ok() && earlier.append(claim).ok());
+  }
   ASSERT_TRUE(claims.take("address-1", owner).ok());
   Task task;
   AgentProcess agent(folder_, 1);

@@ -1,6 +1,7 @@
 #include "adapters/state/state_dir.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -9,14 +10,20 @@
 #include <optional>
 #include <thread>
 
+#include "adapters/attach/live_kernel.hpp"
+#include "adapters/linux/find_process.hpp"
+#include "adapters/linux/process.hpp"
 #include "adapters/state/live_remains.hpp"
+#include "app/reap.hpp"
 #include "kernel/scratch.hpp"
+#include "support/own_processes.hpp"
 
 namespace cib::test {
 namespace {
 
 using testing::IsEmpty;
 using testing::SizeIs;
+using Records = std::vector<Record>;
 
 class StateDirectory : public Scratch {
  protected:
@@ -71,7 +78,7 @@ TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
     std::optional<Result<UniqueFd>> second;
     std::thread waiting([&] { second = lock_stored_step(state(), "17.0", 5'000); });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    ASSERT_TRUE(remove_stored_step(state(), "17.0").ok());
+    ASSERT_TRUE(bury_stored_step(state(), "17.0").ok());
     if (again) {
       ASSERT_TRUE(requeued.create("17.0", open("")).ok());
     }
@@ -82,7 +89,7 @@ TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
     if (again) {
       EXPECT_EQ(lock_stored_step(state(), "17.0", 10).error().code, Errc::timed_out);
     }
-    ASSERT_TRUE(remove_stored_step(state(), "17.0").ok());
+    ASSERT_TRUE(bury_stored_step(state(), "17.0").ok());
   }
 }
 
@@ -154,6 +161,92 @@ TEST_F(StateDirectory, AGarbledJournalIsReportedAndNotGuessedAt) {
   ASSERT_TRUE(dir.create("17.0", open("")).ok());
   std::ofstream(state() + "/17.0/journal") << "garbage\n";
   EXPECT_EQ(stored_steps(state())->front().records.error().code, Errc::corrupt);
+}
+
+TEST_F(StateDirectory, AJournalIsHeldAsLongAsItsWriterLives) {
+  {
+    StateDir dir(state());
+    ASSERT_TRUE(dir.create("17.0", open("")).ok());
+    EXPECT_TRUE(stored_steps(state())->front().held);
+    EXPECT_TRUE(stored_step(state(), "17.0")->held) << "having been looked at";
+  }
+  EXPECT_FALSE(stored_steps(state())->front().held);
+}
+
+// A journal's page is full when no other one is left, so that a record is cut off in its middle.
+TEST_F(StateDirectory, AFullFileSystemLeavesNoPartOfALine) {
+  ASSERT_EQ(::mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=64k,mode=700"), 0);
+  {
+    StateDir dir(state());
+    ASSERT_TRUE(dir.create("17.0", open("")).ok());
+    std::ofstream(folder_ + "/filler") << std::string(64 * 1024, 'x');
+    std::size_t kept = 1;
+    while (kept < 1000 && dir.append(uses("mlx5_0:1")).ok()) ++kept;
+    ASSERT_LT(kept, 1000U);
+    EXPECT_FALSE(dir.append(uses("mlx5_0:1")).ok());
+    EXPECT_THAT(*stored_steps(state())->front().records, SizeIs(kept));
+    std::filesystem::remove(folder_ + "/filler");
+    EXPECT_TRUE(dir.append(uses("mlx5_1:1")).ok());
+    EXPECT_THAT(*stored_steps(state())->front().records, SizeIs(kept + 1));
+  }
+  EXPECT_EQ(::umount2(folder_.c_str(), MNT_DETACH), 0);
+}
+
+TEST_F(StateDirectory, TheJournalsOfDeadStepsAreKeptAndNotTooMany) {
+  for (int step = 100; step < 120; ++step) {
+    const std::string name = std::to_string(step) + ".0";
+    ASSERT_TRUE(StateDir(state()).create(name, open("")).ok());
+    const auto kept = bury_stored_step(state(), name);
+    ASSERT_TRUE(kept.ok());
+    EXPECT_THAT(*kept, testing::EndsWith("-" + name));
+    EXPECT_TRUE(std::filesystem::exists(*kept));
+  }
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(state() + "/died"))
+    names.push_back(entry.path().filename());
+  EXPECT_THAT(names, SizeIs(16));
+  EXPECT_THAT(names, testing::Not(testing::Contains(testing::EndsWith("-103.0"))));
+  EXPECT_THAT(*stored_steps(state()), IsEmpty());
+}
+
+// As Slurm's namespace/linux with CLONE_NEWPID starts them: the first process is slurmstepd's.
+TEST_F(StateDirectory, AStepInAnotherPidNamespaceIsNotGivenBackWhileItsProcessesLive) {
+  Child inside([&] {
+    enter_own_processes();
+    auto fields = identity_fields("stepd", ::getpid());
+    fields["boot"] = boot_id().value();
+    fields["pid_namespace"] = pid_namespace_here();
+    new Child([&] {
+      auto* journal = new StateDir(state());
+      fields.merge(identity_fields("agent", ::getpid()));
+      if (!journal->create("17.0", {.seq = 1, .mark = Mark::done, .verb = "open", .fields = fields}).ok())
+        ::_exit(1);
+    });
+  });
+  LiveRemains remains(state());
+  LiveKernel kernel(state());
+  const auto steps = remains.steps();
+  ASSERT_THAT(*steps, SizeIs(1));
+  EXPECT_TRUE(steps->front().held);
+  const Records& records = *steps->front().records;
+  const auto find = [&](const std::string& who) {
+    return find_process(records.front().field(who + "_pid"), records.front().field(who + "_start"),
+                        records.front().field("pid_namespace"));
+  };
+  const auto agent = find("agent"), stepd = find("stepd");
+  ASSERT_TRUE(agent && stepd);
+  EXPECT_NE(std::to_string(*agent), records.front().field("agent_pid"));
+  EXPECT_FALSE(find_process(records.front().field("agent_pid"), records.front().field("agent_start"), "1"));
+  EXPECT_THAT(reap(remains, kernel, "")->given_back, IsEmpty());
+
+  ASSERT_TRUE(signal_process(
+      *agent, SIGKILL, [&](pid_t pid) { return find("agent") == pid; }, 10'000));
+  EXPECT_FALSE(remains.steps()->front().held);
+  EXPECT_THAT(reap(remains, kernel, "")->given_back, IsEmpty()) << "its slurmstepd lives";
+
+  ASSERT_TRUE(signal_process(
+      *stepd, SIGKILL, [&](pid_t pid) { return find("stepd") == pid; }, 10'000));
+  EXPECT_THAT(reap(remains, kernel, "")->given_back, testing::ElementsAre("17.0"));
 }
 
 TEST_F(StateDirectory, HoldsOtherFilesThatAreNoSteps) {

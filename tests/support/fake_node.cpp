@@ -49,6 +49,13 @@ Status FakeNode::change(const char* what, Effect effect) {
   return {};
 }
 
+template <class Effect>
+Status FakeNode::write_state(const char* what, Effect effect) {
+  if (!full_from_ || changes_ + 1 < *full_from_) return change(what, effect);
+  ++changes_;
+  return error(Errc::kernel, what, ENOSPC);
+}
+
 Result<SiteConfig> FakeNode::site_config(const std::string&) {
   if (site_error) return *site_error;
   return site;
@@ -114,14 +121,14 @@ std::vector<std::string> FakeNode::kill_survivors() {
 
 Status FakeNode::create(const std::string& step, const Record& first) {
   if (journals.contains(step)) return error(Errc::unavailable, step + " is not given back");
-  return change("create journal", [&] {
+  return write_state("create journal", [&] {
     own_step_ = step;
     journals[step] = {first};
   });
 }
 
 Status FakeNode::append(const Record& record) {
-  return change("append to journal", [&] { journals[own_step_].push_back(record); });
+  return write_state("append to journal", [&] { journals[own_step_].push_back(record); });
 }
 
 Status FakeNode::remove() {
@@ -130,7 +137,7 @@ Status FakeNode::remove() {
 
 Result<std::vector<JournaledStep>> FakeNode::steps() {
   std::vector<JournaledStep> steps;
-  for (const auto& [name, records] : journals) steps.push_back({name, records});
+  for (const auto& [name, records] : journals) steps.push_back({name, records, agent_alive});
   for (const auto& [name, why] : unreadable) steps.push_back({name, why});
   return steps;
 }
@@ -161,16 +168,17 @@ std::vector<std::string> FakeNode::kill(const std::vector<JournaledProcess>& pro
 Status FakeNode::exclusively(const std::string& step, const std::function<void(const JournaledStep&)>& work) {
   std::exchange(another_reaper, [] {})();
   const auto found = journals.find(step);
-  if (found != journals.end()) work({step, found->second});
+  if (found != journals.end()) work({step, found->second, agent_alive});
   if (const auto why = unreadable.find(step); why != unreadable.end()) work({step, why->second});
   return {};
 }
 
-Status FakeNode::remove(const std::string& step) {
-  return change("remove a dead step's journal", [&] {
+Result<std::string> FakeNode::bury(const std::string& step) {
+  CIB_CHECK(change("remove a dead step's journal", [&] {
     journals.erase(step);
     unreadable.erase(step);
-  });
+  }));
+  return "/state/died/" + step;
 }
 
 Status FakeNode::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
@@ -253,7 +261,9 @@ Status FakeNode::apply(const Action& action) {
     if (const auto found = unclaimable.find(name); found != unclaimable.end())
       return error(found->second, name + " cannot be claimed");
   }
-  return change(action.verb.c_str(), [&] { take_effect(action); });
+  const auto effect = [&] { take_effect(action); };
+  const bool is_a_file = action.verb == "claim" || action.verb == "netns";
+  return is_a_file ? write_state(action.verb.c_str(), effect) : change(action.verb.c_str(), effect);
 }
 
 Status FakeNode::revert(const Action& action) {

@@ -55,8 +55,12 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   static Inventory two_numa_nodes();
 
   void inject(unsigned nth_change, Fault fault) { fault_at_ = nth_change, fault_ = fault; }
+  // From that change on the file system of the state directory is full, until somebody makes room.
+  void fill_state(unsigned from_change) { full_from_ = from_change; }
+  void make_room() { full_from_.reset(); }
   unsigned changes() const { return changes_; }
   bool agent_alive = true, stepd_alive = true, relay_alive = true;
+  bool agent_ends = true;  // when it is waited for
   std::set<std::string> unkillable;
 
   FakeTask& task(unsigned id) { return tasks_[id]; }
@@ -121,12 +125,15 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   bool is_alive(const JournaledProcess& process) override;
   std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) override;
   Status exclusively(const std::string& step, const std::function<void(const JournaledStep&)>& work) override;
-  Status remove(const std::string& step) override;
+  void await_agent(const std::string&) override { agent_alive = agent_alive && !agent_ends; }
+  Result<std::string> bury(const std::string& step) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
 
  private:
   template <class Effect>
   Status change(const char* what, Effect effect);
+  template <class Effect>
+  Status write_state(const char* what, Effect effect);  // a change that needs room there
   void answer(unsigned task, const std::string& text);
   void take_effect(const Action& action);
   void undo_effect(const Action& action);
@@ -135,6 +142,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::vector<FakeTask> tasks_;
   std::string own_step_;
   unsigned changes_ = 0, fault_at_ = 0;
+  std::optional<unsigned> full_from_;
   Fault fault_ = Fault::none;
 };
 

@@ -14,11 +14,13 @@ namespace cib {
 struct JournaledStep {
   std::string name;  // "17.0"
   Result<std::vector<Record>> records;
+  bool held = false;  // its agent lives, in whatever namespace
 };
 
-// A process as a journal names it: pid and start time, which together are never used twice in one boot.
+// A process as a journal names it: pid and start time, which together are never used twice in one boot. The
+// pid is the number in the PID namespace of who wrote the journal, by its inode number; empty: in ours.
 struct JournaledProcess {
-  std::string pid, start, cgroup;
+  std::string pid, start, cgroup, pid_namespace = {};
 };
 
 class Remains {
@@ -33,7 +35,11 @@ class Remains {
   // gone. Waits for another reaper in bounded time; timed_out after that.
   virtual Status exclusively(const std::string& step,
                              const std::function<void(const JournaledStep&)>& work) = 0;
-  virtual Status remove(const std::string& step) = 0;
+  // Waits until the step's agent has ended, in bounded time.
+  virtual void await_agent(const std::string& step) = 0;
+  // Removes a step that was given back. Returns where its journal is kept for a maintainer, empty if it is
+  // not.
+  virtual Result<std::string> bury(const std::string& step) = 0;
   // Whether the task sees the device nodes of these ports, and they are those devices; success when it has
   // ended.
   virtual Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) = 0;

@@ -1,14 +1,17 @@
 #include "adapters/state/live_remains.hpp"
 
 #include <fcntl.h>
+#include <time.h>
 
 #include <cerrno>
+#include <optional>
 
+#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/devices.hpp"
+#include "adapters/linux/find_process.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "adapters/state/state_dir.hpp"
-#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -16,6 +19,11 @@ namespace {
 
 constexpr int kill_timeout_ms = 3'000;     // an epilog waits for us
 constexpr int reaper_timeout_ms = 30'000;  // another reaper may have a few VFs to register anew
+constexpr int agent_timeout_ms = 10'000;   // an agent kills for 5 s, and gives back
+
+std::optional<pid_t> number_here(const JournaledProcess& process) {
+  return find_process(process.pid, process.start, process.pid_namespace);
+}
 
 }  // namespace
 
@@ -23,15 +31,13 @@ Result<std::vector<JournaledStep>> LiveRemains::steps() { return stored_steps(st
 
 Result<std::string> LiveRemains::boot_id() { return cib::boot_id(); }
 
-bool LiveRemains::is_alive(const JournaledProcess& process) {
-  return cib::is_alive(process.pid, process.start);
-}
+bool LiveRemains::is_alive(const JournaledProcess& process) { return number_here(process).has_value(); }
 
 std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& processes) {
   StepRemains remains;
   for (const JournaledProcess& process : processes) {
     if (!process.cgroup.empty()) remains.cgroups.push_back(process.cgroup);
-    if (is_alive(process)) remains.tasks.push_back(whole_number<pid_t>(process.pid).value_or(-1));
+    if (const auto pid = number_here(process)) remains.tasks.push_back(*pid);
   }
   return kill_remains(remains, kill_timeout_ms);
 }
@@ -45,12 +51,25 @@ Status LiveRemains::exclusively(const std::string& step,
   return {};
 }
 
-Status LiveRemains::remove(const std::string& step) { return remove_stored_step(state_dir_, step); }
+// The kernel tells nobody of a lock that is let go but who waits for it, and such a wait has no bound.
+void LiveRemains::await_agent(const std::string& step) {
+  const Deadline deadline(agent_timeout_ms);
+  for (;;) {
+    const auto now = stored_step(state_dir_, step);
+    if (!now || !now->held || deadline.passed()) return;
+    const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
+    (void)::nanosleep(&pause, nullptr);
+  }
+}
+
+Result<std::string> LiveRemains::bury(const std::string& step) { return bury_stored_step(state_dir_, step); }
 
 // Asked last whether it lives: when the number is still this task's, so is the namespace.
 Status LiveRemains::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
   CIB_TRY(const auto nodes, find_device_nodes(ports, false));
-  const std::string path = "/proc/" + task.pid + "/ns/mnt";
+  const auto pid = number_here(task);
+  if (!pid) return {};
+  const std::string path = "/proc/" + std::to_string(*pid) + "/ns/mnt";
   const UniqueFd ns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const int why = errno;
   if (!is_alive(task)) return {};

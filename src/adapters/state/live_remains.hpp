@@ -13,7 +13,8 @@ class LiveRemains final : public Remains {
   bool is_alive(const JournaledProcess& process) override;
   std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) override;
   Status exclusively(const std::string& step, const std::function<void(const JournaledStep&)>& work) override;
-  Status remove(const std::string& step) override;
+  void await_agent(const std::string& step) override;
+  Result<std::string> bury(const std::string& step) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
 
  private:

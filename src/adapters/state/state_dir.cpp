@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <memory>
 
 #include "adapters/linux/file_lock.hpp"
@@ -20,6 +22,10 @@ constexpr const char* journal_name = "journal";
 constexpr const char* shared_name = "shared";
 constexpr int begin_timeout_ms = 10'000;  // a few system calls each
 constexpr std::size_t max_journal = 4 * 1024 * 1024;
+
+constexpr const char* graves_name = "died";
+constexpr std::size_t kept_journals = 16;
+constexpr off_t largest_kept = 256 * 1024;
 
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
@@ -92,6 +98,27 @@ Result<std::vector<Record>> records_of(const UniqueFd& state, const std::string&
   return decode_journal(contents);
 }
 
+// Of the whole file; open file descriptions have it, not processes (fcntl(2), F_OFD_SETLK).
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+// Asks, and takes nothing.
+bool is_held(const UniqueFd& state, const std::string& step) {
+  const auto directory = open_step(state, step);
+  if (!directory) return false;
+  const UniqueFd journal(::openat(directory->get(), journal_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  struct flock lock = whole_file();
+  return journal.valid() && ::fcntl(journal.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+JournaledStep look_at(const UniqueFd& state, const std::string& step) {
+  return {step, records_of(state, step), is_held(state, step)};
+}
+
 // The journal goes last but one: a directory without one is what a crash in between leaves, and it is
 // removable too.
 Status remove_from(const UniqueFd& state, const std::string& step) {
@@ -104,6 +131,29 @@ Status remove_from(const UniqueFd& state, const std::string& step) {
   if (::unlinkat(state.get(), step.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
     return error(Errc::kernel, "remove " + step, errno);
   return {};
+}
+
+// The oldest first: the time stands before the step's name, and has as many digits until the year 2286.
+void remove_oldest(const UniqueFd& graves) {
+  auto names = names_in(graves);
+  for (std::size_t i = 0; i + kept_journals <= names.size(); ++i)
+    (void)::unlinkat(graves.get(), names[i].c_str(), 0);
+}
+
+// Whether it is kept or not must not matter to who gives a step back.
+std::string keep_journal(const UniqueFd& state, const std::string& step) {
+  (void)::mkdirat(state.get(), graves_name, 0700);
+  const UniqueFd graves(::openat(state.get(), graves_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const auto directory = open_step(state, step);
+  struct stat journal {};
+  if (!graves || !directory ||
+      ::fstatat(directory->get(), journal_name, &journal, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !S_ISREG(journal.st_mode) || journal.st_size == 0 || journal.st_size > largest_kept)
+    return {};
+  remove_oldest(graves);
+  const std::string name = std::to_string(std::time(nullptr)) + '-' + step;
+  if (::renameat(directory->get(), journal_name, graves.get(), name.c_str()) != 0) return {};
+  return std::string(graves_name) + '/' + name;
 }
 
 bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
@@ -136,11 +186,29 @@ Status StateDir::begin_journal(const UniqueFd& state, const Record& first) {
   journal_ = UniqueFd(::openat(directory_.get(), journal_name,
                                O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!journal_) return error(Errc::kernel, "create " + path_ + '/' + step_ + "/journal", errno);
+  struct flock lock = whole_file();
+  if (::fcntl(journal_.get(), F_OFD_SETLK, &lock) != 0)
+    return error(Errc::kernel, "lock the journal of " + step_, errno);
+  length_ = 0;
+  broken_ = false;
   return append(first);
 }
 
+// A full file system takes a part of a line, and the next line would make one with it that nobody can read.
 Status StateDir::append(const Record& record) {
+  if (broken_)
+    return error(Errc::kernel,
+                 "the journal of " + step_ + " ends in a part of a line that cannot be cut off");
   const std::string line = encode_record(record);
+  auto status = write_whole(line);
+  if (status.ok())
+    length_ += static_cast<off_t>(line.size());
+  else
+    broken_ = ::ftruncate(journal_.get(), length_) != 0;
+  return status;
+}
+
+Status StateDir::write_whole(const std::string& line) {
   ssize_t written = -1;
   do written = ::write(journal_.get(), line.data(), line.size());
   while (written < 0 && errno == EINTR);
@@ -184,8 +252,9 @@ Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
     if (state.error().code == Errc::not_found) return steps;
     return state.error();
   }
+  CIB_CHECK(lock(*state, path, begin_timeout_ms));
   for (const std::string& name : steps_in(*state)) {
-    steps.push_back({name, records_of(*state, name)});
+    steps.push_back(look_at(*state, name));
     const auto& records = steps.back().records;
     if (!records && records.error().code == Errc::denied) return records.error();
   }
@@ -195,7 +264,7 @@ Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
 Result<JournaledStep> stored_step(const std::string& path, const std::string& step) {
   CIB_TRY(const UniqueFd state, open_state(path, false));
   CIB_CHECK(lock(state, path, begin_timeout_ms));
-  return JournaledStep{step, records_of(state, step)};
+  return look_at(state, step);
 }
 
 // The lock is on the directory, which whoever held it before may have removed meanwhile, and a job that was
@@ -217,10 +286,13 @@ Result<UniqueFd> lock_stored_step(const std::string& path, const std::string& st
   }
 }
 
-Status remove_stored_step(const std::string& path, const std::string& step) {
+Result<std::string> bury_stored_step(const std::string& path, const std::string& step) {
   const auto state = open_state(path, false);
-  if (!state) return state.error().code == Errc::not_found ? Status() : Status(state.error());
-  return remove_from(*state, step);
+  if (!state)
+    return state.error().code == Errc::not_found ? std::string() : Result<std::string>(state.error());
+  const std::string kept = keep_journal(*state, step);
+  CIB_CHECK(remove_from(*state, step));
+  return kept.empty() ? kept : path + '/' + kept;
 }
 
 }  // namespace cib

@@ -1,0 +1,55 @@
+#include "adapters/linux/find_process.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include <memory>
+#include <string_view>
+
+#include "adapters/linux/namespaces.hpp"
+#include "adapters/linux/process.hpp"
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+// The last of "NSpid:\t4711\t17": its number in the innermost namespace that it is in (proc(5)).
+std::string innermost_number(const std::string& status) {
+  const std::string field = "\nNSpid:";
+  const auto at = status.find(field);
+  if (at == std::string::npos) return {};
+  const std::string_view line =
+      std::string_view(status).substr(at + field.size(), status.find('\n', at + 1) - at - field.size());
+  return std::string(line.substr(line.rfind('\t') + 1));
+}
+
+// Its start time is asked last: when the number still is this process', what was read before is of it too.
+bool is_it(pid_t number, const std::string& pid, const std::string& start, const std::string& pid_namespace) {
+  const auto status = read_small_file("/proc/" + std::to_string(number) + "/status");
+  if (!status || innermost_number(*status) != pid) return false;
+  const auto inside = namespace_of_process(number, "pid");
+  return inside && std::to_string(*inside) == pid_namespace && is_alive(std::to_string(number), start);
+}
+
+}  // namespace
+
+std::string pid_namespace_here() {
+  const UniqueFd own(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
+  const auto inode = namespace_of_descriptor(own.get(), "pid");
+  return inode ? std::to_string(*inode) : std::string();
+}
+
+std::optional<pid_t> find_process(const std::string& pid, const std::string& start,
+                                  const std::string& pid_namespace) {
+  if (pid_namespace.empty() || pid_namespace == pid_namespace_here())
+    return is_alive(pid, start) ? whole_number<pid_t>(pid) : std::nullopt;
+  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
+  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr)
+    if (const auto number = whole_number<pid_t>(entry->d_name);
+        number && is_it(*number, pid, start, pid_namespace))
+      return number;
+  return std::nullopt;
+}
+
+}  // namespace cib
