@@ -12,8 +12,10 @@
 #include <string_view>
 #include <utility>
 
+#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/exec.hpp"
 #include "adapters/linux/seqpacket.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -21,6 +23,7 @@ namespace {
 
 constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
+constexpr std::size_t longest_line = 500;
 
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
 
@@ -54,10 +57,29 @@ Status exec_agent(const std::string& path, Words words, int inherited) {
   return {};
 }
 
-void run_reap(const PlugstackArgs& args, const std::string& job, const std::string& ended_stepd,
-              int wait_ms) {
+// What the other end says until it is closed, or until then.
+std::string read_all(int pipe, int wait_ms) {
+  constexpr std::size_t limit = 16 * 1024;
+  const Deadline deadline(wait_ms);
+  std::string text;
+  std::array<char, 1024> part{};
+  while (text.size() < limit) {
+    pollfd p{.fd = pipe, .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&p, 1, deadline.left_ms());
+    if (ready < 0 && errno == EINTR) continue;
+    const ssize_t size = ready == 1 ? ::read(pipe, part.data(), part.size()) : 0;
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    text.append(part.data(), static_cast<std::size_t>(size));
+  }
+  return text;
+}
+
+// Returns what the reaper says, which it does for who names its own slurmstepd.
+std::string run_reap(const PlugstackArgs& args, const std::string& job, const std::string& ended_stepd,
+                     int wait_ms) {
   std::array<int, 2> life{};
-  if (::pipe2(life.data(), O_CLOEXEC) != 0) return;
+  if (::pipe2(life.data(), O_CLOEXEC) != 0) return {};
   UniqueFd reading(life[0]), writing(life[1]);
   const Words words = {args.agent.c_str(),
                        "reap",
@@ -67,11 +89,10 @@ void run_reap(const PlugstackArgs& args, const std::string& job, const std::stri
                        nullptr};
   if (auto status = exec_agent(args.agent, words, writing.get()); !status) {
     slurm_error("container-ib: reap: %s", status.error().message().c_str());
-    return;
+    return {};
   }
   writing.reset();
-  pollfd p{.fd = reading.get(), .events = POLLIN, .revents = 0};
-  if (wait_ms > 0) (void)::poll(&p, 1, wait_ms);
+  return wait_ms > 0 ? read_all(reading.get(), wait_ms) : std::string();
 }
 
 // Whether there is a step whose name begins so. Most jobs leave none, and a look takes a hundredth of the
@@ -94,17 +115,20 @@ Result<UniqueFd> start_agent(const PlugstackArgs& args) {
   return std::move(ends.first);
 }
 
-void reap_in_background(const PlugstackArgs& args) { run_reap(args, "", "", 0); }
+void reap_in_background(const PlugstackArgs& args) { (void)run_reap(args, "", "", 0); }
 
-void reap_own_step(std::uint32_t job, const PlugstackArgs& args) {
-  run_reap(args, std::to_string(job), std::to_string(::getpid()), reap_timeout_ms);
+std::vector<std::string> reap_own_step(std::uint32_t job, const PlugstackArgs& args) {
+  const std::string said = run_reap(args, std::to_string(job), std::to_string(::getpid()), reap_timeout_ms);
+  std::vector<std::string> lines;
+  for (const std::string_view line : split(said, '\n')) lines.push_back(printable(line, longest_line));
+  return lines;
 }
 
 void reap_job(spank_t spank, const PlugstackArgs& args) {
   std::uint32_t job = 0;
   if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS) return;
   const std::string text = std::to_string(job);
-  if (may_have_left(args.state, text + '.')) run_reap(args, text, "", reap_timeout_ms);
+  if (may_have_left(args.state, text + '.')) (void)run_reap(args, text, "", reap_timeout_ms);
 }
 
 }  // namespace cib

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/result.hpp"
@@ -19,7 +21,7 @@ void reap_in_background(const PlugstackArgs& args);
 // The same for the job of an epilog, waited for up to a few seconds: an epilog has a time limit.
 void reap_job(spank_t spank, const PlugstackArgs& args);
 // The same from slurmstepd itself when its step is over and its agent is gone: that this slurmstepd lives
-// says nothing then.
-void reap_own_step(std::uint32_t job, const PlugstackArgs& args);
+// says nothing then. What there is to tell of the agent's death, in lines for the user.
+std::vector<std::string> reap_own_step(std::uint32_t job, const PlugstackArgs& args);
 
 }  // namespace cib

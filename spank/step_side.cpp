@@ -202,7 +202,10 @@ void StepSide::end() {
   const auto told = tell_agent(wire::Finish{});
   if (told.ok()) print_answer();
   lifeline_.reset();
-  if (!told.ok()) reap_own_step(job_, args_);  // it was killed: what it wrote down is given back here
+  if (told.ok()) return;
+  // It was killed: what it wrote down is given back here.
+  for (const std::string& line : reap_own_step(job_, args_))
+    slurm_spank_log("container-ib: %s: %s", node_name().c_str(), line.c_str());
 }
 
 template <class M>

@@ -26,7 +26,9 @@ struct Record {
   std::string field(const std::string& key) const;  // empty when absent
 };
 
-std::string encode_record(const Record& record);                        // with the newline
+std::string encode_record(const Record& record);  // with the newline
+// What is in it, without version and checksum, in printable characters: "7 intent vf_link name=ib0 pci=..."
+std::string record_text(const Record& record);
 Result<std::vector<Record>> decode_journal(std::string_view contents);  // in file order
 
 // What the step uses, "mlx5_0:1,mlx5_1:1", and its mode: of the record "ports", which is written when

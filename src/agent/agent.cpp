@@ -96,7 +96,7 @@ Status Agent::begin() {
   }
   CIB_TRY(auto stepd, open_pidfd(start.stepd_pid));
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
-  state_ = std::make_unique<StateDir>(start.state_dir.get());
+  state_ = std::make_unique<LoggedState>(start.state_dir.get());
   conversations_.resize(start.local_tasks);
   step_ = std::make_unique<Step>(std::move(facts), *node_, *tasks_, *state_, *kernel_);
   CIB_CHECK(watch(lifeline_.get(), Source::lifeline, 0));

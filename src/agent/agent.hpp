@@ -8,8 +8,8 @@
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/seqpacket.hpp"
-#include "adapters/state/state_dir.hpp"
 #include "agent/live_node.hpp"
+#include "agent/logged_state.hpp"
 #include "agent/step_tasks.hpp"
 #include "agent/task_conversation.hpp"
 #include "app/step.hpp"
@@ -49,7 +49,7 @@ class Agent {
   std::unique_ptr<LiveNode> node_;
   std::unique_ptr<LiveKernel> kernel_;
   std::unique_ptr<StepTasks> tasks_;
-  std::unique_ptr<StateDir> state_;
+  std::unique_ptr<LoggedState> state_;
   std::unique_ptr<Step> step_;
   std::vector<TaskConversation> conversations_;
   std::optional<Deadline> deadline_, vf_deadline_;

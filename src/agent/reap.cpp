@@ -1,5 +1,8 @@
 #include "agent/reap.hpp"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/state/live_remains.hpp"
@@ -8,8 +11,23 @@
 
 namespace cib {
 
+namespace {
+
+constexpr int stepd_fd = 3;  // its pipe; nothing else is there, whoever starts us by hand has none
+
+// For the user, whose step it is. A slurmstepd that does not read any more has ended.
+void tell_stepd(const Reaped& reaped) {
+  std::string text;
+  for (const auto& lines : {reaped.deaths, reaped.findings})
+    for (const std::string& line : lines) text += line + '\n';
+  (void)!::write(stepd_fd, text.data(), text.size());
+}
+
+}  // namespace
+
 int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd) {
-  (void)leave_step_cgroup();  // started by slurmstepd's exit, we must outlive its step
+  (void)::signal(SIGPIPE, SIG_IGN);  // slurmstepd may not wait for us until the end
+  (void)leave_step_cgroup();         // started by slurmstepd's exit, we must outlive its step
   LiveRemains remains(state_dir);
   LiveKernel kernel(state_dir);
   const auto reaped = reap(remains, kernel, job, ended_stepd);
@@ -20,6 +38,7 @@ int reap_command(const std::string& state_dir, const std::string& job, const std
   for (const std::string& step : reaped->given_back) log_info("reap: gave back step " + step);
   for (const std::string& line : reaped->deaths) log_error("reap: " + line);
   for (const std::string& line : reaped->findings) log_error("reap: " + line);
+  if (!ended_stepd.empty()) tell_stepd(*reaped);
   return reaped->findings.empty() ? 0 : 1;
 }
 

@@ -4,7 +4,8 @@
 
 namespace cib {
 
-// Exit status: 0 fine, 1 something could not be given back (told in syslog).
+// Exit status: 0 fine, 1 something could not be given back (told in syslog; with `ended_stepd` on descriptor
+// 3 too, a line each).
 int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd);
 
 }  // namespace cib

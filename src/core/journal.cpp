@@ -99,10 +99,15 @@ std::string Record::field(const std::string& key) const {
   return it == fields.end() ? std::string() : it->second;
 }
 
-std::string encode_record(const Record& record) {
-  std::string body = std::to_string(record.seq) + ' ' +
+std::string record_text(const Record& record) {
+  std::string text = std::to_string(record.seq) + ' ' +
                      std::string(marks[static_cast<std::size_t>(record.mark)]) + ' ' + record.verb;
-  for (const auto& [key, value] : record.fields) body += ' ' + key + '=' + escape(value);
+  for (const auto& [key, value] : record.fields) text += ' ' + key + '=' + escape(value);
+  return text;
+}
+
+std::string encode_record(const Record& record) {
+  const std::string body = record_text(record);
   return "CIB1 " + hex(crc32(body), 8) + ' ' + body + '\n';
 }
 

@@ -275,6 +275,11 @@ TEST_P(DeathOfAnother, OfTheAgentIsToldAndReaped) {
   EXPECT_THAT(outcome.hook_failures, IsEmpty()) << "nothing was required";
   EXPECT_EQ(count(outcome.output, "agent on this node died"), GetParam() == Point::tasks_run ? 0U : 4U)
       << outcome.output;
+  if (GetParam() == Point::tasks_run) {
+    EXPECT_THAT(outcome.output, HasSubstr(": step 17.0: its agent died after open (record 1); its journal is "
+                                          "kept in " +
+                                          folder_ + "/state/died/"));
+  }
 }
 
 TEST_P(DeathOfAnother, OfSlurmstepdEndsItsTasks) {

@@ -12,6 +12,11 @@ Record sample() {
           .fields = {{"ports", "mlx5_0:1,mlx5_1:1"}, {"odd", "a b=c%\n\x01\xff"}, {"empty", ""}}};
 }
 
+TEST(Journal, ARecordsTextIsPrintable) {
+  EXPECT_EQ(record_text({.seq = 7, .mark = Mark::intent, .verb = "claim", .fields = {{"name", "a b\x1b\n"}}}),
+            "7 intent claim name=a%20b%1b%0a");
+}
+
 TEST(Journal, WhatWasWrittenIsRead) {
   const auto records = decode_journal(encode_record(sample()) + encode_record(sample()));
   ASSERT_TRUE(records.ok());
