@@ -75,6 +75,7 @@ Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
   InventorySource source;
   source.cache = state_dir_;
   if (!site.topology_xml.empty()) {
+    CIB_CHECK(check_trusted_file(site.topology_xml));
     source.kind =
         InventorySource::Kind::xml;  // the administrator knows better (virtual machines); states stay live
     source.path = site.topology_xml;

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include "adapters/attach/live_kernel.hpp"
+#include "adapters/capabilities/capabilities.hpp"
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
+#include "agent/system_calls.hpp"
 #include "app/reap.hpp"
 
 namespace cib {
@@ -27,7 +29,9 @@ void tell_stepd(const Reaped& reaped) {
 
 int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd) {
   (void)::signal(SIGPIPE, SIG_IGN);  // slurmstepd may not wait for us until the end
-  (void)leave_step_cgroup();         // started by slurmstepd's exit, we must outlive its step
+  for (const auto& status : {keep_needed_capabilities(Privileges::of_agent), allow_only_needed_calls()})
+    if (!status) log_error("reap: " + status.error().message());
+  (void)leave_step_cgroup();  // started by slurmstepd's exit, we must outlive its step
   LiveRemains remains(state_dir);
   LiveKernel kernel(state_dir);
   const auto reaped = reap(remains, kernel, job, ended_stepd);

@@ -3,6 +3,7 @@
 #include <array>
 #include <exception>
 
+#include "adapters/capabilities/capabilities.hpp"
 #include "command.hpp"
 
 namespace {
@@ -31,6 +32,11 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    // It is root's, and looks at what users have made.
+    if (const auto status = cib::keep_needed_capabilities(cib::Privileges::of_command); !status) {
+      fmt::print(stderr, "container-ib: {}\n", status.error().message());
+      return cib::cli::usage;
+    }
     return run(argc, argv);
   } catch (const std::exception& failure) {
     fmt::print(stderr, "container-ib: {}\n", failure.what());

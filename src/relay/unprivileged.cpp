@@ -1,13 +1,12 @@
 #include "relay/unprivileged.hpp"
 
 #include <grp.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
-#include <type_traits>
+
+#include "adapters/capabilities/capabilities.hpp"
 
 namespace cib {
 
@@ -18,8 +17,7 @@ Status become_nobody() {
   if (::setresgid(group, group, group) != 0) return error(Errc::kernel, "become group 65534", errno);
   if (::setresuid(user, user, user) != 0) return error(Errc::kernel, "become user 65534", errno);
   // The change of user has cleared them, unless a securebit that was inherited says otherwise.
-  const std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> none(::cap_init(), ::cap_free);
-  if (!none || ::cap_set_proc(none.get()) != 0) return error(Errc::kernel, "drop capabilities", errno);
+  CIB_CHECK(drop_capabilities());
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return error(Errc::kernel, "set no_new_privs", errno);
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return error(Errc::kernel, "forbid core dumps", errno);
   return {};

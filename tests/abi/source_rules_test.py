@@ -24,6 +24,7 @@ ONLY_IN = [
     (r"netlink/.*", "src/adapters/netlink"),
     (r"infiniband/.*", "src/adapters/verbs"),
     (r"toml\+\+/.*", "src/adapters/toml"),
+    (r"sys/capability\.h", "src/adapters/capabilities"),
     (r"slurm/.*", "spank"),
 ]
 

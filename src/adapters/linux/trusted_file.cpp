@@ -34,16 +34,30 @@ Status check_directories_to(const std::string& path) {
   return {};
 }
 
-Result<std::string> read_trusted_file(const std::string& path) {
+namespace {
+
+Result<UniqueFd> open_trusted_file(const std::string& path) {
   if (!path.starts_with('/')) return error(Errc::bad_config, "'" + path + "' is not an absolute path");
   CIB_CHECK(check_directories_to(path));
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return error(errno == ENOENT ? Errc::not_found : Errc::kernel, "open " + path, errno);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return error(Errc::kernel, "stat " + path, errno);
   if (!S_ISREG(status.st_mode)) return error(Errc::bad_config, path + " is not a regular file");
   if (!only_ours(status))
     return error(Errc::bad_config, path + " can be written by others than root; chmod go-w it");
+  return file;
+}
+
+}  // namespace
+
+Status check_trusted_file(const std::string& path) {
+  CIB_TRY([[maybe_unused]] const UniqueFd file, open_trusted_file(path));
+  return {};
+}
+
+Result<std::string> read_trusted_file(const std::string& path) {
+  CIB_TRY(const UniqueFd file, open_trusted_file(path));
   std::string contents;
   char buffer[16 * 1024];
   while (contents.size() < limit) {
