@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 
+#include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/sysfs_mount.hpp"
 #include "adapters/netlink/links.hpp"
 #include "adapters/state/claims.hpp"
@@ -61,6 +63,34 @@ TEST_F(Namespaces, ANewOneHasOnlyLoAndItIsUp) {
   EXPECT_EQ(inode(*open_own_network_namespace()), inode(*home)) << "we are where we were";
   EXPECT_NE(inode(*ns), inode(*home));
   EXPECT_TRUE(link(*ns, "lo").up);
+}
+
+// Others' mount namespaces would keep a network namespace, and with it a VF, that a step has given back.
+TEST_F(Namespaces, WhatKeepsOneIsSeenInNoOthersMounts) {
+  const std::string state = folder_ + "/state", pin = state + "/netns-0";
+  ASSERT_EQ(::mount(folder_.c_str(), folder_.c_str(), nullptr, MS_BIND, nullptr), 0);
+  ASSERT_EQ(::mount(nullptr, folder_.c_str(), nullptr, MS_SHARED, nullptr), 0);
+  std::filesystem::create_directory(state);
+  const auto mounts_of = [](const Child& other) {
+    std::ifstream file("/proc/" + std::to_string(other.pid()) + "/mountinfo");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto leave = [] { ASSERT_EQ(::unshare(CLONE_NEWNS), 0); };
+  {
+    const Child before(leave);
+    LiveKernel kernel(state);
+    ASSERT_TRUE(kernel.apply(make_netns(pin)).ok());
+    EXPECT_THAT(mounts_of(before), testing::Not(HasSubstr("netns-0")));
+    const Child meanwhile(leave);
+    EXPECT_THAT(mounts_of(meanwhile), HasSubstr("netns-0"));
+    ASSERT_TRUE(kernel.apply(make_netns(state + "/netns-1")).ok()) << "private already";
+    for (const char* name : {"/netns-0", "/netns-1"})
+      ASSERT_TRUE(kernel.revert(make_netns(state + name)).ok());
+    EXPECT_THAT(mounts_of(meanwhile), testing::Not(HasSubstr("netns-0")));
+  }
+  EXPECT_EQ(::umount2(state.c_str(), MNT_DETACH), 0);
+  EXPECT_NE(::umount2(state.c_str(), MNT_DETACH), 0) << "mounted twice";
+  EXPECT_EQ(::umount2(folder_.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(Namespaces, AFileKeepsOneUntilItIsLetGo) {

@@ -57,6 +57,7 @@ Status LiveKernel::apply(const Action& action) {
   if (action.verb == "claim") return claims_.take(action.field("name"), action.field("owner"));
   const Verb* verb = find_verb(action.verb);
   if (verb == nullptr) return unknown(action);
+  if (verb->name == "netns") CIB_CHECK(make_private_mount(state_dir_));
   if (!verb->of_a_vf) return verb->apply(action);
   CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, lock_timeout_ms));
   return verb->apply(action);

@@ -7,16 +7,20 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
+
+#include "adapters/linux/file_lock.hpp"
 
 namespace cib {
 
 namespace {
 
 constexpr const char* own_namespace = "/proc/self/ns/net";
+constexpr int lock_timeout_ms = 10'000;  // held for a few system calls
 
 // Of the calling thread's namespace.
 Status raise_loopback() {
@@ -44,6 +48,22 @@ Result<UniqueFd> make_network_namespace() {
   if (::unshare(CLONE_NEWNET) != 0) return error(Errc::kernel, "make a network namespace", errno);
   CIB_CHECK(raise_loopback());
   return open_own_network_namespace();
+}
+
+// Under a lock, or two agents at once would put one on the other.
+Status make_private_mount(const std::string& directory) {
+  const UniqueFd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder) return error(Errc::kernel, "open " + directory, errno);
+  CIB_CHECK(lock(folder, directory, lock_timeout_ms));
+  struct statx status {};
+  if (::statx(AT_FDCWD, directory.c_str(), AT_SYMLINK_NOFOLLOW, 0, &status) != 0)
+    return error(Errc::kernel, "stat " + directory, errno);
+  const bool is_mount = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  if (!is_mount && ::mount(directory.c_str(), directory.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    return error(Errc::kernel, "make a mount of " + directory, errno);
+  if (::mount(nullptr, directory.c_str(), nullptr, MS_PRIVATE, nullptr) != 0)
+    return error(Errc::kernel, "make the mount " + directory + " private", errno);
+  return {};
 }
 
 Status pin_network_namespace(const UniqueFd& ns, const std::string& file) {
