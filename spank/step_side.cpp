@@ -124,6 +124,7 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.uid = item(spank, S_JOB_UID, ~0U);
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
+  start.node_id = item(spank, S_JOB_NODEID, 0);
   start.stepd_pid = ::getpid();
   start.shell = is_shell(start.step) ? 1 : 0;
   start.began_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -169,9 +170,11 @@ void StepSide::task_started(spank_t spank) {
   if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0 ||
       spank_get_item(spank, S_TASK_PID, &pid) != ESPANK_SUCCESS)
     return;
+  const std::uint32_t rank = item(spank, S_TASK_GLOBAL_ID, static_cast<std::uint32_t>(task));
   const auto tell = [&]() -> Status {
     wire::TaskStarted message;
     message.task = static_cast<std::uint32_t>(task);
+    message.rank = rank;
     message.pid = pid;
     CIB_TRY(const UniqueFd pidfd, open_pidfd(pid));
     CIB_TRY(message.words, read_mask(pid, message.mask));
@@ -181,7 +184,7 @@ void StepSide::task_started(spank_t spank) {
   };
   // Without this message the agent refuses the task in task_init, where the user sees why.
   if (auto status = tell(); !status)
-    slurm_error("container-ib: task %d: %s", task, status.error().message().c_str());
+    slurm_error("container-ib: rank %u: %s", rank, status.error().message().c_str());
   const auto index = static_cast<std::size_t>(task);
   if (index < task_ends_.size()) task_ends_[index].reset();
 }

@@ -35,6 +35,8 @@ struct Request {
   std::optional<bool> umad;
   std::optional<bool> batch;
   std::optional<unsigned> wait_s;
+
+  bool operator==(const Request&) const = default;
 };
 
 std::string_view mode_name(Mode mode);
