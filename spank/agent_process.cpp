@@ -14,6 +14,7 @@
 
 #include "adapters/linux/exec.hpp"
 #include "adapters/linux/seqpacket.hpp"
+#include "spank/say.hpp"
 
 namespace cib {
 
@@ -66,7 +67,7 @@ void run_reap(const PlugstackArgs& args, const std::string& job, const std::stri
                        ended_stepd.empty() ? nullptr : ended_stepd.c_str(),
                        nullptr};
   if (auto status = exec_agent(args.agent, words, writing.get()); !status) {
-    slurm_error("container-ib: reap: %s", status.error().message().c_str());
+    complain("container-ib: reap: " + status.error().message());
     return;
   }
   writing.reset();

@@ -14,6 +14,7 @@
 #include "container_ib/request.hpp"
 #include "spank/agent_process.hpp"
 #include "spank/option.hpp"
+#include "spank/say.hpp"
 
 namespace cib {
 
@@ -184,7 +185,7 @@ void StepSide::task_started(spank_t spank) {
   };
   // Without this message the agent refuses the task in task_init, where the user sees why.
   if (auto status = tell(); !status)
-    slurm_error("container-ib: rank %u: %s", rank, status.error().message().c_str());
+    complain("container-ib: rank " + std::to_string(rank) + ": " + status.error().message());
   const auto index = static_cast<std::size_t>(task);
   if (index < task_ends_.size()) task_ends_[index].reset();
 }
@@ -220,7 +221,7 @@ void StepSide::print_answer() {
     if (!frame || frame->size == 0) return;
     const auto line = wire::read_frame<wire::Line>(frame->bytes.data(), frame->size);
     if (!line) return;
-    slurm_spank_log("container-ib: %s", line->text.get().c_str());
+    say("container-ib: " + line->text.get());
   }
 }
 

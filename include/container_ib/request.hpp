@@ -43,6 +43,7 @@ std::string_view mode_name(Mode mode);
 std::optional<Mode> mode_from_name(std::string_view name);
 const std::vector<std::string_view>& mode_names();
 
+std::string modes_of_this_version();  // "auto, verbs, vf, ipoib, none"
 // Whether this version has the mode: ok, or an error of code unsupported that names what it has.
 Status check_mode(Mode mode);
 

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "adapters/linux/process.hpp"
+#include "adapters/linux/user_namespace.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
 #include "agent/system_calls.hpp"
@@ -75,6 +76,7 @@ Status Agent::begin() {
   facts.user_namespaces = start.user_namespaces != 0;
   facts.daemon_step = start.daemon_step != 0;
   facts.shell = start.shell != 0;
+  if (auto host = check_hosts_user_namespace(); !host) facts.unfit = std::move(host).error();
   facts.began = Phases::Clock::time_point(std::chrono::nanoseconds(start.began_ns));
   facts.node_name = start.node.get();
   facts.option = start.option.get();

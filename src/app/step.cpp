@@ -34,6 +34,7 @@ Status Step::read_site_and_node() {
   network_may_be_private_ = may_be_private(request.mode);
   require_ = request.require.value_or(request.mode != Mode::auto_);
   CIB_CHECK(check_mode(request.mode));
+  if (facts_.unfit) return Error(*facts_.unfit).in(facts_.node_name);
   CIB_TRY(site_, node_.site_config(facts_.config_path));
   CIB_TRY(inventory_, node_.inventory(site_));
   return choose_mode(request);

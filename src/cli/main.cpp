@@ -1,9 +1,10 @@
-#include <fmt/core.h>
-
 #include <array>
+#include <cstdio>
 #include <exception>
+#include <sstream>
 
 #include "command.hpp"
+#include "output.hpp"
 
 namespace {
 
@@ -22,7 +23,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? cib::cli::fine : cib::cli::usage;
+    std::ostringstream out, err;
+    const int code = app.exit(error, out, err);
+    cib::cli::print(out.str());
+    cib::cli::print(err.str(), stderr);
+    return code == 0 ? cib::cli::fine : cib::cli::usage;
   }
   return exit_code;
 }
@@ -33,7 +38,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& failure) {
-    fmt::print(stderr, "container-ib: {}\n", failure.what());
+    cib::cli::complain("", failure.what());
     return cib::cli::usage;
   }
 }

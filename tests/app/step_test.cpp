@@ -267,6 +267,22 @@ TEST(Step, AMemlockThatNobodyMayRaiseIsToldOnceANode) {
   for (unsigned id = 1; id < four_tasks; ++id) EXPECT_THAT(node.task(id).lines, IsEmpty());
 }
 
+// slurmstepd in a user namespace, for example.
+TEST(Step, AnAgentThatCanDoNothingHereSaysWhyAndTouchesNothing) {
+  for (const bool required : {true, false}) {
+    FakeNode node(four_tasks);
+    auto f = facts(required ? "vf" : "auto");
+    f.unfit = error(Errc::unsupported, "not the host's root");
+    Step step(f, node, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    for (unsigned id = 0; id < four_tasks; ++id)
+      EXPECT_EQ(*node.task(id).answer,
+                std::string(required ? "refused" : "declined") + ": n0: not the host's root");
+    EXPECT_THAT(node.journals, IsEmpty());
+  }
+}
+
 TEST(Step, WhatTheSiteForcesIsToldOnceAStep) {
   for (const unsigned node_id : {0U, 1U}) {
     FakeNode node(four_tasks);

@@ -34,6 +34,10 @@ def test_a_mode_of_another_version_ends_before_launch():
         assert_ends_before_launch(f"--container-ib={mode}", rf"mode {mode} is not in this version; available: auto, verbs, vf, ipoib, none")
 
 
+def test_the_help_names_the_modes():
+    assert re.search(r"--container-ib=\[MODE\[,KEY=VALUE...\]\]\s+native InfiniBand .*: auto, verbs, vf, ipoib, none$", must(srun("--help")).out, re.M)
+
+
 def test_sbatch_refuses_at_submission():
     done = run("n0", "sbatch", "--chdir=/tmp", "--container-ib=bogus", "--wrap=true", user="alice")
     assert done.status == 1 and "unknown mode 'bogus'" in done.err, done
@@ -89,6 +93,12 @@ def test_a_broken_site_file_is_named_with_its_line_and_hurts_nobody_else():
         assert must(srun("-w", "n0", "-n1", "hostname")).out == "n0\n"
         assert run("n0", "container-ib", "check-config", SITE).status == 1
     assert run("n0", "container-ib", "check-config", SITE).status == 0
+
+
+def test_what_the_site_forces_is_told_once():
+    with contents(SITE, "[force]\nrails = 1\n", nodes=NODES):
+        done = must(srun("-N2", "-n4", "--container-ib=verbs,rails=2", "true"))
+    assert done.ours() == ["container-ib: this site sets rails=1 for every job, so yours does not count"], done
 
 
 def test_what_root_reads_and_others_can_write_is_refused_by_name():
