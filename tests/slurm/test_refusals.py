@@ -96,7 +96,7 @@ def test_a_broken_site_file_is_named_with_its_line_and_hurts_nobody_else():
 
 
 def test_what_the_site_forces_is_told_once():
-    with contents(SITE, "[force]\nrails = 1\n", nodes=NODES):
+    with contents(SITE, "[force]\nrails = 1\n"):
         done = must(srun("-N2", "-n4", "--container-ib=verbs,rails=2", "true"))
     assert done.ours() == ["container-ib: this site sets rails=1 for every job, so yours does not count"], done
 
