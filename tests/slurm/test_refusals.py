@@ -2,8 +2,9 @@
 
 import contextlib
 import re
+import socket
 
-from cluster import HCAS, contents, must, plugstack, run, sh, srun, testbed, wait_for_epilogs
+from cluster import HCAS, can_raise_limits, contents, must, plugstack, run, sh, srun, testbed, wait_for_epilogs
 from jobs import submit_and_wait
 
 
@@ -37,6 +38,24 @@ def test_a_mode_of_another_version_ends_before_launch():
 def test_the_help_names_the_modes():
     words = " ".join(must(srun("--help")).out.split())  # Slurm breaks its lines
     assert "--container-ib=[MODE[,KEY=VALUE...]] native InfiniBand in containers: auto, verbs, vf, ipoib, none" in words, words
+
+
+def has_rdma():
+    """Whether this machine's kernel has the RDMA subsystem."""
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 20).close()  # NETLINK_RDMA
+    except OSError:
+        return False
+    return True
+
+
+def test_doctor_promises_nothing_that_this_kernel_cannot_do():
+    lines = must(run("n0", "container-ib", "doctor")).lines
+    raised = "raised to unlimited" if can_raise_limits() else "cannot be raised: root has no CAP_SYS_RESOURCE here"
+    assert f"note  limit of locked memory: {raised}" in lines, lines
+    for mode in ("vf", "ipoib"):
+        (line,) = [line for line in lines if f"mode {mode}: " in line]
+        assert has_rdma() or line.endswith(": this kernel has no RDMA subsystem; see 'modprobe ib_core'"), line
 
 
 def test_sbatch_refuses_at_submission():
