@@ -16,6 +16,7 @@
 #include "adapters/linux/exec.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/text.hpp"
+#include "spank/say.hpp"
 
 namespace cib {
 
@@ -23,7 +24,6 @@ namespace {
 
 constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
-constexpr std::size_t longest_line = 500;
 
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
 
@@ -88,7 +88,7 @@ std::string run_reap(const PlugstackArgs& args, const std::string& job, const st
                        ended_stepd.empty() ? nullptr : ended_stepd.c_str(),
                        nullptr};
   if (auto status = exec_agent(args.agent, words, writing.get()); !status) {
-    slurm_error("container-ib: reap: %s", status.error().message().c_str());
+    complain("container-ib: reap: " + status.error().message());
     return {};
   }
   writing.reset();
@@ -119,9 +119,8 @@ void reap_in_background(const PlugstackArgs& args) { (void)run_reap(args, "", ""
 
 std::vector<std::string> reap_own_step(std::uint32_t job, const PlugstackArgs& args) {
   const std::string said = run_reap(args, std::to_string(job), std::to_string(::getpid()), reap_timeout_ms);
-  std::vector<std::string> lines;
-  for (const std::string_view line : split(said, '\n')) lines.push_back(printable(line, longest_line));
-  return lines;
+  const auto lines = split(said, '\n');
+  return {lines.begin(), lines.end()};
 }
 
 void reap_job(spank_t spank, const PlugstackArgs& args) {

@@ -2,6 +2,7 @@
 
 #include "container_ib/request.hpp"
 #include "container_ib/wire.hpp"
+#include "spank/say.hpp"
 
 namespace cib {
 
@@ -18,15 +19,17 @@ int on_option(int, const char* text, int) {
 // of 81 bytes (_spank_opt_print).
 char option_name[] = "container-ib";
 char option_arginfo[] = "[MODE[,KEY=VALUE...]]";
-char option_usage[] = "native InfiniBand in containers: auto, verbs or none";
+std::string option_usage;
 constexpr int optional_argument = 2;
 
-spank_option option = {option_name, option_arginfo, option_usage, optional_argument, 0, on_option};
+spank_option option = {option_name, option_arginfo, nullptr, optional_argument, 0, on_option};
 
 }  // namespace
 
 int register_option(spank_t spank) {
   given.reset();
+  option_usage = "native InfiniBand in containers: " + modes_of_this_version();
+  option.usage = option_usage.data();
   return spank_option_register(spank, &option) == ESPANK_SUCCESS ? 0 : -1;
 }
 
@@ -42,7 +45,7 @@ bool check_option(const PlugstackArgs& args) {
     return {};
   };
   const Status status = judge();
-  if (!status) slurm_error("%s", status.error().message().c_str());
+  if (!status) complain(status.error().message());
   return status.ok();
 }
 

@@ -15,6 +15,7 @@
 #include "container_ib/request.hpp"
 #include "spank/agent_process.hpp"
 #include "spank/option.hpp"
+#include "spank/say.hpp"
 
 namespace cib {
 
@@ -127,6 +128,7 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   start.uid = item(spank, S_JOB_UID, ~0U);
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
+  start.node_id = item(spank, S_JOB_NODEID, 0);
   start.stepd_pid = ::getpid();
   start.shell = is_shell(start.step) ? 1 : 0;
   start.began_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -172,9 +174,11 @@ void StepSide::task_started(spank_t spank) {
   if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0 ||
       spank_get_item(spank, S_TASK_PID, &pid) != ESPANK_SUCCESS)
     return;
+  const std::uint32_t rank = item(spank, S_TASK_GLOBAL_ID, static_cast<std::uint32_t>(task));
   const auto tell = [&]() -> Status {
     wire::TaskStarted message;
     message.task = static_cast<std::uint32_t>(task);
+    message.rank = rank;
     message.pid = pid;
     CIB_TRY(const UniqueFd pidfd, open_pidfd(pid));
     CIB_TRY(message.words, read_mask(pid, message.mask));
@@ -184,7 +188,7 @@ void StepSide::task_started(spank_t spank) {
   };
   // Without this message the agent refuses the task in task_init, where the user sees why.
   if (auto status = tell(); !status)
-    slurm_error("container-ib: task %d: %s", task, status.error().message().c_str());
+    complain("container-ib: rank " + std::to_string(rank) + ": " + status.error().message());
   const auto index = static_cast<std::size_t>(task);
   if (index < task_ends_.size()) task_ends_[index].reset();
 }
@@ -205,7 +209,7 @@ void StepSide::end() {
   if (told.ok()) return;
   // It was killed: what it wrote down is given back here.
   for (const std::string& line : reap_own_step(job_, args_))
-    slurm_spank_log("container-ib: %s: %s", node_name().c_str(), line.c_str());
+    say("container-ib: " + node_name() + ": " + line);
 }
 
 template <class M>
@@ -223,7 +227,7 @@ void StepSide::print_answer() {
     if (!frame || frame->size == 0) return;
     const auto line = wire::read_frame<wire::Line>(frame->bytes.data(), frame->size);
     if (!line) return;
-    slurm_spank_log("container-ib: %s", line->text.get().c_str());
+    say("container-ib: " + line->text.get());
   }
 }
 

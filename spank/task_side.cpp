@@ -12,6 +12,7 @@
 #include "container_ib/environment.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
+#include "spank/say.hpp"
 
 namespace cib {
 
@@ -26,7 +27,7 @@ UniqueFd channel;      // of this task; one task, one process
 std::string declined;  // why this task goes on without us
 
 int refuse(const std::string& why) {
-  slurm_error("container-ib: %s", why.c_str());
+  complain("container-ib: " + why);
   return -1;
 }
 
@@ -123,7 +124,7 @@ Status take_over(spank_t spank, const Frame& frame, bool& complete) {
   }
   if (kind == wire::Kind::line) {
     CIB_TRY(const auto line, wire::read_frame<wire::Line>(bytes, frame.size));
-    slurm_spank_log("container-ib: %s", line.text.get().c_str());
+    say("container-ib: " + line.text.get());
     return {};
   }
   if (kind == wire::Kind::grant) {
@@ -181,8 +182,7 @@ int attach_task(spank_t spank, StepSide& step) {
                                                : give_up(step, explain(status.error()));
   }
   channel.reset();
-  if (rc == 0 && !declined.empty())
-    slurm_spank_log("container-ib: going on without InfiniBand: %s", declined.c_str());
+  if (rc == 0 && !declined.empty()) say("container-ib: going on without InfiniBand: " + declined);
   return rc;
 }
 

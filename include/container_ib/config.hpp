@@ -57,7 +57,6 @@ struct SiteConfig {
   bool raise_memlock = true;
   unsigned rendezvous_timeout_s = 30;  // for all tasks of a node to report
   std::string topology_xml;            // administrator's override (VMs); empty: discover
-  std::string state_dir = "/run/container-ib";
 };
 
 // Strict: an unknown key, a wrong type or a bad value gives an error of code bad_config whose text names
@@ -89,11 +88,13 @@ struct Settings {
   bool umad = false;
   bool batch = false;
   unsigned wait_s = 0;
-  std::vector<std::string> notes;  // one line each: where the site's forced value replaced the user's
 };
 
 // Applies the site's policy. Errors are bad_request (a forbidden or not allowed value, named, with what is
 // allowed).
 Result<Settings> resolve(const Request& request, const SiteConfig& site);
+
+// One line for each value of the user's that the site's [force] replaces by another one.
+std::vector<std::string> forced_over(const Request& request, const SiteConfig& site);
 
 }  // namespace cib

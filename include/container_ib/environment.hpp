@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "container_ib/config.hpp"
+#include "container_ib/placement.hpp"
 
 namespace cib {
 
@@ -27,7 +28,6 @@ struct EnvironmentInputs {
   std::optional<std::uint16_t> pkey;  // when it was asked for
   ReportLevel report = ReportLevel::off;
   bool private_user_namespaces = false;     // the node's tasks are in different user namespaces
-  bool private_pid_namespaces = false;      // in different PID namespaces, with a common /dev/shm
   std::map<std::string, std::string> user;  // what the user has set of environment_inputs()
 };
 
@@ -46,6 +46,10 @@ inline constexpr const char* nodes_of_step = "SLURM_STEP_NODELIST";
 
 // Names of the variables whose presence or value in the user's environment changes the answer.
 const std::vector<std::string_view>& environment_inputs();
+
+// Of these what no task of the node differs in and the request, the node and its placement decide.
+EnvironmentInputs inputs_of_node(const Settings& settings, const Inventory& node,
+                                 const Assignment& assignment);
 
 EnvironmentPlan build_environment(const EnvironmentInputs& in);
 

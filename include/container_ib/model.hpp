@@ -47,6 +47,8 @@ enum class LinkLayer { unknown, infiniband, ethernet };
 struct Gid {
   unsigned index = 0;
   std::string text;
+
+  bool operator==(const Gid&) const = default;
 };
 
 // Whether two P_Keys name the same partition: bit 15 is the membership in it (IBTA vol. 1, 10.9.1).
@@ -74,6 +76,7 @@ struct Port {
   std::vector<Gid> gids;             // the same of GIDs
   std::vector<std::string> netdevs;  // names, live only
 
+  bool operator==(const Port&) const = default;
   std::string name() const { return device + ":" + std::to_string(number); }  // "mlx5_0:1", UCX's form
 };
 
@@ -81,6 +84,8 @@ struct NumaNode {
   unsigned os_index = 0;
   unsigned package = 0;  // hwloc logical index of the package; UINT_MAX when it has none
   CpuSet cpus;           // empty for memory-only nodes (HBM, CXL, GPU memory)
+
+  bool operator==(const NumaNode&) const = default;
 };
 
 struct Gpu {
@@ -88,6 +93,8 @@ struct Gpu {
   std::vector<unsigned> numa;
   std::vector<std::string> pci_path;
   std::string name;
+
+  bool operator==(const Gpu&) const = default;
 };
 
 // A node. Order of members carries no meaning: placement gives the same answer for any order.
@@ -98,6 +105,8 @@ struct Inventory {
   std::vector<Port> ports;
   std::vector<Gpu> gpus;
   std::vector<CpuSet> cores;  // in hwloc's logical order
+
+  bool operator==(const Inventory&) const = default;
 };
 
 }  // namespace cib

@@ -35,12 +35,15 @@ struct Request {
   std::optional<bool> umad;
   std::optional<bool> batch;
   std::optional<unsigned> wait_s;
+
+  bool operator==(const Request&) const = default;
 };
 
 std::string_view mode_name(Mode mode);
 std::optional<Mode> mode_from_name(std::string_view name);
 const std::vector<std::string_view>& mode_names();
 
+std::string modes_of_this_version();  // "auto, verbs, vf, ipoib, none"
 // Whether this version has the mode: ok, or an error of code unsupported that names what it has.
 Status check_mode(Mode mode);
 

@@ -23,6 +23,7 @@ struct Traffic {
 struct Judgement {
   Verdict verdict = Verdict::unknown;
   std::string reason;  // one clause, with the numbers
+  bool idle = false;   // no more was moved than starting a step moves
 };
 
 Judgement judge(const Traffic& traffic);

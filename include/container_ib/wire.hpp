@@ -86,6 +86,7 @@ struct Start {
   std::uint32_t job = 0, step = 0;
   std::uint32_t uid = 0;
   std::uint32_t local_tasks = 0, nodes = 0;
+  std::uint32_t node_id = 0;  // this node's number in the step, from 0
   std::int32_t stepd_pid = 0;
   std::uint32_t user_namespaces = 0;  // 1: each task will start a container with a user namespace of its own
   std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
@@ -107,6 +108,7 @@ struct TaskStarted {
   static constexpr Kind kind = Kind::task_started;
   Header header{.kind = kind};
   std::uint32_t task = 0;
+  std::uint32_t rank = 0;  // the task's number in the step, as users know it
   std::int32_t pid = 0;
   std::uint32_t words = 0;
   std::uint32_t inherited = 0;  // 1: the mask is slurmstepd's own, nothing bound the task

@@ -10,6 +10,7 @@
 
 #include "adapters/linux/find_process.hpp"
 #include "adapters/linux/process.hpp"
+#include "adapters/linux/user_namespace.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
 #include "agent/system_calls.hpp"
@@ -72,9 +73,11 @@ Status Agent::begin() {
   facts.uid = start.uid;
   facts.local_tasks = start.local_tasks;
   facts.nodes = std::max(start.nodes, 1U);
+  facts.node_id = start.node_id;
   facts.user_namespaces = start.user_namespaces != 0;
   facts.daemon_step = start.daemon_step != 0;
   facts.shell = start.shell != 0;
+  if (auto host = check_hosts_user_namespace(); !host) facts.unfit = std::move(host).error();
   facts.began = Phases::Clock::time_point(std::chrono::nanoseconds(start.began_ns));
   facts.node_name = start.node.get();
   facts.option = start.option.get();
@@ -186,7 +189,8 @@ void Agent::on_task_started(Frame& frame) {
     step_->task_died(task);
     return;
   }
-  step_->task_started(task, CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
+  step_->task_started(task, message->rank,
+                      CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
                       message->inherited == 0, std::move(process).value());
   if (auto status = watch(tasks_->pidfd(task), Source::process, task); !status)
     log_error(status.error().message());

@@ -2,12 +2,21 @@
 
 #include <syslog.h>
 
+#include "container_ib/text.hpp"
+
 namespace cib {
 
-void log_error(const std::string& line) { ::syslog(LOG_DAEMON | LOG_ERR, "container-ib: %s", line.c_str()); }
-void log_info(const std::string& line) { ::syslog(LOG_DAEMON | LOG_INFO, "container-ib: %s", line.c_str()); }
-void log_debug(const std::string& line) {
-  ::syslog(LOG_DAEMON | LOG_DEBUG, "container-ib: %s", line.c_str());
+namespace {
+
+// Not every syslog daemon keeps control characters from the terminal of who reads its files.
+void log(int priority, const std::string& line) {
+  ::syslog(LOG_DAEMON | priority, "container-ib: %s", printable(line, std::string::npos).c_str());
 }
+
+}  // namespace
+
+void log_error(const std::string& line) { log(LOG_ERR, line); }
+void log_info(const std::string& line) { log(LOG_INFO, line); }
+void log_debug(const std::string& line) { log(LOG_DEBUG, line); }
 
 }  // namespace cib

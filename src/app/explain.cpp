@@ -54,8 +54,8 @@ std::string explain_few_vfs(const std::string& node, const Inventory& inventory,
          "); wait=SECONDS waits for those that other steps have";
 }
 
-std::string explain_choice(const std::string& node, const Inventory& inventory, const TaskPlacement& placed,
-                           const std::vector<std::size_t>& ports) {
+std::string explain_choice(const std::string& node, unsigned rank, const Inventory& inventory,
+                           const TaskPlacement& placed, const std::vector<std::size_t>& ports) {
   std::vector<Port> chosen;
   for (const std::size_t index : ports) chosen.push_back(inventory.ports[index]);
   const std::string why = join(chosen, "; ", [&](const Port& port) {
@@ -66,7 +66,7 @@ std::string explain_choice(const std::string& node, const Inventory& inventory, 
       facts.push_back(std::to_string(rate) + " Gb/s");
     return cib::join(facts);
   });
-  return node + ": task " + std::to_string(placed.task) + " uses " + join_names(chosen) + " (" + why + ")";
+  return node + ": rank " + std::to_string(rank) + " uses " + join_names(chosen) + " (" + why + ")";
 }
 
 std::string explain_daemon_step(const std::string& node, const std::vector<std::string>& ports) {

@@ -19,10 +19,10 @@ std::string explain_no_port(const std::string& node, const Inventory& inventory,
 // empty when there are as many VFs as tasks.
 std::string explain_few_vfs(const std::string& node, const Inventory& inventory, const Assignment& assignment,
                             const std::map<PciAddress, unsigned>& free_vfs, std::size_t tasks);
-// "n0: task 1 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)"; several ports have their facts between
+// "n0: rank 5 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)"; several ports have their facts between
 // semicolons
-std::string explain_choice(const std::string& node, const Inventory& inventory, const TaskPlacement& placed,
-                           const std::vector<std::size_t>& ports);
+std::string explain_choice(const std::string& node, unsigned rank, const Inventory& inventory,
+                           const TaskPlacement& placed, const std::vector<std::size_t>& ports);
 std::string explain_daemon_step(const std::string& node, const std::vector<std::string>& ports);
 
 }  // namespace cib

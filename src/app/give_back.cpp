@@ -18,6 +18,16 @@ bool is_kernel_action(const Record& record) {
                                                   record.verb) == not_kernel_actions.end();
 }
 
+// What it is done to, by a name that no two things of a step share. The actions of a VF and its claim are
+// about one thing, the VF; the IPoIB children of an HCA are each one of its own, though they name its address
+// too.
+std::string thing_of(const Record& record) {
+  if (record.verb == "claim") return record.field("name");
+  if (!record.field("vf").empty()) return record.field("pci");
+  const std::string netns = record.field("netns");
+  return record.verb == "netns" ? netns : netns + '/' + record.field("name");
+}
+
 }  // namespace
 
 std::vector<const Record*> in_force(const std::vector<Record>& records) {
@@ -32,19 +42,17 @@ std::vector<const Record*> in_force(const std::vector<Record>& records) {
 
 GivenBack give_back(Kernel& kernel, const std::vector<const Record*>& records) {
   GivenBack done;
-  std::set<std::string> needed;  // VFs and namespaces that something still rests on
+  std::set<std::string> needed;  // things that something still rests on
   for (const Record* record : records) {
-    const std::string pci = record->field("pci"), netns = record->field("netns");
-    const bool rests =
-        needed.contains(pci) || needed.contains(netns) || needed.contains(record->field("name"));
+    const std::string thing = thing_of(*record);
+    const bool rests = needed.contains(thing);
     const auto status = rests ? Status() : kernel.revert({record->verb, record->fields});
     if (!rests && status.ok()) {
       done.reverted.push_back(*record);
       continue;
     }
     if (!status) done.failed.push_back(record->verb + ": " + status.error().message());
-    for (const std::string& one : {pci, netns})
-      if (!one.empty()) needed.insert(one);
+    needed.insert({thing, record->field("netns")});
   }
   return done;
 }

@@ -19,7 +19,8 @@ struct GivenBack {
 };
 
 // Reverts them in this order, newest first. One that fails keeps what it rests on: a VF that did not come
-// home stays claimed, and its namespace stays. It stops no other.
+// home stays claimed and as it is, and its namespace stays. It stops no other, be that in the same namespace
+// or of the same HCA.
 GivenBack give_back(Kernel& kernel, const std::vector<const Record*>& records);
 
 }  // namespace cib

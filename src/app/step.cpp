@@ -34,6 +34,7 @@ Status Step::read_site_and_node() {
   network_may_be_private_ = may_be_private(request.mode);
   require_ = request.require.value_or(request.mode != Mode::auto_);
   CIB_CHECK(check_mode(request.mode));
+  if (facts_.unfit) return Error(*facts_.unfit).in(facts_.node_name);
   CIB_TRY(site_, node_.site_config(facts_.config_path));
   CIB_TRY(inventory_, node_.inventory(site_));
   return choose_mode(request);
@@ -48,6 +49,7 @@ Status Step::choose_mode(const Request& request) {
   for (const Mode mode : modes) {
     one.mode = mode;
     CIB_TRY(settings_, resolve(one, site_));
+    forced_ = forced_over(request, site_);
     require_ = settings_.require;
     if (must_reach_slurm() && is_private(settings_.mode)) settings_.mode = Mode::verbs;
     const auto status = begin_mode(settings_);
@@ -80,7 +82,9 @@ void Step::relay_started(Result<std::map<std::string, std::string>> process) {
   if (!status) fail(status.error());
 }
 
-void Step::task_started(unsigned task, CpuSet mask, bool bound, std::map<std::string, std::string> process) {
+void Step::task_started(unsigned task, unsigned rank, CpuSet mask, bool bound,
+                        std::map<std::string, std::string> process) {
+  task_[task].rank = rank;
   task_[task].mask = std::move(mask);
   task_[task].bound = bound;
   task_[task].process = std::move(process);
@@ -220,7 +224,7 @@ Status Step::place_tasks() {
     }
     if (t.ports.empty())
       return error(Errc::unavailable, explain_no_port(facts_.node_name, inventory_, assignment_));
-    t.line = explain_choice(facts_.node_name, inventory_, placed, t.ports);
+    t.line = explain_choice(facts_.node_name, t.rank, inventory_, placed, t.ports);
   }
   return {};
 }
@@ -247,22 +251,23 @@ Status Step::attach_networks() {
 
 Status Step::attach_network(unsigned id, Task& task) {
   auto devices = network_.attach(id, placed_ports(task));
-  if (!devices) return std::move(devices).error().in("attach task " + std::to_string(id));
+  if (!devices) return std::move(devices).error().in("attach rank " + std::to_string(task.rank));
   task.devices = std::move(*devices);
-  return relay_pmix(id, task);
+  return relay_pmix(task);
 }
 
 // A PMIx server listens on the node's loopback, which a private network does not reach.
-Status Step::relay_pmix(unsigned id, const Task& task) {
+Status Step::relay_pmix(const Task& task) {
   std::set<TcpEndpoint> servers;
   for (const std::string& value : task.facts.pmix_servers) {
     auto endpoint = parse_pmix_server(value);
-    if (!endpoint) return std::move(endpoint).error().in("task " + std::to_string(id) + "'s PMIx server");
+    if (!endpoint)
+      return std::move(endpoint).error().in("rank " + std::to_string(task.rank) + "'s PMIx server");
     servers.insert(*endpoint);
   }
   for (const TcpEndpoint& endpoint : servers) {
     auto status = tasks_.relay(task.devices.front().netns, endpoint);
-    if (!status) return std::move(status).error().in("relay PMIx for task " + std::to_string(id));
+    if (!status) return std::move(status).error().in("relay PMIx for rank " + std::to_string(task.rank));
   }
   return {};
 }
@@ -278,7 +283,7 @@ Status Step::note_ports() {
 }
 
 Status Step::attach(unsigned id, Task& task) {
-  const auto doing = "attach task " + std::to_string(id);
+  const auto doing = "attach rank " + std::to_string(task.rank);
   if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
   // A container that the tasks of the node share can have only one /dev/infiniband.
   std::vector<Port> ports;

@@ -25,9 +25,11 @@ struct StepFacts {
   std::uint32_t job = 0, step = 0;
   std::uint32_t uid = 0;
   unsigned local_tasks = 0, nodes = 1;
+  unsigned node_id = 0;          // this node's number in the step, from 0
   bool daemon_step = false;      // its one task is mpirun's helper (orted, prted, hydra)
   bool shell = false;            // its one task is the batch script or an interactive shell
   bool user_namespaces = false;  // each task starts a container with a user namespace of its own
+  std::optional<Error> unfit;    // why the agent cannot do anything here
   std::string node_name;
   std::string option;
   std::string config_path;
@@ -52,8 +54,9 @@ class Step {
   // what came of starting it.
   bool needs_relay() const { return network_.is_private() && !failure_; }
   void relay_started(Result<std::map<std::string, std::string>> process);
-  // `bound`: its mask is not just slurmstepd's own.
-  void task_started(unsigned task, CpuSet mask, bool bound, std::map<std::string, std::string> process);
+  // `rank`: its number in the step, by which users know it. `bound`: its mask is not just slurmstepd's own.
+  void task_started(unsigned task, unsigned rank, CpuSet mask, bool bound,
+                    std::map<std::string, std::string> process);
   void task_has_namespace(unsigned task);  // answered with its network if may_be_private()
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
@@ -89,6 +92,7 @@ class Step {
   struct Task {
     Progress progress = Progress::forked;
     bool has_namespace = false;
+    unsigned rank = 0;
     CpuSet mask;
     bool bound = true;
     std::map<std::string, std::string> process;
@@ -110,14 +114,15 @@ class Step {
   Status note_ports();
   Status attach_networks();
   Status attach_network(unsigned id, Task& task);
-  Status relay_pmix(unsigned id, const Task& task);
+  Status relay_pmix(const Task& task);
   Status attach(unsigned id, Task& task);
   void answer_all();
   void fail(Error error);
   void answer(unsigned id, Task& task);
   void grant(unsigned id, Task& task);
-  void describe_network(unsigned id, const Task& task, EnvironmentInputs& in,
-                        std::vector<std::string>& lines) const;
+  Status describe_network(const Task& task, EnvironmentInputs& in) const;
+  bool is_talkative() const;
+  bool is_worth_telling(const Judgement& judgement) const;
   void take_back();
   bool all_dead() const;
   void turn_away(unsigned id, const Error& error);
@@ -143,8 +148,11 @@ class Step {
   Inventory inventory_;
   Assignment assignment_;
   std::vector<Task> task_;
-  std::optional<Error> failure_;  // why no task of this node is attached
-  std::optional<Error> waiting_;  // for VFs, and why
+  std::optional<Error> failure_;     // why no task of this node is attached
+  std::optional<Error> waiting_;     // for VFs, and why
+  std::vector<std::string> forced_;  // what the site sets instead of the user's values
+  bool greeted_ = false;             // what is said once in a step is said
+  bool memlock_told_ = false;
   bool first_ready_ = false, decided_ = false, reported_ = false;
   Phases phases_;
 };

@@ -10,6 +10,14 @@
 
 namespace cib {
 
+namespace {
+
+// The nodes of a step do not talk with each other, so of what all may have to say the first ones by number
+// speak for all: a step of 1,000 nodes is not worth 1,000 lines.
+constexpr unsigned nodes_that_tell = 8;
+
+}  // namespace
+
 void Step::answer(unsigned id, Task& task) {
   if (!failure_ && !task.attached) {  // a late one
     Status status;
@@ -30,47 +38,48 @@ void Step::answer(unsigned id, Task& task) {
 // With require=no a task goes on as if nobody had asked, unless it is in a network namespace of ours: it
 // cannot go back to the node's network, and in an empty one it would be worse off than without us.
 void Step::turn_away(unsigned id, const Error& error) {
+  std::string why = error.message();
+  for (const std::string& line : forced_) why += "; " + line;
   if (require_ || error.code == Errc::bad_request || network_.has_joined())
-    tasks_.refuse(id, error.message());
+    tasks_.refuse(id, why);
   else
-    tasks_.decline(id, error.message());
+    tasks_.decline(id, why);
 }
 
 void Step::grant(unsigned id, Task& task) {
-  EnvironmentInputs in;
-  in.mode = settings_.mode;
-  in.require = settings_.require;
-  in.profiles = settings_.env;
+  EnvironmentInputs in = inputs_of_node(settings_, inventory_, assignment_);
   in.node_ports = node_port_names(task);
-  for (const Port& port : inventory_.ports) in.node_devices.push_back(port.device);
-  in.plan = assignment_.plan;
   in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
   in.user = task.facts.user_variables;
   for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
   in.numa = join_numbers(inventory_.ports[task.ports.front()].numa);
-  in.pkey = settings_.pkey;
   std::vector<std::string> lines;
-  describe_network(id, task, in, lines);
+  const bool first_of_step = facts_.node_id == 0 && !greeted_;
+  greeted_ = true;
+  if (first_of_step) lines = forced_;
+  const auto network = describe_network(task, in);
+  if (!network && first_of_step) lines.push_back(facts_.node_name + ": " + network.error().message());
 
   const EnvironmentPlan plan = build_environment(in);
-  if (facts_.daemon_step) lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
+  if (facts_.daemon_step && is_talkative())
+    lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
   if (settings_.report == ReportLevel::full) {
     for (const std::string& name : plan.kept)
-      lines.push_back("task " + std::to_string(id) + " keeps its own " + name);
+      lines.push_back("rank " + std::to_string(task.rank) + " keeps its own " + name);
     lines.insert(lines.end(), plan.notes.begin(), plan.notes.end());
   }
   bool raised = false;
   if (site_.raise_memlock) {
     auto status = tasks_.raise_memlock(id, site_.memlock_bytes);
     raised = status.ok();
-    if (!raised && status.error().code != Errc::unavailable) lines.push_back(status.error().message());
+    if (!raised && status.error().code != Errc::unavailable && !std::exchange(memlock_told_, true))
+      lines.push_back(facts_.node_name + ": " + status.error().message());
   }
   tasks_.grant(id, plan.set, lines, raised);
 }
 
 // What a program needs that opens sockets of its own: its interfaces and addresses, and where its peers are.
-void Step::describe_network(unsigned id, const Task& task, EnvironmentInputs& in,
-                            std::vector<std::string>& lines) const {
+Status Step::describe_network(const Task& task, EnvironmentInputs& in) const {
   std::vector<std::string> netdevs, addresses;
   for (const NetworkDevice& device : task.devices) {
     netdevs.push_back(device.netdev);
@@ -78,17 +87,16 @@ void Step::describe_network(unsigned id, const Task& task, EnvironmentInputs& in
   }
   in.netdev = join(netdevs, ",");
   in.address = join(addresses, ",");
-  if (addresses.empty()) return;
+  if (addresses.empty()) return {};
   const auto nodes = task.facts.user_variables.find(nodes_of_step);
-  if (nodes == task.facts.user_variables.end()) return;
+  if (nodes == task.facts.user_variables.end()) return {};
   auto peers =
       nodes->second.size() < wire::longest_user_value
           ? addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value)
           : Result<std::string>(error(Errc::unsupported, std::string(nodes_of_step) + " is too long"));
-  if (peers)
-    in.peers = std::move(*peers);
-  else if (id == 0 && settings_.report != ReportLevel::off)  // a large job's nodes would all say it
-    lines.push_back(facts_.node_name + ": no CONTAINER_IB_PEERS: " + peers.error().message());
+  if (!peers) return std::move(peers).error().in("no CONTAINER_IB_PEERS");
+  in.peers = std::move(*peers);
+  return {};
 }
 
 // For libraries that want one list for all ranks of a node: where a task sees only its own ports, these.
@@ -111,13 +119,28 @@ std::vector<std::string> Step::report() {
   if (settings_.report == ReportLevel::full)
     for (const Task& t : task_)
       if (!t.line.empty()) lines.push_back(t.line);
-  const auto judgement = traffic_.judge(facts_.nodes);
-  if (!judgement)
-    lines.push_back(facts_.node_name + ": unknown: " + judgement.error().message());
-  else if (judgement->verdict != Verdict::native || settings_.report != ReportLevel::off)
-    lines.push_back(facts_.node_name + ": " + std::string(verdict_name(judgement->verdict)) + ": " +
-                    judgement->reason);
+  auto judged = traffic_.judge(facts_.nodes);
+  const Judgement judgement =
+      judged ? std::move(*judged)
+             : Judgement{.verdict = Verdict::unknown, .reason = judged.error().message()};
+  if (!is_worth_telling(judgement)) return lines;
+  lines.push_back(facts_.node_name + ": " + std::string(verdict_name(judgement.verdict)) + ": " +
+                  judgement.reason);
+  if (facts_.node_id + 1 == nodes_that_tell && facts_.nodes > nodes_that_tell &&
+      settings_.report != ReportLevel::full)
+    lines.back() += "; of the " + std::to_string(facts_.nodes - nodes_that_tell) +
+                    " nodes after this one those say so that were not native";
   return lines;
+}
+
+bool Step::is_talkative() const {
+  return facts_.node_id < nodes_that_tell || settings_.report == ReportLevel::full;
+}
+
+bool Step::is_worth_telling(const Judgement& judgement) const {
+  if (judgement.verdict == Verdict::not_native) return true;
+  const bool is_news = judgement.verdict != Verdict::native && !judgement.idle;
+  return is_talkative() && (is_news || settings_.report != ReportLevel::off);
 }
 
 }  // namespace cib

@@ -12,7 +12,10 @@ Abilities abilities_of(const NodeQuestion& question, bool has_port, bool live) {
   node.vf = std::any_of(ports.begin(), ports.end(), [](const Port& port) { return port.physfn.has_value(); });
   if (!live) return node;
   const auto exclusive = rdma_is_exclusive();
-  node.exclusive = exclusive && *exclusive;
+  if (exclusive)
+    node.exclusive = *exclusive;
+  else
+    node.no_rdma = exclusive.error().message();
   node.no_ipoib = std::none_of(ports.begin(), ports.end(), [](const Port& port) {
     return port.link_layer == LinkLayer::infiniband && !port.netdevs.empty();
   });
@@ -22,11 +25,12 @@ Abilities abilities_of(const NodeQuestion& question, bool has_port, bool live) {
 std::string why_not(Mode mode, const Abilities& node) {
   if (!check_mode(mode)) return "not in this version";
   if (!node.port) return "no eligible port";
+  const bool in_namespaces = mode == Mode::vf || mode == Mode::ipoib;
+  if (in_namespaces && !node.no_rdma.empty()) return node.no_rdma;
   if (mode == Mode::vf && !node.vf) return "no VFs; see sriov_numvfs of the HCAs";
   if (mode == Mode::ipoib && node.exclusive)
     return "the RDMA subsystem is in exclusive mode; see 'rdma system' and ib_core's netns_mode";
-  if ((mode == Mode::vf || mode == Mode::ipoib) && node.no_ipoib)
-    return "no HCA has an IPoIB interface; see 'modprobe ib_ipoib'";
+  if (in_namespaces && node.no_ipoib) return "no HCA has an IPoIB interface; see 'modprobe ib_ipoib'";
   return "";
 }
 

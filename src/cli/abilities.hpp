@@ -10,9 +10,10 @@ namespace cib::cli {
 // What decides it.
 struct Abilities {
   bool port = false, vf = false;
-  // Of a described node nobody knows these two, and they count as no hindrance.
-  bool exclusive = false;  // RDMA devices belong to one network namespace
-  bool no_ipoib = false;   // no InfiniBand port has an IPoIB interface
+  // Of a described node nobody knows these, and they count as no hindrance.
+  bool exclusive = false;    // RDMA devices belong to one network namespace
+  bool no_ipoib = false;     // no InfiniBand port has an IPoIB interface
+  std::string no_rdma = {};  // why the kernel's RDMA subsystem does not answer
 };
 
 // `has_port`: whether some port is eligible.

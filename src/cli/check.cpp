@@ -8,6 +8,7 @@
 #include "adapters/state/live_remains.hpp"
 #include "command.hpp"
 #include "json_text.hpp"
+#include "output.hpp"
 #include "state_options.hpp"
 
 namespace cib::cli {
@@ -20,12 +21,13 @@ struct CheckOptions {
 };
 
 void print_text(const Checked& checked) {
-  for (const std::string& line : checked.faults) fmt::print(stderr, "container-ib check: {}\n", line);
+  for (const std::string& line : checked.faults) complain("check", line);
   const auto count = checked.attachments.size();
   const std::string verdict =
       checked.faults.empty() ? "as recorded" : fmt::format("faults: {}", checked.faults.size());
-  fmt::print("attachments: {}, {}\n", count, verdict);
-  if (checked.changing != 0) fmt::print("passed over, since they begin or end: {}\n", checked.changing);
+  print(fmt::format("attachments: {}, {}\n", count, verdict));
+  if (checked.changing != 0)
+    print(fmt::format("passed over, since they begin or end: {}\n", checked.changing));
 }
 
 int run(const CheckOptions& options) {
@@ -34,9 +36,10 @@ int run(const CheckOptions& options) {
   const auto checked = check(remains, kernel, options.which);
   if (!checked) return cannot_look("check", checked.error());
   if (options.json)
-    fmt::print("{}\n", dump({{"attachments", checked->attachments},
-                             {"changing", checked->changing},
-                             {"faults", checked->faults}}));
+    print(dump({{"attachments", checked->attachments},
+                {"changing", checked->changing},
+                {"faults", checked->faults}}) +
+          "\n");
   else
     print_text(*checked);
   return checked->faults.empty() ? fine : finding;

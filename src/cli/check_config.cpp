@@ -1,11 +1,10 @@
-#include <fmt/core.h>
-
 #include <memory>
 
 #include "command.hpp"
 #include "container_ib/config.hpp"
 #include "json_text.hpp"
 #include "node_options.hpp"
+#include "output.hpp"
 #include "read_file.hpp"
 
 namespace cib::cli {
@@ -27,11 +26,11 @@ int run(const CheckConfigOptions& options) {
   const Status status = check(options.file);
   const std::string problem = status ? "" : status.error().message();
   if (options.json)
-    fmt::print("{}\n", dump({{"file", options.file}, {"fine", status.ok()}, {"problem", problem}}));
+    print(dump({{"file", options.file}, {"fine", status.ok()}, {"problem", problem}}) + "\n");
   else if (status)
-    fmt::print("{}: fine\n", options.file);
+    print(options.file + ": fine\n");
   else
-    fmt::print(stderr, "container-ib check-config: {}\n", problem);
+    complain("check-config", problem);
   return status ? fine : finding;
 }
 

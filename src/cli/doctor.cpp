@@ -1,4 +1,6 @@
 #include <fmt/core.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <memory>
@@ -16,6 +18,7 @@
 #include "command.hpp"
 #include "container_ib/text.hpp"
 #include "json_text.hpp"
+#include "output.hpp"
 #include "ports_view.hpp"
 #include "state_options.hpp"
 
@@ -111,8 +114,11 @@ void look_at_node(const SiteConfig& site, const DoctorOptions& options,
   look_at_vfs(site, question->inventory, claims, lines);
 }
 
+// As for the agent, which is root with what this process has at most.
 std::string memlock_text(const SiteConfig& site) {
   if (!site.raise_memlock) return "left as it is (memlock.raise)";
+  if (::prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE, 0, 0, 0) != 1)
+    return "cannot be raised: root has no CAP_SYS_RESOURCE here";
   if (!site.memlock_bytes) return "raised to unlimited";
   return fmt::format("raised to {} bytes (memlock.cap)", *site.memlock_bytes);
 }
@@ -168,9 +174,10 @@ int run(const DoctorOptions& options) {
   if (options.json) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& [kind, text] : *lines) list.push_back({{"kind", kind_name(kind)}, {"text", text}});
-    fmt::print("{}\n", dump({{"lines", list}, {"findings", findings}}));
+    print(dump({{"lines", list}, {"findings", findings}}) + "\n");
   } else {
-    for (const auto& [kind, text] : *lines) fmt::print("{:<5} {}\n", kind_name(kind), text);
+    for (const auto& [kind, text] : *lines)
+      print(fmt::format("{:<5} {}\n", kind_name(kind), printable(text, std::string::npos)));
   }
   return findings == 0 ? fine : finding;
 }

@@ -1,11 +1,10 @@
 // Commands whose names are settled and that this version does not have: scripts get a clear answer and exit
 // status 2.
 
-#include <fmt/core.h>
-
 #include <memory>
 
 #include "command.hpp"
+#include "output.hpp"
 
 namespace cib::cli {
 
@@ -14,7 +13,7 @@ void add_later(CLI::App& app, int& exit_code) {
     CLI::App* command = app.add_subcommand(name, "Not in this version");
     command->allow_extras();
     command->callback([name, &exit_code] {
-      fmt::print(stderr, "container-ib {}: not in this version\n", name);
+      complain(name, "not in this version");
       exit_code = usage;
     });
   }

@@ -9,6 +9,7 @@
 #include "command.hpp"
 #include "container_ib/text.hpp"
 #include "json_text.hpp"
+#include "output.hpp"
 #include "state_options.hpp"
 #include "table.hpp"
 
@@ -94,12 +95,12 @@ int run(const ListOptions& options) {
                       {"ports", row.ports},
                       {"tasks", row.tasks},
                       {"since", row.since}});
-    fmt::print("{}\n", dump({{"attachments", list}}));
+    print(dump({{"attachments", list}}) + "\n");
   } else if (!rows->empty()) {
     std::vector<Row> table = {{"STEP", "MODE", "UID", "PORTS", "TASKS", "SINCE", "STATE"}};
     for (const Attachment& row : *rows)
       table.push_back({row.step, row.mode, row.uid, row.ports, row.tasks, row.since, row.state});
-    fmt::print("{}", format_table(table));
+    print(format_table(table));
   }
   return fine;
 }

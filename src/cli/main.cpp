@@ -1,10 +1,11 @@
-#include <fmt/core.h>
-
 #include <array>
+#include <cstdio>
 #include <exception>
+#include <sstream>
 
 #include "adapters/capabilities/capabilities.hpp"
 #include "command.hpp"
+#include "output.hpp"
 
 namespace {
 
@@ -23,7 +24,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? cib::cli::fine : cib::cli::usage;
+    std::ostringstream out, err;
+    const int code = app.exit(error, out, err);
+    cib::cli::print(out.str());
+    cib::cli::print(err.str(), stderr);
+    return code == 0 ? cib::cli::fine : cib::cli::usage;
   }
   return exit_code;
 }
@@ -34,12 +39,12 @@ int main(int argc, char** argv) {
   try {
     // It is root's, and looks at what users have made.
     if (const auto status = cib::keep_needed_capabilities(cib::Privileges::of_command); !status) {
-      fmt::print(stderr, "container-ib: {}\n", status.error().message());
+      cib::cli::complain("", status.error().message());
       return cib::cli::usage;
     }
     return run(argc, argv);
   } catch (const std::exception& failure) {
-    fmt::print(stderr, "container-ib: {}\n", failure.what());
+    cib::cli::complain("", failure.what());
     return cib::cli::usage;
   }
 }

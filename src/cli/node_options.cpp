@@ -100,6 +100,7 @@ Result<NodeQuestion> ask(const NodeOptions& options) {
   NodeQuestion question;
   CIB_TRY(question.site, site_of(options, request));
   CIB_TRY(question.settings, resolve(request, question.site));
+  question.forced = forced_over(request, question.site);
   InventorySource source = source_of(options);
   source.tables = options.tables;
   if (options.live() && source.kind == InventorySource::Kind::live && !question.site.topology_xml.empty()) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "container_ib/inventory.hpp"
 #include "container_ib/placement.hpp"
@@ -30,6 +31,7 @@ struct NodeQuestion {
   SiteConfig site;
   Settings settings;
   PlacementOptions placement;
+  std::vector<std::string> forced;  // what the site sets instead of the request's values, one line each
 };
 
 Result<NodeQuestion> ask(const NodeOptions& options);

@@ -1,11 +1,10 @@
-#include <fmt/core.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 
 #include "command.hpp"
 #include "json_text.hpp"
+#include "output.hpp"
 #include "plan_data.hpp"
 #include "plan_json.hpp"
 #include "plan_model.hpp"
@@ -48,14 +47,14 @@ PlanModel model_of(const Plan& plan, bool compare) {
 }
 
 void print_text(const PlanModel& model) {
-  fmt::print("{}", plan_text(model, terminal_width()));
-  if (!model.rules.empty()) fmt::print("\n{}", comparison_text(model));
+  print(plan_text(model, terminal_width()));
+  if (!model.rules.empty()) print("\n" + comparison_text(model));
 }
 
 void print_json(const Plan& plan, const PlanModel& model) {
   auto json = plan_json(plan);
   if (!model.rules.empty()) json["comparison"] = comparison_json(model);
-  fmt::print("{}\n", dump(json));
+  print(dump(json) + "\n");
 }
 
 Status write_file(const std::string& path, const std::string& text) {
@@ -69,21 +68,22 @@ Status write_file(const std::string& path, const std::string& text) {
 int run(const PlanOptions& options) {
   const auto plan = make_plan(options);
   if (!plan) {
-    fmt::print(stderr, "container-ib plan: {}\n", plan.error().message());
+    complain("plan", plan.error().message());
     return usage;
   }
   if (const auto status = check_mode(plan->question.settings.mode); !status)
-    fmt::print(stderr, "container-ib plan: note: {}\n", status.error().message());
+    complain("plan", "note: " + status.error().message());
+  for (const std::string& line : plan->question.forced) complain("plan", "note: " + line);
   const PlanModel model = model_of(*plan, options.compare);
   options.json ? print_json(*plan, model) : print_text(model);
   if (!options.svg.empty()) {
     if (const auto status = write_file(options.svg, plan_svg(model)); !status) {
-      fmt::print(stderr, "container-ib plan: {}\n", status.error().message());
+      complain("plan", status.error().message());
       return usage;
     }
   }
   if (!model.ports.empty()) return fine;
-  fmt::print(stderr, "container-ib plan: no eligible port\n");
+  complain("plan", "no eligible port");
   return finding;
 }
 

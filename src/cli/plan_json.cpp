@@ -16,17 +16,9 @@ std::vector<std::string> port_names(const Plan& plan, const TaskPlacement& task)
 
 EnvironmentPlan environment_of(const Plan& plan, const TaskPlacement& task,
                                const std::vector<std::string>& node_ports) {
-  const Settings& settings = plan.question.settings;
-  EnvironmentInputs in;
-  in.mode = settings.mode;
-  in.require = settings.require;
-  in.profiles = settings.env;
-  in.pkey = settings.pkey;
-  in.report = settings.report;
+  EnvironmentInputs in = inputs_of_node(plan.question.settings, plan.question.inventory, plan.assignment);
   in.task_ports = port_names(plan, task);
   in.node_ports = node_ports;
-  for (const Port& port : plan.question.inventory.ports) in.node_devices.push_back(port.device);
-  in.plan = plan.assignment.plan;
   if (!task.ports.empty()) in.numa = numa_text(plan.question.inventory.ports[task.ports.front()]);
   return build_environment(in);
 }

@@ -1,13 +1,12 @@
 #include "app/reap.hpp"
 
-#include <fmt/core.h>
-
 #include <memory>
 
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "command.hpp"
 #include "json_text.hpp"
+#include "output.hpp"
 #include "state_options.hpp"
 
 namespace cib::cli {
@@ -25,13 +24,14 @@ int run(const ReapOptions& options) {
   const auto reaped = reap(remains, kernel, options.job);
   if (!reaped) return cannot_look("reap", reaped.error());
   if (options.json) {
-    fmt::print("{}\n", dump({{"given_back", reaped->given_back},
-                             {"deaths", reaped->deaths},
-                             {"findings", reaped->findings}}));
+    print(dump({{"given_back", reaped->given_back},
+                {"deaths", reaped->deaths},
+                {"findings", reaped->findings}}) +
+          "\n");
   } else {
-    for (const std::string& step : reaped->given_back) fmt::print("gave back step {}\n", step);
-    for (const std::string& line : reaped->deaths) fmt::print("{}\n", line);
-    for (const std::string& line : reaped->findings) fmt::print(stderr, "container-ib reap: {}\n", line);
+    for (const std::string& step : reaped->given_back) print("gave back step " + step + "\n");
+    for (const std::string& line : reaped->deaths) print(line + "\n");
+    for (const std::string& line : reaped->findings) complain("reap", line);
   }
   return reaped->findings.empty() ? fine : finding;
 }

@@ -1,13 +1,12 @@
 // What the commands that look at attachments share.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <CLI/CLI.hpp>
 #include <string>
 
 #include "adapters/state/state_dir.hpp"
 #include "command.hpp"
+#include "output.hpp"
 
 namespace cib::cli {
 
@@ -18,8 +17,7 @@ inline void add_state_option(CLI::App* command, std::string& state) {
 
 // Tells why a command has no answer. Its exit code.
 inline int cannot_look(const char* command, const Error& why) {
-  fmt::print(stderr, "container-ib {}: {}{}\n", command, why.message(),
-             why.code == Errc::denied ? "; only root can see attachments" : "");
+  complain(command, why.message() + (why.code == Errc::denied ? "; only root can see attachments" : ""));
   return usage;
 }
 

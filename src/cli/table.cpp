@@ -2,16 +2,21 @@
 
 #include <algorithm>
 
+#include "container_ib/text.hpp"
+
 namespace cib::cli {
 
 std::string format_table(const std::vector<Row>& rows) {
+  std::vector<Row> shown = rows;  // a newline in a cell would begin a row of its own
+  for (auto& row : shown)
+    for (auto& cell : row) cell = printable(cell, std::string::npos);
   std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
+  for (const auto& row : shown) {
     widths.resize(std::max(widths.size(), row.size()), 1);
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
   std::string text;
-  for (const auto& row : rows) {
+  for (const auto& row : shown) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string cell = row[i].empty() ? "-" : row[i];

@@ -8,6 +8,7 @@
 #include "command.hpp"
 #include "container_ib/text.hpp"
 #include "json_text.hpp"
+#include "output.hpp"
 #include "ports_json.hpp"
 #include "ports_view.hpp"
 #include "table.hpp"
@@ -68,7 +69,7 @@ void print_json(const NodeQuestion& question, const Assignment& assignment, cons
     tables = {{"pkeys", port.pkeys}, {"gids", nlohmann::ordered_json::object()}};
     for (const Gid& gid : port.gids) tables["gids"][std::to_string(gid.index)] = gid.text;
   }
-  fmt::print("{}\n", dump(node));
+  print(dump(node) + "\n");
 }
 
 std::string pkeys_text(const Port& port) {
@@ -91,23 +92,23 @@ void print_tables(const Inventory& node) {
         rows.push_back({port.name(), "", "", gid});
     }
   }
-  if (rows.size() > 1) fmt::print("{}\n", format_table(rows));
+  if (rows.size() > 1) print(format_table(rows) + "\n");
 }
 
 void print_text(const NodeQuestion& question, const Assignment& assignment, const Abilities& abilities,
                 const DeviceReasons& verbs) {
   const auto& node = question.inventory;
-  fmt::print("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(), node.numa_nodes.size(),
-             node.gpus.size(), node.ports.size());
-  if (!node.ports.empty()) fmt::print("{}\n", format_table(ports_table(node, assignment)));
+  print(fmt::format("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(),
+                    node.numa_nodes.size(), node.gpus.size(), node.ports.size()));
+  if (!node.ports.empty()) print(format_table(ports_table(node, assignment)) + "\n");
   print_tables(node);
   bool told = false;
   for (const auto& [name, reason] : verbs) {
     if (reason.empty()) continue;
-    fmt::print("libibverbs: {} {}\n", name, reason);
+    print(fmt::format("libibverbs: {} {}\n", name, reason));
     told = true;
   }
-  if (told) fmt::print("\n");
+  if (told) print("\n");
   std::vector<Row> rows = {{"MODE", "HERE"}};
   for (const auto name : mode_names()) {
     const Mode mode = mode_from_name(name).value_or(Mode::none);
@@ -115,13 +116,13 @@ void print_text(const NodeQuestion& question, const Assignment& assignment, cons
     const std::string reason = why_not(mode, abilities);
     rows.push_back({std::string(name), reason.empty() ? "yes" : "no: " + reason});
   }
-  fmt::print("{}", format_table(rows));
+  print(format_table(rows));
 }
 
 int run(const TopoOptions& options) {
   const auto question = ask(options.node);
   if (!question) {
-    fmt::print(stderr, "container-ib topo: {}\n", question.error().message());
+    complain("topo", question.error().message());
     return usage;
   }
   const Assignment assignment = place(question->inventory, {}, question->placement);

@@ -41,6 +41,19 @@ const std::vector<std::string_view>& environment_inputs() {
   return names;
 }
 
+EnvironmentInputs inputs_of_node(const Settings& settings, const Inventory& node,
+                                 const Assignment& assignment) {
+  EnvironmentInputs in;
+  in.mode = settings.mode;
+  in.require = settings.require;
+  in.profiles = settings.env;
+  in.report = settings.report;
+  in.pkey = settings.pkey;
+  for (const Port& port : node.ports) in.node_devices.push_back(port.device);
+  in.plan = assignment.plan;
+  return in;
+}
+
 EnvironmentPlan build_environment(const EnvironmentInputs& in) {
   EnvironmentPlan plan;
   if (in.mode == Mode::none) return plan;

@@ -56,7 +56,6 @@ bool more_rails_than_ucx_uses(const In& in) {
 bool nccl_uses_infiniband(const In& in) { return !nccl_without_infiniband(in); }
 bool nccl_must_use_infiniband(const In& in) { return in.require && nccl_uses_infiniband(in); }
 bool user_namespaces_differ(const In& in) { return in.private_user_namespaces; }
-bool pid_namespaces_differ(const In& in) { return in.private_pid_namespaces; }
 
 // ---- values
 // ------------------------------------------------------------------------------------------------
@@ -122,74 +121,69 @@ std::string pkey(const In& in) { return in.pkey ? hex4(*in.pkey) : std::string()
 // The client must use the security module that the server names, whatever the image's defaults are.
 std::string pmix_security(const In& in) { return std::string(user_value(in, "PMIX_SECURITY_MODE")); }
 
-constexpr auto task = Reach::task;
-constexpr auto node = Reach::node;
-
 constexpr std::array table = {
-    Variable{"CONTAINER_IB_MODE", own_record, node, always, mode},
-    Variable{"CONTAINER_IB_PORTS", own_record, task, always, port_list},
-    Variable{"CONTAINER_IB_NETDEV", own_record, task, always, netdev},
-    Variable{"CONTAINER_IB_ADDRESS", own_record, task, always, address},
-    Variable{"CONTAINER_IB_PEERS", own_record, node, always, peers},
-    Variable{"CONTAINER_IB_NUMA", own_record, task, always, numa},
-    Variable{"CONTAINER_IB_PLAN", own_record, node, always, plan},
+    Variable{"CONTAINER_IB_MODE", own_record, always, mode},
+    Variable{"CONTAINER_IB_PORTS", own_record, always, port_list},
+    Variable{"CONTAINER_IB_NETDEV", own_record, always, netdev},
+    Variable{"CONTAINER_IB_ADDRESS", own_record, always, address},
+    Variable{"CONTAINER_IB_PEERS", own_record, always, peers},
+    Variable{"CONTAINER_IB_NUMA", own_record, always, numa},
+    Variable{"CONTAINER_IB_PLAN", own_record, always, plan},
 
     // The list filters every network device, so naming HCA ports also keeps UCX off eth0 and ib0, while
     // shared memory and GPU transports stay. UCX_TLS is left alone: an explicit list would cut those off, and
     // releases before 1.12 do not know "^tcp".
-    Variable{"UCX_NET_DEVICES", "ucx", task, ucx_uses_infiniband, port_list},
-    Variable{"UCX_MAX_RNDV_RAILS", "ucx", task, more_rails_than_ucx_uses, port_count},
-    Variable{"UCX_IB_PKEY", "ucx", node, ucx_uses_infiniband, partition},
+    Variable{"UCX_NET_DEVICES", "ucx", ucx_uses_infiniband, port_list},
+    Variable{"UCX_MAX_RNDV_RAILS", "ucx", more_rails_than_ucx_uses, port_count},
+    Variable{"UCX_IB_PKEY", "ucx", ucx_uses_infiniband, partition},
     // Before 1.16 UCX does not notice that CMA is refused between user namespaces.
-    Variable{"UCX_TLS", "ucx", node, user_namespaces_differ, nullptr, "^cma"},
+    Variable{"UCX_TLS", "ucx", user_namespaces_differ, nullptr, "^cma"},
     // And without CMA it would connect to tasks of the same node by the HCA, for rendezvous.
-    Variable{"UCX_MAX_RNDV_RAILS", "ucx", node, user_namespaces_differ, nullptr, "0"},
+    Variable{"UCX_MAX_RNDV_RAILS", "ucx", user_namespaces_differ, nullptr, "0"},
     // The protocols that are the default from 1.16 on abort without a rail (proto_multi.c, "max_lanes >= 1").
-    Variable{"UCX_PROTO_ENABLE", "ucx", node, user_namespaces_differ, nullptr, "n"},
-    Variable{"UCX_POSIX_USE_PROC_LINK", "ucx", node, pid_namespaces_differ, nullptr, "n"},
+    Variable{"UCX_PROTO_ENABLE", "ucx", user_namespaces_differ, nullptr, "n"},
 
     // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.
-    Variable{"OMPI_MCA_pml_ucx_devices", "ompi", node, always, nullptr, "any"},
+    Variable{"OMPI_MCA_pml_ucx_devices", "ompi", always, nullptr, "any"},
     // Excluding is safe for components that a release does not have; including would abort. Without tcp, ob1
     // has no path between nodes, so a missing UCX is an error instead of a slow job. uct and ofi would be
     // second users of the same HCA that distributions exclude too; ofi asks the name service in MPI_Init.
-    Variable{"OMPI_MCA_btl", "ompi", node, required, nullptr, "^openib,uct,ofi,tcp"},
-    Variable{"OMPI_MCA_btl", "ompi", node, not_required, nullptr, "^openib,uct,ofi"},
-    Variable{"OMPI_MCA_btl_vader_single_copy_mechanism", "ompi", node, user_namespaces_differ, nullptr,
-             "none"},
-    Variable{"OMPI_MCA_smsc", "ompi", node, user_namespaces_differ, nullptr, "^cma"},
-    Variable{"OMPI_MCA_hook_comm_method_display", "ompi", node, full_report, nullptr, "mpi_init"},
+    Variable{"OMPI_MCA_btl", "ompi", required, nullptr, "^openib,uct,ofi,tcp"},
+    Variable{"OMPI_MCA_btl", "ompi", not_required, nullptr, "^openib,uct,ofi"},
+    Variable{"OMPI_MCA_btl_vader_single_copy_mechanism", "ompi", user_namespaces_differ, nullptr, "none"},
+    Variable{"OMPI_MCA_smsc", "ompi", user_namespaces_differ, nullptr, "^cma"},
+    Variable{"OMPI_MCA_hook_comm_method_display", "ompi", full_report, nullptr, "mpi_init"},
     // Some distributions switch UCX off in openmpi-mca-params.conf (Debian: "pml = ^ucx", "osc =
     // ^ucx,pt2pt"), which only another value of the same variable undoes. Excluding ob1 leaves ucx and cm
     // (OFI, PSM2) and makes their absence an error; without require, "v" (message logging, never wanted here)
     // is excluded in place of ucx.
-    Variable{"OMPI_MCA_pml", "ompi", node, required, nullptr, "^ob1"},
-    Variable{"OMPI_MCA_pml", "ompi", node, not_required, nullptr, "^v"},
-    Variable{"OMPI_MCA_osc", "ompi", node, required, nullptr, "^pt2pt"},
+    Variable{"OMPI_MCA_pml", "ompi", required, nullptr, "^ob1"},
+    Variable{"OMPI_MCA_pml", "ompi", not_required, nullptr, "^v"},
+    Variable{"OMPI_MCA_osc", "ompi", required, nullptr, "^pt2pt"},
 
     // The only data store that every PMIx release has and that maps no file of the server.
-    Variable{"PMIX_MCA_gds", "pmix", node, always, nullptr, "hash"},
-    Variable{"PMIX_MCA_psec", "pmix", node, always, pmix_security},
+    Variable{"PMIX_MCA_gds", "pmix", always, nullptr, "hash"},
+    Variable{"PMIX_MCA_psec", "pmix", always, pmix_security},
 
-    Variable{"NCCL_IB_HCA", "nccl", node, nccl_uses_infiniband, nccl_ports},
-    Variable{"NCCL_NET", "nccl", node, nccl_must_use_infiniband, nullptr, "IB"},
+    Variable{"NCCL_IB_HCA", "nccl", nccl_uses_infiniband, nccl_ports},
+    Variable{"NCCL_NET", "nccl", nccl_must_use_infiniband, nullptr, "IB"},
 
-    Variable{"MV2_IBA_HCA", "mvapich", task, always, device_list},
-    Variable{"MV2_NUM_HCAS", "mvapich", task, always, device_count},
-    Variable{"MV2_DEFAULT_PORT", "mvapich", task, always, common_port_number},
-    Variable{"MV2_DEFAULT_PKEY", "mvapich", node, always, pkey},
-    Variable{"MV2_SMP_USE_CMA", "mvapich", node, user_namespaces_differ, nullptr, "0"},
+    Variable{"MV2_IBA_HCA", "mvapich", always, device_list},
+    Variable{"MV2_NUM_HCAS", "mvapich", always, device_count},
+    Variable{"MV2_DEFAULT_PORT", "mvapich", always, common_port_number},
+    Variable{"MV2_DEFAULT_PKEY", "mvapich", always, pkey},
+    Variable{"MV2_SMP_USE_CMA", "mvapich", user_namespaces_differ, nullptr, "0"},
 
-    Variable{"MPIR_CVAR_CH4_NETMOD", "mpich", node, required, nullptr, "ucx"},
-    Variable{"I_MPI_FABRICS", "intelmpi", node, required, nullptr, "shm:ofi"},
-    Variable{"I_MPI_OFI_PROVIDER", "intelmpi", node, always, nullptr, "mlx"},
-    Variable{"FI_PROVIDER", "libfabric", node, always, nullptr, "verbs;ofi_rxm"},
-    Variable{"FI_VERBS_DEVICE_NAME", "libfabric", task, always, unambiguous_device},
-    Variable{"NVSHMEM_HCA_LIST", "nvshmem", node, always, all_node_ports},
-    Variable{"NVSHMEM_REMOTE_TRANSPORT", "nvshmem", node, required, nullptr, "ibrc"},
-    Variable{"HCOLL_MAIN_IB", "hcoll", task, always, first_port},
-    Variable{"SHARP_COLL_IB_DEV_LIST", "hcoll", task, always, first_port},
-    Variable{"PAMI_IBV_DEVICE_NAME", "pami", task, always, first_port},
+    Variable{"MPIR_CVAR_CH4_NETMOD", "mpich", required, nullptr, "ucx"},
+    Variable{"I_MPI_FABRICS", "intelmpi", required, nullptr, "shm:ofi"},
+    Variable{"I_MPI_OFI_PROVIDER", "intelmpi", always, nullptr, "mlx"},
+    Variable{"FI_PROVIDER", "libfabric", always, nullptr, "verbs;ofi_rxm"},
+    Variable{"FI_VERBS_DEVICE_NAME", "libfabric", always, unambiguous_device},
+    Variable{"NVSHMEM_HCA_LIST", "nvshmem", always, all_node_ports},
+    Variable{"NVSHMEM_REMOTE_TRANSPORT", "nvshmem", required, nullptr, "ibrc"},
+    Variable{"HCOLL_MAIN_IB", "hcoll", always, first_port},
+    Variable{"SHARP_COLL_IB_DEV_LIST", "hcoll", always, first_port},
+    Variable{"PAMI_IBV_DEVICE_NAME", "pami", always, first_port},
 };
 
 constexpr std::array conflicts = {

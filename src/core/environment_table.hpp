@@ -11,12 +11,9 @@ namespace cib {
 
 inline constexpr std::string_view own_record = "container-ib";  // always written, also over the user's
 
-enum class Reach { task, node };  // whether the value may differ between the tasks of a node
-
 struct Variable {
   std::string_view name;
   std::string_view profile;
-  Reach reach;
   bool (*when)(const EnvironmentInputs&);
   std::string (*value)(const EnvironmentInputs&);  // empty answer: leave the variable alone
   std::string_view constant = {};                  // the value when `value` is null

@@ -11,7 +11,7 @@ namespace cib {
 
 namespace {
 
-constexpr std::string_view heading = "container-ib inventory 1";
+constexpr std::string_view heading = "container-ib inventory 2";
 
 // ---- writing
 // -----------------------------------------------------------------------------------------------
@@ -43,6 +43,8 @@ class Writer {
       if (i > 0) text_ += ',';
       if constexpr (std::is_same_v<T, std::string>)
         values[i].empty() ? void(text_ += '-') : escape(values[i]);
+      else if constexpr (std::is_same_v<T, Gid>)
+        (text_ += std::to_string(values[i].index)) += ':', escape(values[i].text);
       else
         text_ += std::to_string(values[i]);
     }
@@ -111,6 +113,12 @@ bool read(std::string_view field, PciAddress& pci) {
   return parsed.ok();
 }
 
+bool read(std::string_view field, Gid& gid) {
+  const auto colon = field.find(':');
+  return colon != std::string_view::npos && read(field.substr(0, colon), gid.index) &&
+         read(field.substr(colon + 1), gid.text);
+}
+
 template <class T>
 bool read(std::string_view field, std::optional<T>& value) {
   if (field == "-") return true;
@@ -157,14 +165,14 @@ bool read_gpu(const Words& f, Inventory& inventory) {
 
 bool read_port(const Words& f, Inventory& inventory) {
   auto& p = inventory.ports.emplace_back();
-  return f.size() == 21 && read(f[1], p.device) && read(f[2], p.number) && read(f[3], p.pci) &&
+  return f.size() == 22 && read(f[1], p.device) && read(f[2], p.number) && read(f[3], p.pci) &&
          read(f[4], p.physfn) && read(f[5], p.driver) && read(f[6], p.numa) && read(f[7], p.pci_path) &&
          read(f[8], p.pci_gbps) && read_enum(f[9], p.state, PortState::active_defer) &&
          read_enum(f[10], p.phys_state, PhysState::phy_test) &&
          read_enum(f[11], p.link_layer, LinkLayer::ethernet) && read(f[12], p.rate_gbps) &&
          read(f[13], p.lid) && read(f[14], p.sm_lid) && read(f[15], p.node_guid) &&
          read(f[16], p.sys_image_guid) && read(f[17], p.port_guid) && read(f[18], p.subnet_prefix) &&
-         read(f[19], p.pkeys) && read(f[20], p.netdevs);
+         read(f[19], p.pkeys) && read(f[20], p.netdevs) && read(f[21], p.gids);
 }
 
 struct Kind {
@@ -197,6 +205,7 @@ void write_port(Writer& writer, const Port& port) {
   writer.add(port.subnet_prefix);
   writer.add_list(port.pkeys);
   writer.add_list(port.netdevs);
+  writer.add_list(port.gids);
   writer.end();
 }
 

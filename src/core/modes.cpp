@@ -49,16 +49,19 @@ const std::vector<std::string_view>& mode_names() {
 
 bool may_be_private(Mode mode) { return mode != Mode::verbs && mode != Mode::none; }
 
-Status check_mode(Mode mode) {
+std::string modes_of_this_version() {
   std::vector<std::string_view> available;
-  for (const auto& entry : modes) {
-    if (!entry.in_this_version) continue;
-    if (entry.mode == mode) return {};
-    available.push_back(entry.name);
-  }
+  for (const auto& entry : modes)
+    if (entry.in_this_version) available.push_back(entry.name);
+  return join(available);
+}
+
+Status check_mode(Mode mode) {
+  for (const auto& entry : modes)
+    if (entry.mode == mode && entry.in_this_version) return {};
   const std::string name(mode_name(mode));
   return error(Errc::unsupported, "--container-ib=" + name + ": mode " + name +
-                                      " is not in this version; available: " + join(available));
+                                      " is not in this version; available: " + modes_of_this_version());
 }
 
 }  // namespace cib

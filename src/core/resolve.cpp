@@ -58,11 +58,7 @@ Result<Settings> resolve(const Request& request, const SiteConfig& site) {
   settings.mode = mode;
   for (const auto& rule : site.defaults)
     if (!key_is_given(request, rule.key)) CIB_CHECK(set_key(merged, rule.key, rule.value));
-  for (const auto& rule : site.force) {
-    if (key_is_given(request, rule.key))
-      settings.notes.push_back("this site sets " + rule.key + "=" + rule.value + " for every job");
-    CIB_CHECK(set_key(merged, rule.key, rule.value));
-  }
+  for (const auto& rule : site.force) CIB_CHECK(set_key(merged, rule.key, rule.value));
 
   settings.require = merged.require.value_or(request.mode != Mode::auto_ && request.mode != Mode::none);
   settings.rails = merged.rails.value_or(settings.rails);
@@ -80,6 +76,17 @@ Result<Settings> resolve(const Request& request, const SiteConfig& site) {
   settings.batch = merged.batch.value_or(settings.batch);
   settings.wait_s = merged.wait_s.value_or(settings.wait_s);
   return settings;
+}
+
+std::vector<std::string> forced_over(const Request& request, const SiteConfig& site) {
+  std::vector<std::string> lines;
+  for (const auto& rule : site.force) {
+    Request forced = request;
+    if (key_is_given(request, rule.key) && set_key(forced, rule.key, rule.value).ok() && forced != request)
+      lines.push_back("this site sets " + rule.key + "=" + rule.value +
+                      " for every job, so yours does not count");
+  }
+  return lines;
 }
 
 }  // namespace cib

@@ -57,18 +57,16 @@ Judgement judge(const Traffic& traffic) {
   const std::string by_ip = human_bytes(tcp) + (ipoib > tcp - ipoib ? " by TCP over IPoIB" : " by TCP");
   const std::string moved = human_bytes(verbs) + " by verbs, " + by_ip;
 
-  if (traffic.shared) return {Verdict::unknown, moved + ", but another step used the same port meanwhile"};
-  if (traffic.nodes <= 1) {
-    // TCP inside one node is on lo; what other devices moved was files and control.
-    if (verbs < management_bytes) return {Verdict::shm_only, "one node, nothing by the HCA (" + moved + ")"};
-    return {Verdict::native, moved + ", inside one node"};
-  }
-  const std::uint64_t startup = startup_bytes(traffic.nodes);
-  const std::uint64_t tcp_beyond_startup = tcp > startup ? tcp : 0;
-  if (verbs < management_bytes) {
-    if (tcp_beyond_startup == 0) return {Verdict::unknown, moved + ": no more than starting a step moves"};
-    return {Verdict::not_native, moved};
-  }
+  // TCP inside one node is on lo; what other devices moved was files and control.
+  const bool one_node = traffic.nodes <= 1;
+  const std::uint64_t tcp_beyond_startup = one_node || tcp <= startup_bytes(traffic.nodes) ? 0 : tcp;
+  const bool idle = verbs < management_bytes && tcp_beyond_startup == 0;
+  if (traffic.shared)
+    return {Verdict::unknown, moved + ", but another step used the same port meanwhile", idle};
+  if (one_node && idle) return {Verdict::shm_only, "one node, nothing by the HCA (" + moved + ")", idle};
+  if (one_node) return {Verdict::native, moved + ", inside one node"};
+  if (idle) return {Verdict::unknown, moved + ": no more than starting a step moves", idle};
+  if (verbs < management_bytes) return {Verdict::not_native, moved};
   if (verbs / clear_factor >= tcp_beyond_startup) return {Verdict::native, moved};
   if (tcp_beyond_startup / clear_factor >= verbs) return {Verdict::not_native, moved};
   return {Verdict::unknown, moved + ": the counters cannot tell messages from file access"};

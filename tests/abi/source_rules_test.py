@@ -1,5 +1,5 @@
-"""Each layer includes only what lies below it, each foreign header appears in one folder, and no test signals a number that
-it has not looked at."""
+"""Each layer includes only what lies below it, each foreign header appears in one folder, text is written where it is made
+printable, and no test signals a number that it has not looked at."""
 
 import pathlib
 import re
@@ -46,6 +46,17 @@ for file, number, header in includes:
     for pattern, folder in ONLY_IN:
         if re.fullmatch(pattern, header) and not file.startswith(folder + "/"):
             errors.append(f"{file}:{number}: <{header}> belongs in {folder} only")
+
+# Where text may reach a terminal or a log: these make it printable first.
+WRITES = r"fmt::print\(|std::(cout|cerr|clog)\b|(^|[^.\w])v?f?(printf|puts|putchar)\(|\bsyslog\(|\bslurm_(error|info|spank_log)\("
+WRITERS = ("src/cli/output.cpp", "src/agent/log.cpp", "spank/say.cpp")
+HOOKS = "spank/plugin.cpp"  # its literals, where nothing may throw any more
+for folder in ("src", "spank"):
+    for file in sorted((root / folder).rglob("*.cpp")):
+        name = file.relative_to(root).as_posix()
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if re.search(WRITES, line.split("//")[0]) and name not in WRITERS and name != HOOKS:
+                errors.append(f"{name}:{number}: text is written by {', '.join(WRITERS)} only")
 
 tests = sorted((root / "tests").rglob("*.[ch]pp"))
 if len(tests) < 50:

@@ -175,6 +175,23 @@ TEST_F(StepProcesses, AMissingAgentIsNamed) {
   EXPECT_EQ(outcome.hook_failures.size(), 4U);
 }
 
+// Slurm prints "--name=arginfo" and what it does through buffers of 81 bytes (_spank_opt_print).
+TEST_F(StepProcesses, TheHelpNamesTheModesOfThisVersion) {
+  plan_.option.reset();
+  const std::string help = run().help;
+  EXPECT_EQ(
+      help,
+      "--container-ib=[MODE[,KEY=VALUE...]] native InfiniBand in containers: auto, verbs, vf, ipoib, none");
+  EXPECT_LT(help.size() - help.find(' '), 81U);
+}
+
+TEST_F(StepProcesses, NothingThatItNamesSteersTheUsersTerminal) {
+  plan_.args.push_back("confg=\x1b[2J\x9b");
+  plan_.option = "verbs";
+  const auto outcome = run();
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("confg=\\x1b[2J\\x9b"), Not(HasSubstr("\x1b"))));
+}
+
 TEST_F(StepProcesses, AWrongPlugstackArgumentIsNamed) {
   plan_.args.push_back("confg=/x");
   plan_.option = "verbs";

@@ -276,7 +276,7 @@ TEST_F(PrivateNetwork, WithoutAnAddressForEachTaskThereIsNoStep) {
   start("ipoib");
   release_tasks(*step);
   EXPECT_EQ(*node.task(0).answer,
-            "refused: attach task 3: n0: all 3 addresses of this node are in use; addresses.per_node in the "
+            "refused: attach rank 6: n0: all 3 addresses of this node are in use; addresses.per_node in the "
             "site's file could be larger");
   end();
   expect_as_before();
@@ -287,7 +287,7 @@ TEST_F(PrivateNetwork, AnAddressThatCannotBeClaimedIsAnError) {
   node.unclaimable["address-0"] = Errc::kernel;
   start("ipoib");
   release_tasks(*step);
-  EXPECT_EQ(*node.task(0).answer, "refused: attach task 0: address-0 cannot be claimed");
+  EXPECT_EQ(*node.task(0).answer, "refused: attach rank 0: address-0 cannot be claimed");
   end();
   expect_as_before();
 }
@@ -305,7 +305,7 @@ TEST_F(PrivateNetwork, AVfThatCannotBeClaimedIsAnError) {
   start("vf,scope=node");
   release_tasks(*step);
   EXPECT_THAT(*node.task(0).answer,
-              AllOf(StartsWith("refused: attach task 0: "), HasSubstr("cannot be claimed")));
+              AllOf(StartsWith("refused: attach rank 0: "), HasSubstr("cannot be claimed")));
 }
 
 TEST_F(PrivateNetwork, TasksKnowTheAddressesOfTheStepsNodes) {
@@ -328,7 +328,7 @@ TEST_F(PrivateNetwork, TasksKnowTheAddressesOfTheStepsNodes) {
 
 TEST_F(PrivateNetwork, AHostListThatMayHaveBeenCutIsNotUsed) {
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
-  start("ipoib,report=summary");
+  start("ipoib");
   std::string hosts = "n0";
   while (hosts.size() < 1022) hosts += ",n1";
   hosts.resize(1022, ' ');
@@ -339,6 +339,7 @@ TEST_F(PrivateNetwork, AHostListThatMayHaveBeenCutIsNotUsed) {
   }
   EXPECT_FALSE(node.task(0).environment.contains("CONTAINER_IB_PEERS"));
   EXPECT_THAT(node.task(0).lines, ElementsAre(HasSubstr("no CONTAINER_IB_PEERS: SLURM_STEP_NODELIST")));
+  EXPECT_THAT(node.task(1).lines, IsEmpty());
 }
 
 TEST_F(PrivateNetwork, PmixIsRelayedOnceForEachNetwork) {
@@ -428,7 +429,7 @@ TEST_F(PrivateNetwork, WhatNoPmixServerWritesIsRefused) {
   }
   EXPECT_EQ(
       *node.task(0).answer,
-      "refused: task 2's PMIx server: address of the PMIx server 's.1;tcp4://10.0.0.1:80': not a loopback "
+      "refused: rank 4's PMIx server: address of the PMIx server 's.1;tcp4://10.0.0.1:80': not a loopback "
       "address");
   EXPECT_THAT(node.relayed, IsEmpty());
 }

@@ -23,6 +23,18 @@ std::vector<Record> journal(const std::string& boot = "boot") {
   return {open, task};
 }
 
+// Done to the node, and in the journal of step 17.0.
+void carry_out(FakeNode& node, const std::vector<Action>& actions) {
+  auto& records = node.journals["17.0"] = journal();
+  for (const Action& action : actions) {
+    records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
+                       .mark = Mark::intent,
+                       .verb = action.verb,
+                       .fields = action.fields});
+    ASSERT_TRUE(node.apply(action).ok());
+  }
+}
+
 TEST(Reap, SkipsAStepWhoseSlurmstepdLives) {
   for (const bool agent : {false, true}) {
     FakeNode node(1);
@@ -169,20 +181,11 @@ TEST(Reap, WhatRestsOnWhatDoesNotComeBackStays) {
       {"pci", pci}, {"physfn", node.vfs[0].identity.physfn.text()}, {"vf", "0"}, {"owner", "17.0@2"}};
   auto link = vf;
   link.insert({{"netns", netns}, {"name", "ib0"}, {"remade", "no"}});
-  auto& records = node.journals["17.0"] = journal();
-  const std::pair<const char*, std::map<std::string, std::string>> actions[] = {
-      {"netns", {{"netns", netns}}},
-      {"netns", {{"netns", "/state/17.0/netns-1"}}},
-      {"claim", {{"name", pci}, {"owner", "17.0@2"}}},
-      {"vf_link", link},
-      {"claim", {{"name", "address-0"}, {"owner", "17.0@2#0"}}}};
-  for (const auto& [verb, fields] : actions) {
-    records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
-                       .mark = Mark::intent,
-                       .verb = verb,
-                       .fields = fields});
-    ASSERT_TRUE(node.apply({verb, fields}).ok());
-  }
+  carry_out(node, {{"netns", {{"netns", netns}}},
+                   {"netns", {{"netns", "/state/17.0/netns-1"}}},
+                   {"claim", {{"name", pci}, {"owner", "17.0@2"}}},
+                   {"vf_link", link},
+                   {"claim", {{"name", "address-0"}, {"owner", "17.0@2#0"}}}});
   node.agent_alive = node.stepd_alive = false;
   node.inject(node.changes() + 2, Fault::fails);
   EXPECT_THAT(
@@ -195,6 +198,55 @@ TEST(Reap, WhatRestsOnWhatDoesNotComeBackStays) {
   EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
   EXPECT_THAT(node.claimed, IsEmpty());
   EXPECT_THAT(node.network_namespaces, IsEmpty());
+}
+
+// They share the HCA, and with scope=node the namespace too; each is removed for itself.
+TEST(Reap, AnIpoibChildThatDoesNotGoKeepsNoOther) {
+  for (const std::string second_netns : {"/state/17.0/netns-0", "/state/17.0/netns-1"}) {
+    FakeNode node(1);
+    const PciAddress hca = node.node.ports[0].pci.value();
+    const auto child = [&](const NetnsFile& netns, const std::string& name) {
+      IpoibPlan plan;
+      plan.parent = hca;
+      plan.netns = netns;
+      plan.name = name;
+      plan.owner = netns + name;
+      return make_ipoib_child(plan);
+    };
+    std::vector<Action> actions = {make_netns("/state/17.0/netns-0")};
+    if (second_netns != "/state/17.0/netns-0") actions.push_back(make_netns(second_netns));
+    actions.push_back(child("/state/17.0/netns-0", "ib0"));
+    actions.push_back(child(second_netns, "ib1"));
+    carry_out(node, actions);
+    node.agent_alive = node.stepd_alive = false;
+    node.inject(node.changes() + 1, Fault::fails);
+    EXPECT_THAT(reap(node, node, "")->findings,
+                ElementsAre(testing::StartsWith("step 17.0: could not give back ipoib_child: injected")));
+    EXPECT_THAT(node.ipoib_children, ElementsAre(testing::Key(second_netns + "ib1")));
+    EXPECT_THAT(node.network_namespaces, ElementsAre(second_netns));
+    EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
+  }
+}
+
+// scope=node: the VFs of several HCAs in one namespace.
+TEST(Reap, AVfThatDoesNotComeHomeKeepsNoOtherInTheSameNamespace) {
+  FakeNode node(1);
+  node.add_vfs(1);
+  const NetnsFile netns = "/state/17.0/netns-node";
+  std::vector<Action> actions = {make_netns(netns)};
+  for (const FakeVf& one : node.vfs) {
+    VfIdentity vf = one.identity;
+    vf.owner = "17.0@2";
+    actions.push_back(make_claim(vf.pci.text(), vf.owner));
+    actions.push_back(make_vf_link(vf, netns, one.netdev, false));
+  }
+  carry_out(node, actions);
+  node.agent_alive = node.stepd_alive = false;
+  node.inject(node.changes() + 1, Fault::fails);
+  EXPECT_THAT(reap(node, node, "")->findings, SizeIs(1));
+  EXPECT_THAT(node.claimed, ElementsAre(testing::Key(node.vfs[1].identity.pci.text())));
+  EXPECT_EQ(node.vfs[0].netdev_in, "");
+  EXPECT_THAT(node.network_namespaces, ElementsAre(netns));
 }
 
 TEST(Reap, RemovesAnEmptyJournal) {

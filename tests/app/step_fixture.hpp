@@ -27,13 +27,16 @@ inline StepFacts facts(const std::string& option = "verbs") {
 // Two PUs a task: tasks 0 and 1 on NUMA node 0, tasks 2 and 3 on NUMA node 1.
 inline CpuSet mask_of(unsigned task) { return CpuSet({std::uint64_t{3} << (2 * task)}); }
 
+// Of a cyclic distribution over two nodes.
+inline unsigned rank_of(unsigned task) { return 2 * task; }
+
 // What Slurm does in this order: forks all, makes their namespaces, binds all, then releases them into
 // task_init.
 inline void fork_tasks(Step& step, bool bound = true) {
   step.prepare();
   for (unsigned id = 0; id < four_tasks; ++id) step.task_has_namespace(id);
   for (unsigned id = 0; id < four_tasks; ++id)
-    step.task_started(id, bound ? mask_of(id) : CpuSet({0xff}), bound,
+    step.task_started(id, rank_of(id), bound ? mask_of(id) : CpuSet({0xff}), bound,
                       {{"task_pid", std::to_string(1000 + id)}, {"task_start", "7"}, {"cgroup", ""}});
 }
 
@@ -44,7 +47,7 @@ inline void release_tasks(Step& step) {
 // All of that but prepare(), for a step of one task.
 inline void run_only_task(Step& step) {
   step.task_has_namespace(0);
-  step.task_started(0, mask_of(0), true, {{"task_pid", "1000"}});
+  step.task_started(0, rank_of(0), mask_of(0), true, {{"task_pid", "1000"}});
   step.task_ready(0, {});
 }
 

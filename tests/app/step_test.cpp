@@ -10,6 +10,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -85,7 +86,7 @@ TEST(Step, AMountThatFailsIsEveryTasksFailure) {
               Fault::fails);  // after the tasks', the ports' and its own record
   release_tasks(step);
   for (unsigned id = 0; id < four_tasks; ++id)
-    EXPECT_EQ(*node.task(id).answer, "refused: attach task 0: injected: mount: Input/output error");
+    EXPECT_EQ(*node.task(id).answer, "refused: attach rank 0: injected: mount: Input/output error");
 }
 
 TEST(Step, ATaskThatGoesOnWithoutAskingDoesNotKeepTheOthersWaiting) {
@@ -192,7 +193,7 @@ TEST(Step, ATaskWithoutItsOwnNamespaceIsNeverMountedInto) {
   Step step(facts(), node, node, node, node);
   step.prepare();
   for (unsigned id = 0; id < four_tasks; ++id)
-    step.task_started(id, mask_of(id), true, {{"task_pid", "1000"}});
+    step.task_started(id, rank_of(id), mask_of(id), true, {{"task_pid", "1000"}});
   release_tasks(step);
   EXPECT_THAT(*node.task(0).answer, StartsWith("refused: "));
   EXPECT_THAT(node.task(0).devices, IsEmpty());
@@ -236,7 +237,7 @@ TEST(Step, AContainerAloneOnItsNodeKeepsCma) {
     step.prepare();
     for (unsigned id = 0; id < tasks; ++id) {
       step.task_has_namespace(id);
-      step.task_started(id, mask_of(id), true, {{"task_pid", std::to_string(1000 + id)}});
+      step.task_started(id, rank_of(id), mask_of(id), true, {{"task_pid", std::to_string(1000 + id)}});
     }
     for (unsigned id = 0; id < tasks; ++id) step.task_ready(id, {});
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), tasks > 1);
@@ -251,9 +252,92 @@ TEST(Step, AMemlockThatCannotBeRaisedIsTold) {
   // journal: 4 tasks, ports; for each task the intent, the mount and that it is done; then the first answer.
   node.inject(node.changes() + 5 + 3 * four_tasks + 1, Fault::fails);
   step.task_ready(four_tasks - 1, {});
-  EXPECT_THAT(node.task(0).lines, ElementsAre("injected: memlock: Input/output error"));
+  EXPECT_THAT(node.task(0).lines, ElementsAre("n0: injected: memlock: Input/output error"));
   EXPECT_THAT(node.task(1).lines, IsEmpty());
   EXPECT_EQ(node.task(0).answer, "granted");
+}
+
+TEST(Step, AMemlockThatNobodyMayRaiseIsToldOnceANode) {
+  FakeNode node(four_tasks);
+  node.memlock_may_be_raised = false;
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  EXPECT_THAT(node.task(0).lines, ElementsAre("n0: raise memlock: Operation not permitted"));
+  for (unsigned id = 1; id < four_tasks; ++id) EXPECT_THAT(node.task(id).lines, IsEmpty());
+}
+
+// slurmstepd in a user namespace, for example.
+TEST(Step, AnAgentThatCanDoNothingHereSaysWhyAndTouchesNothing) {
+  for (const bool required : {true, false}) {
+    FakeNode node(four_tasks);
+    auto f = facts(required ? "vf" : "auto");
+    f.unfit = error(Errc::unsupported, "not the host's root");
+    Step step(f, node, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    for (unsigned id = 0; id < four_tasks; ++id)
+      EXPECT_EQ(*node.task(id).answer,
+                std::string(required ? "refused" : "declined") + ": n0: not the host's root");
+    EXPECT_THAT(node.journals, IsEmpty());
+  }
+}
+
+TEST(Step, WhatTheSiteForcesIsToldOnceAStep) {
+  for (const unsigned node_id : {0U, 1U}) {
+    FakeNode node(four_tasks);
+    node.site.force = {{"rails", "1"}, {"require", "yes"}};
+    auto f = facts("auto,rails=2");
+    f.node_id = node_id;
+    Step step(f, node, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    EXPECT_EQ(node.task(0).environment["CONTAINER_IB_PORTS"], "mlx5_0:1");
+    if (node_id == 0)
+      EXPECT_THAT(node.task(0).lines,
+                  ElementsAre("this site sets rails=1 for every job, so yours does not count"));
+    else
+      EXPECT_THAT(node.task(0).lines, IsEmpty());
+    EXPECT_THAT(node.task(1).lines, IsEmpty());
+  }
+}
+
+TEST(Step, ARefusalNamesWhatTheSiteForces) {
+  FakeNode node(four_tasks);
+  node.site.force = {{"require", "yes"}};
+  for (Port& port : node.node.ports) port.state = PortState::down;
+  Step step(facts("verbs,require=no"), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  EXPECT_THAT(
+      *node.task(0).answer,
+      AllOf(StartsWith("refused: n0: no InfiniBand port"),
+            testing::EndsWith("; this site sets require=yes for every job, so yours does not count")));
+}
+
+// As 'container-ib plan --json' says, which makes it from the same.
+TEST(Step, EachTaskHasTheEnvironmentOfThePlan) {
+  FakeNode node(four_tasks);
+  node.site.pkeys = {0x8001};
+  for (Port& port : node.node.ports) port.pkeys = {0x8001};
+  Step step(facts("verbs,report=full,pkey=0x8001,env=ucx+ompi+pmix+nccl+mvapich"), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  Settings settings;
+  settings.require = true;
+  settings.report = ReportLevel::full;
+  settings.pkey = 0x8001;
+  settings.env = {"ucx", "ompi", "pmix", "nccl", "mvapich"};
+  Assignment assignment;
+  assignment.plan = node.task(0).environment["CONTAINER_IB_PLAN"];
+  EnvironmentInputs in = inputs_of_node(settings, node.node, assignment);
+  in.task_ports = {"mlx5_1:1"};
+  in.node_ports = {"mlx5_0:1", "mlx5_1:1"};
+  in.numa = "1";
+  std::map<std::string, std::string> expected;
+  for (const auto& [name, value] : build_environment(in).set) expected[name] = value;
+  EXPECT_EQ(node.task(2).environment, expected);
+  EXPECT_EQ(node.task(2).environment["OMPI_MCA_hook_comm_method_display"], "mpi_init");
 }
 
 TEST(Step, AMessageThatNoPluginOfOursSendsEndsItsTaskOnly) {
@@ -280,8 +364,11 @@ TEST(Step, AContainerOfTheWholeNodeSeesEveryTasksHcaAndEachTaskUsesItsOwn) {
 }
 
 struct ReportTest : testing::Test {
-  std::vector<std::string> run(const std::string& option) {
-    Step step(facts(option), node, node, node, node);
+  std::vector<std::string> run(const std::string& option, unsigned node_id = 0, unsigned nodes = 2) {
+    StepFacts f = facts(option);
+    f.node_id = node_id;
+    f.nodes = nodes;
+    Step step(std::move(f), node, node, node, node);
     fork_tasks(step);
     release_tasks(step);
     node.now = after;
@@ -293,6 +380,7 @@ struct ReportTest : testing::Test {
     EXPECT_THAT(node.journals, IsEmpty());
     return lines;
   }
+  void anew() { node = FakeNode(four_tasks); }
   FakeNode node{four_tasks};
   NodeCounters after{
       .verbs_sent = 50'000'000, .verbs_received = 50'000'000, .tcp_sent = 9'000, .tcp_received = 9'000};
@@ -307,13 +395,13 @@ TEST_F(ReportTest, SummaryIsOneLine) {
 TEST_F(ReportTest, FullSaysWhoGotWhatAndWhy) {
   const auto lines = run("verbs,report=full");
   ASSERT_THAT(lines, SizeIs(5));
-  EXPECT_EQ(lines[2], "n0: task 2 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)");
+  EXPECT_EQ(lines[2], "n0: rank 4 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)");
 }
 
 TEST_F(ReportTest, FullSaysOfSeveralPortsWhereEachIs) {
   node.node.ports[1].rate_gbps = 0;  // unknown
   EXPECT_EQ(run("verbs,report=full,rails=2").front(),
-            "n0: task 0 uses mlx5_0:1,mlx5_1:1 (NUMA 0, same NUMA node, 200 Gb/s; NUMA 1)");
+            "n0: rank 0 uses mlx5_0:1,mlx5_1:1 (NUMA 0, same NUMA node, 200 Gb/s; NUMA 1)");
 }
 
 TEST_F(ReportTest, OnlyWhatMovedDuringTheStepCounts) {
@@ -336,6 +424,45 @@ TEST_F(ReportTest, OnlyWhatMovedDuringTheStepCounts) {
 TEST_F(ReportTest, AnythingButNativeIsAlwaysTold) {
   after = {.verbs_sent = 0, .verbs_received = 0, .tcp_sent = 80'000'000, .tcp_received = 80'000'000};
   EXPECT_THAT(run("verbs"), ElementsAre(StartsWith("n0: not native: ")));
+}
+
+TEST_F(ReportTest, AStepThatMovesNothingIsToldOnlyWhenAskedFor) {
+  after = {.verbs_sent = 1'000, .verbs_received = 1'000, .tcp_sent = 9'000, .tcp_received = 9'000};
+  EXPECT_THAT(run("verbs"), IsEmpty());
+  anew();
+  EXPECT_THAT(run("verbs", 0, 1), IsEmpty());
+  anew();
+  EXPECT_THAT(run("verbs,report=summary"), ElementsAre(StartsWith("n0: unknown: ")));
+  anew();
+  EXPECT_THAT(run("verbs,report=summary", 0, 1), ElementsAre(StartsWith("n0: shm-only: ")));
+}
+
+// Nobody knows how it is on the other nodes; who reads them has one screen.
+TEST_F(ReportTest, TheFirstNodesOfALargeStepSpeakForAll) {
+  const std::string silence = "; of the 992 nodes after this one those say so that were not native";
+  bool shared = false;
+  const auto told = [&](const std::string& option, unsigned node_id) {
+    anew();
+    node.port_is_shared = shared;
+    const auto lines = run(option, node_id, 1000);
+    return lines.empty() ? std::string() : lines.back();
+  };
+  EXPECT_EQ(told("verbs,report=summary", 6), "n0: native: 100.0 MB by verbs, 18.0 kB by TCP");
+  EXPECT_EQ(told("verbs,report=summary", 7), "n0: native: 100.0 MB by verbs, 18.0 kB by TCP" + silence);
+  EXPECT_EQ(told("verbs,report=summary", 8), "");
+  EXPECT_THAT(told("verbs,report=full", 7), Not(HasSubstr(silence)));
+  EXPECT_EQ(told("verbs,report=full", 999), "n0: native: 100.0 MB by verbs, 18.0 kB by TCP");
+  shared = true;
+  EXPECT_THAT(told("verbs", 7), AllOf(StartsWith("n0: unknown: "), testing::EndsWith(silence)));
+  EXPECT_EQ(told("verbs", 8), "");
+  shared = false;
+  after = {.verbs_sent = 0, .verbs_received = 0, .tcp_sent = 800'000'000, .tcp_received = 800'000'000};
+  EXPECT_THAT(told("verbs", 8), StartsWith("n0: not native: "));
+}
+
+TEST_F(ReportTest, TheLastNodeThatSpeaksNamesNoSilentOnesWhereThereAreNone) {
+  EXPECT_THAT(run("verbs,report=summary", 7, 8),
+              ElementsAre("n0: native: 100.0 MB by verbs, 18.0 kB by TCP"));
 }
 
 TEST_F(ReportTest, CountersThatOthersMovedTooProveNothing) {

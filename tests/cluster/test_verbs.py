@@ -22,7 +22,7 @@ def test_mpi_between_nodes_is_native_on_the_bare_node():
 
 def test_mpi_inside_a_node_stays_on_shared_memory():
     before = verbs_bytes("n0")
-    done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs", *IN_CONTAINER, PINGPONG, timeout=120))
+    done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs,report=summary", *IN_CONTAINER, PINGPONG, timeout=120))
     assert verbs_bytes("n0") - before < 1 << 20, done
     assert any(re.match(r"container-ib: n0: shm-only: ", line) for line in done.ours()), done
 

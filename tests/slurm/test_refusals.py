@@ -2,8 +2,9 @@
 
 import contextlib
 import re
+import socket
 
-from cluster import HCAS, contents, must, plugstack, run, sh, srun, testbed, wait_for_epilogs
+from cluster import HCAS, can_raise_limits, contents, must, plugstack, run, sh, srun, testbed, wait_for_epilogs
 from jobs import submit_and_wait
 
 
@@ -32,6 +33,29 @@ def test_a_bad_key_ends_before_launch_with_one_clear_line():
 def test_a_mode_of_another_version_ends_before_launch():
     for mode in ("macvlan", "overlay", "ovs"):
         assert_ends_before_launch(f"--container-ib={mode}", rf"mode {mode} is not in this version; available: auto, verbs, vf, ipoib, none")
+
+
+def test_the_help_names_the_modes():
+    words = " ".join(must(srun("--help")).out.split())  # Slurm breaks its lines
+    assert "--container-ib=[MODE[,KEY=VALUE...]] native InfiniBand in containers: auto, verbs, vf, ipoib, none" in words, words
+
+
+def has_rdma():
+    """Whether this machine's kernel has the RDMA subsystem."""
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 20).close()  # NETLINK_RDMA
+    except OSError:
+        return False
+    return True
+
+
+def test_doctor_promises_nothing_that_this_kernel_cannot_do():
+    lines = must(run("n0", "container-ib", "doctor")).lines
+    raised = "raised to unlimited" if can_raise_limits() else "cannot be raised: root has no CAP_SYS_RESOURCE here"
+    assert f"note  limit of locked memory: {raised}" in lines, lines
+    for mode in ("vf", "ipoib"):
+        (line,) = [line for line in lines if f"mode {mode}: " in line]
+        assert has_rdma() or line.endswith(": this kernel has no RDMA subsystem; see 'modprobe ib_core'"), line
 
 
 def test_sbatch_refuses_at_submission():
@@ -89,6 +113,12 @@ def test_a_broken_site_file_is_named_with_its_line_and_hurts_nobody_else():
         assert must(srun("-w", "n0", "-n1", "hostname")).out == "n0\n"
         assert run("n0", "container-ib", "check-config", SITE).status == 1
     assert run("n0", "container-ib", "check-config", SITE).status == 0
+
+
+def test_what_the_site_forces_is_told_once():
+    with contents(SITE, "[force]\nrails = 1\n"):
+        done = must(srun("-N2", "-n4", "--container-ib=verbs,rails=2", "true"))
+    assert done.ours() == ["container-ib: this site sets rails=1 for every job, so yours does not count"], done
 
 
 def test_what_root_reads_and_others_can_write_is_refused_by_name():

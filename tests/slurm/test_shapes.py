@@ -91,7 +91,7 @@ def test_hydra_in_a_batch_script():
 
 def test_extern_and_interactive_steps():
     with configured({"PrologFlags": "contain", "LaunchParameters": "use_interactive_step"}):
-        done = must(srun("-w", "n0", "-n1", "--container-ib=verbs", "printenv", "CONTAINER_IB_PORTS"))
+        done = must(srun("-w", "n0", "-n1", "--container-ib=verbs,report=summary", "printenv", "CONTAINER_IB_PORTS"))
         assert said(done) == [both("n0")] and len(done.ours()) == 1, "the extern step says nothing"
         for asked, shell in (("verbs", ""), ("verbs,batch=yes", both("n0"))):
             say = "echo shell=$CONTAINER_IB_PORTS; srun -n1 sh -c 'echo step=$CONTAINER_IB_PORTS'; exit\n"

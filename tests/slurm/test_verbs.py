@@ -98,10 +98,16 @@ def test_the_users_own_value_wins_and_the_report_says_so():
 
 def test_the_full_report_says_who_got_what_and_why():
     done = must(srun("-N2", "-n4", "--container-ib=verbs,report=full", "true"))
-    for node in NODES:
-        for task, hca in enumerate(HCAS[node]):
-            line = f"container-ib: {node}: task {task} uses {hca}:1 (NUMA {task}, same NUMA node, 200 Gb/s)"
+    for first, node in zip((0, 2), NODES, strict=True):
+        for numa, hca in enumerate(HCAS[node]):
+            line = f"container-ib: {node}: rank {first + numa} uses {hca}:1 (NUMA {numa}, same NUMA node, 200 Gb/s)"
             assert line in done.ours(), done
+
+
+def test_a_step_that_moves_nothing_is_told_only_when_asked_for():
+    assert must(srun("-N2", "-n2", "--container-ib=verbs", "true")).ours() == []
+    asked = must(srun("-N2", "-n2", "--container-ib=verbs,report=summary", "true"))
+    assert {line.split(": ")[2] for line in asked.ours()} == {"unknown"} and len(asked.ours()) == 2, asked
 
 
 def test_steps_of_a_batch_script_inherit_the_option_and_the_script_itself_is_not_attached():

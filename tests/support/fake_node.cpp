@@ -1,5 +1,6 @@
 #include "support/fake_node.hpp"
 
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
@@ -87,6 +88,7 @@ Status FakeNode::unmount_devices(unsigned task) {
 }
 
 Status FakeNode::raise_memlock(unsigned task, std::optional<std::uint64_t> cap) {
+  if (!memlock_may_be_raised) return error(Errc::kernel, "raise memlock", EPERM);
   return change("memlock", [&] { tasks_[task].memlock = cap.value_or(0); });
 }
 

@@ -72,6 +72,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   bool port_is_shared = false;
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
+  bool memlock_may_be_raised = true;
   bool exclusive = false, carrier = true;
   int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;

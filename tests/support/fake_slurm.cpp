@@ -34,6 +34,7 @@ struct Board {
   pid_t agent;
   std::array<pid_t, max_tasks> task;
   std::array<bool, max_tasks> hook_failed;
+  std::array<char, 256> help;
   bool stepd_done;
 };
 
@@ -94,6 +95,9 @@ class Stepd {
     argv_.push_back(nullptr);
 
     (void)call("slurm_spank_init");
+    if (slurm.option != nullptr)
+      std::snprintf(board_->help.data(), board_->help.size(), "--%s=%s %s", slurm.option->name,
+                    slurm.option->arginfo, slurm.option->usage);
     if (plan_.option && slurm.option != nullptr) (void)slurm.option->cb(0, plan_.option->c_str(), 1);
     (void)call("slurm_spank_init_post_opt");
     if (plan_.option) board_->agent = find_agent();
@@ -235,7 +239,7 @@ std::string read_all(int fd, pid_t stepd) {
 StepOutcome run_step(const StepPlan& plan) {
   auto* board = static_cast<Board*>(
       ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-  *board = Board{.agent = -1, .task = {}, .hook_failed = {}, .stepd_done = false};
+  *board = Board{.agent = -1, .task = {}, .hook_failed = {}, .help = {}, .stepd_done = false};
   int output[2];
   if (::pipe2(output, O_CLOEXEC) != 0) std::abort();
   const pid_t stepd = ::fork();
@@ -252,6 +256,7 @@ StepOutcome run_step(const StepPlan& plan) {
   ::waitpid(stepd, &status, 0);
   outcome.stepd_was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
   outcome.agent = board->agent;
+  outcome.help = board->help.data();
   for (unsigned id = 0; id < plan.tasks; ++id) {
     outcome.tasks.push_back(board->task[id]);
     if (board->hook_failed[id]) outcome.hook_failures.push_back(static_cast<int>(id));
@@ -288,6 +293,9 @@ CIB_EXPORT spank_err_t spank_get_item(spank_t, spank_item_t item, ...) {
     case S_JOB_GID:
       *va_arg(args, gid_t*) = 1000;
       break;
+    case S_JOB_NODEID:
+      *va_arg(args, std::uint32_t*) = 1;
+      break;
     case S_JOB_NNODES:
       *va_arg(args, std::uint32_t*) = 2;
       break;
@@ -296,6 +304,9 @@ CIB_EXPORT spank_err_t spank_get_item(spank_t, spank_item_t item, ...) {
       break;
     case S_TASK_ID:
       *va_arg(args, int*) = slurm.task_id;
+      break;
+    case S_TASK_GLOBAL_ID:
+      *va_arg(args, std::uint32_t*) = slurm.tasks + static_cast<std::uint32_t>(slurm.task_id);
       break;
     case S_TASK_PID:
       *va_arg(args, pid_t*) = slurm.task_pid;

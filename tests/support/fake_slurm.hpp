@@ -53,6 +53,7 @@ struct StepOutcome {
   std::vector<int> hook_failures;  // tasks whose task_init or task_init_privileged failed
   std::vector<pid_t> tasks;
   pid_t agent = -1;  // -1: none was started
+  std::string help;  // what srun --help has for the option
   bool stepd_was_killed = false;
 };
 

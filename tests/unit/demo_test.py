@@ -45,9 +45,9 @@ demo: rank 0 on n0 sees rdma_cm uverbs0 uverbs1
 "mlx5_0:1,mlx5_1:1"}, {"rank": 1, "host": "n1", "ports": "mlx5_2:1,mlx5_3:1"}]}
 """
 NATIVE_ERR = """\
-container-ib: n1: task 0 uses mlx5_2:1,mlx5_3:1 (NUMA 0, same NUMA node, 200 Gb/s)
+container-ib: n1: rank 0 uses mlx5_2:1,mlx5_3:1 (NUMA 0, same NUMA node, 200 Gb/s)
 container-ib: n1: native: 18.9 MB by verbs, 4.1 kB by TCP
-container-ib: n0: task 0 uses mlx5_0:1,mlx5_1:1 (NUMA 0, same NUMA node, 200 Gb/s)
+container-ib: n0: rank 0 uses mlx5_0:1,mlx5_1:1 (NUMA 0, same NUMA node, 200 Gb/s)
 container-ib: n0: native: 18.9 MB by verbs, 10.4 kB by TCP
 """
 TODAY_OUT = """\
@@ -61,9 +61,9 @@ TODAY_ERR = """\
 [n1:00167] PMIX ERROR: ERROR in file ../../../../../../src/mca/gds/ds12/gds_ds12_lock_pthread.c at line 169
 """
 NOT_NATIVE_ERR = """\
-container-ib: n1: task 0 uses mlx5_2:1,mlx5_3:1 (NUMA 0, same NUMA node, 200 Gb/s)
+container-ib: n1: rank 0 uses mlx5_2:1,mlx5_3:1 (NUMA 0, same NUMA node, 200 Gb/s)
 container-ib: n1: not native: 23.0 kB by verbs, 19.4 MB by TCP over IPoIB
-container-ib: n0: task 0 uses mlx5_0:1,mlx5_1:1 (NUMA 0, same NUMA node, 200 Gb/s)
+container-ib: n0: rank 0 uses mlx5_0:1,mlx5_1:1 (NUMA 0, same NUMA node, 200 Gb/s)
 container-ib: n0: not native: 16.8 kB by verbs, 19.5 MB by TCP over IPoIB
 """
 REFUSED_ERR = """\

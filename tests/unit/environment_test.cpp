@@ -220,15 +220,13 @@ TEST(Environment, ThePartitionIsWrittenAsEachStackReadsIt) {
   EXPECT_EQ(value(in, "MV2_DEFAULT_PKEY"), "0x8001");
 }
 
-TEST(Environment, SeparateNamespacesSwitchOffWhatTheyBreak) {
+TEST(Environment, SeparateUserNamespacesSwitchOffWhatTheyBreak) {
   auto in = inputs();
   in.private_user_namespaces = true;
-  in.private_pid_namespaces = true;
   EXPECT_EQ(value(in, "UCX_TLS"), "^cma");
   EXPECT_EQ(value(in, "OMPI_MCA_smsc"), "^cma");
   EXPECT_EQ(value(in, "OMPI_MCA_btl_vader_single_copy_mechanism"), "none");
   EXPECT_EQ(value(in, "MV2_SMP_USE_CMA"), "0");
-  EXPECT_EQ(value(in, "UCX_POSIX_USE_PROC_LINK"), "n");
 }
 
 TEST(Environment, TheServersSecurityModuleIsPassedOn) {

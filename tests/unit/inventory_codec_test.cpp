@@ -3,6 +3,8 @@
 
 #include <climits>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "container_ib/inventory.hpp"
 #include "container_ib/text.hpp"
@@ -31,6 +33,7 @@ Inventory full() {
   port.subnet_prefix = 0xfec0000000000001;
   port.pkeys = {0xffff, 0x8001};
   port.netdevs = {"ib0", "eth\t1"};
+  port.gids = {{0, "fe80:0000:0000:0000:506b:4b03:003c:eee8"}, {7, "-"}, {8, ""}};
   node.ports.push_back(port);
   node.ports.emplace_back();  // all defaults: unknown everywhere
   node.ports.back().device = "-";
@@ -43,35 +46,43 @@ TEST(InventoryCodec, GivesBackWhatItWasGiven) {
   const auto decoded = decode_inventory(text);
   ASSERT_TRUE(decoded.ok()) << decoded.error().what << "\n" << text;
   EXPECT_EQ(encode_inventory(*decoded), text);
-  EXPECT_EQ(decoded->numa_nodes[4].package, UINT_MAX);
-  EXPECT_EQ(decoded->distances, full().distances);
-  EXPECT_EQ(decoded->cores, full().cores);
+  EXPECT_EQ(*decoded, full());
+}
+
+// Nothing can be lost unseen but what full() leaves as it is. Where one of these does not compile, a field is
+// new: name it here, and set it there.
+auto fields(const Port& port) {
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = port;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u);
+}
+auto fields(const NumaNode& node) {
+  const auto& [a, b, c] = node;
+  return std::tie(a, b, c);
+}
+auto fields(const Gpu& gpu) {
+  const auto& [a, b, c, d] = gpu;
+  return std::tie(a, b, c, d);
+}
+auto fields(const Inventory& node) {
+  const auto& [a, b, c, d, e] = node;
+  return std::tie(a, b, c, d, e);
+}
+
+template <class T>
+bool has_every_field_set(const T& value) {
+  const T unset;
+  const auto all_differ = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return (... && (std::get<I>(fields(value)) != std::get<I>(fields(unset))));
+  };
+  return all_differ(std::make_index_sequence<std::tuple_size_v<decltype(fields(value))>>());
+}
+
+TEST(InventoryCodec, IsAskedForEveryField) {
   const Inventory node = full();
-  const Port &before = node.ports[0], &after = decoded->ports[0];
-  EXPECT_EQ(after.name(), before.name());
-  EXPECT_EQ(after.pci, before.pci);
-  EXPECT_EQ(after.physfn, before.physfn);
-  EXPECT_EQ(after.driver, before.driver);
-  EXPECT_EQ(after.numa, before.numa);
-  EXPECT_EQ(after.pci_path, before.pci_path);
-  EXPECT_EQ(after.pci_gbps, before.pci_gbps);
-  EXPECT_EQ(after.state, before.state);
-  EXPECT_EQ(after.phys_state, before.phys_state);
-  EXPECT_EQ(after.link_layer, before.link_layer);
-  EXPECT_EQ(after.rate_gbps, before.rate_gbps);
-  EXPECT_EQ(after.lid, before.lid);
-  EXPECT_EQ(after.sm_lid, before.sm_lid);
-  EXPECT_EQ(after.node_guid, before.node_guid);
-  EXPECT_EQ(after.sys_image_guid, before.sys_image_guid);
-  EXPECT_EQ(after.port_guid, before.port_guid);
-  EXPECT_EQ(after.subnet_prefix, before.subnet_prefix);
-  EXPECT_EQ(after.pkeys, before.pkeys);
-  EXPECT_EQ(after.netdevs, before.netdevs);
-  EXPECT_EQ(decoded->ports[1].device, "-");
-  EXPECT_EQ(decoded->ports[1].state, PortState::unknown);
-  EXPECT_EQ(decoded->ports[1].pci, std::nullopt);
-  EXPECT_EQ(decoded->gpus[0].name, "nvml0");
-  EXPECT_EQ(decoded->gpus[1].pci_path, std::vector<std::string>{});
+  EXPECT_TRUE(has_every_field_set(node));
+  EXPECT_TRUE(has_every_field_set(node.ports[0]));
+  EXPECT_TRUE(has_every_field_set(node.numa_nodes[3]));
+  EXPECT_TRUE(has_every_field_set(node.gpus[0]));
 }
 
 // A cache outlives an update of the package.
@@ -84,13 +95,13 @@ TEST(InventoryCodec, WritesWhatItAlwaysWrote) {
   node.ports = {test::port("`{@[/;-", "0000:18:00.1", {0})};
   node.ports[0].pkeys = {0xffff, 0x8001};
   EXPECT_EQ(encode_inventory(node),
-            "container-ib inventory 1\n"
+            "container-ib inventory 2\n"
             "numa 0 1 0xf\n"
             "slit 10,21\n"
             "core 0x30\n"
             "gpu 0000:07:00.0 0,1 host%200:0,- azAZ09_.:-\n"
             "port %60%7b%40%5b%2f%3b- 1 0000:18:00.1 - mlx5_core 0 - 0 4 5 1 200 16 0 0 0 0 "
-            "18338657682652659712 65535,32769 -\n");
+            "18338657682652659712 65535,32769 - -\n");
 }
 
 TEST(InventoryCodec, ReadsWhatALaterVersionMayKnow) {
@@ -117,7 +128,7 @@ TEST(InventoryCodec, RefusesEveryTruncation) {
 }
 
 TEST(InventoryCodec, RefusesWhatItWouldNotWrite) {
-  const std::string heading = "container-ib inventory 1\n";
+  const std::string heading = "container-ib inventory 2\n";
   ASSERT_TRUE(decode_inventory(heading).ok());
   for (const char* line :
        {"\n", "x\n", "numa\n", "numa 0 0 0x1 1\n", "numa -1 0 0x1\n", "numa 4294967296 0 0x1\n",
@@ -127,7 +138,7 @@ TEST(InventoryCodec, RefusesWhatItWouldNotWrite) {
     ASSERT_FALSE(decoded.ok()) << line;
     EXPECT_EQ(decoded.error().code, Errc::corrupt);
   }
-  EXPECT_FALSE(decode_inventory("container-ib inventory 2\n").ok());
+  EXPECT_FALSE(decode_inventory("container-ib inventory 3\n").ok());
 }
 
 TEST(InventoryCodec, RefusesAPortOfWhichOneFieldIsNot) {
@@ -136,15 +147,15 @@ TEST(InventoryCodec, RefusesAPortOfWhichOneFieldIsNot) {
   const std::string text = encode_inventory(node);
   const auto line = split(text, '\n')[1];
   const auto fields = split(line, ' ');
-  ASSERT_EQ(fields.size(), 21U);
+  ASSERT_EQ(fields.size(), 22U);
   const std::set<std::size_t> names = {1, 5, 7, 20};  // which can be any text
   for (std::size_t i = 0; i < fields.size(); ++i) {
     std::vector<std::string_view> changed(fields.begin(), fields.end());
     changed[i] = "zz";
-    const auto decoded = decode_inventory("container-ib inventory 1\n" + join(changed, " ") + "\n");
+    const auto decoded = decode_inventory("container-ib inventory 2\n" + join(changed, " ") + "\n");
     EXPECT_EQ(decoded.ok(), names.contains(i)) << i;
   }
-  EXPECT_FALSE(decode_inventory("container-ib inventory 1\n" + std::string(line) + " 1\n").ok());
+  EXPECT_FALSE(decode_inventory("container-ib inventory 2\n" + std::string(line) + " 1\n").ok());
 }
 
 }  // namespace

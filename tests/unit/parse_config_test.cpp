@@ -63,8 +63,6 @@ rendezvous_s = 5
 carrier_s = 7
 [topology]
 xml = "/etc/slurm/node.xml"
-[state]
-dir = "/run/elsewhere"
 [[nodes]]
 name = "n[0-3]"
 hca = "vhca0"
@@ -102,7 +100,6 @@ hca = ["a", "b*"]
   EXPECT_EQ(site.memlock_bytes, 64U << 20);
   EXPECT_EQ(site.rendezvous_timeout_s, 5U);
   EXPECT_EQ(site.topology_xml, "/etc/slurm/node.xml");
-  EXPECT_EQ(site.state_dir, "/run/elsewhere");
   ASSERT_EQ(site.nodes.size(), 2U);
   EXPECT_THAT(site.nodes[0].hca, ElementsAre("vhca0"));
   EXPECT_THAT(site.nodes[1].hca, ElementsAre("a", "b*"));
@@ -115,7 +112,7 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
   const std::pair<const char*, const char*> cases[] = {
       {"x = 1",
        "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, memlock, "
-       "timeouts, topology, state, defaults, force, nodes"},
+       "timeouts, topology, defaults, force, nodes"},
       {"[vf]\nguids = true", "conf:2: vf.guids: true, allowed: \"keep\" and \"generate\""},
       {"[vf]\nvlan = 4095", "conf:2: vf.vlan: 4095, allowed: 0 to 4094"},
       {"[vf]\ntrust = 1", "conf:2: vf.trust: 1, allowed: true and false"},
@@ -150,12 +147,15 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
       {"[memlock]\ncap = \"99999999999999999G\"", "conf:2: memlock.cap"},
       {"[timeouts]\nrendezvous_s = 0", "conf:2: timeouts.rendezvous_s: 0, allowed: 1 to 3600"},
       {"[topology]\nxml = \"node.xml\"", "conf:2: topology.xml: \"node.xml\", allowed: an absolute path"},
-      {"[state]\ndir = \"\"", "conf:2: state.dir: \"\", allowed: an absolute path"},
+      {"[state]\ndir = \"/a\"",
+       "conf:1: state: not in this file, allowed: state=/PATH behind the plugin in plugstack.conf, and "
+       "'container-ib ... --state PATH'"},
+      {"state = 1", "conf:1: state: not in this file, allowed: state=/PATH"},
       {"nodes = 1", "conf:1: nodes: 1, allowed: [[nodes]] entries with name and hca"},
       {"[[nodes]]\nname = \"n0\"", "conf:1: nodes: an entry lacks a key, allowed: name and hca"},
       {"[[nodes]]\nname = \"n0\"\nhca = \"*\"\nhost = 1",
        "conf:4: nodes.host: unknown key, allowed: name, hca"},
-      {"[state]\ndir = \"/a\"\ndir = \"/b\"", "conf:3: "},
+      {"[topology]\nxml = \"/a\"\nxml = \"/b\"", "conf:3: "},
       {"[state", "conf:1: "},
       {"\xff\xfe", "conf:1: other than ASCII"},
   };
@@ -170,7 +170,7 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
 
 TEST(ParseConfig, OnlyCommentLinesMayHaveOtherThanAscii) {
   EXPECT_TRUE(parse_config("# f\xc3\xbcr MPI\n  # \xc3\xaf\n", "conf").ok());
-  const auto site = parse_config("[state]\n\xc3\xaf = 1", "conf");
+  const auto site = parse_config("[topology]\n\xc3\xaf = 1", "conf");
   ASSERT_FALSE(site.ok());
   EXPECT_THAT(site.error().what,
               HasSubstr("conf:2: other than ASCII, allowed: only in lines that are comments"));
@@ -213,7 +213,6 @@ void expect_defaults(const SiteConfig& site) {
   EXPECT_EQ(site.raise_memlock, built_in.raise_memlock);
   EXPECT_EQ(site.rendezvous_timeout_s, built_in.rendezvous_timeout_s);
   EXPECT_EQ(site.topology_xml, built_in.topology_xml);
-  EXPECT_EQ(site.state_dir, built_in.state_dir);
 }
 
 TEST(ShippedConfig, ParsesAndSaysTheBuiltInDefaults) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/output.hpp"
 #include "cli/plan_model.hpp"
 #include "cli/plan_svg.hpp"
 #include "cli/plan_text.hpp"
@@ -161,6 +162,16 @@ TEST(Svg, EscapesEverythingForeign) {
   shown.node.ports[2].device = "</text><script>";
   shown.node.gpus[0].name = "<&>";
   EXPECT_THAT(plan_svg(shown.model()), Not(HasSubstr("<script")));
+}
+
+TEST(Table, ACellSteersNoTerminalAndBeginsNoRow) {
+  EXPECT_EQ(format_table({{"a\x1b[2J", "b\nc"}, {"d", "e"}}), "a\\x1b[2J  b\\x0ac\nd         e\n");
+}
+
+TEST(Output, KeepsItsLinesAndNoControlCharacters) {
+  EXPECT_EQ(without_controls("a\n\xc2\x9b b\r\n\n"), "a\n\\xc2\\x9b b\\x0d\n\n");
+  EXPECT_EQ(without_controls("a"), "a");
+  EXPECT_EQ(without_controls(""), "");
 }
 
 TEST(Svg, OfVeryManyTasksEnds) {

@@ -8,6 +8,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 Result<Settings> resolved(const char* option, const SiteConfig& site = {}) {
   return resolve(parse_request(option).value(), site);
@@ -42,9 +43,13 @@ TEST(Resolve, AForcedValueReplacesTheUsersAndSaysSo) {
   SiteConfig site;
   site.force = {{"rails", "1"}};
   EXPECT_EQ(resolved("verbs", site)->rails, 1U);
-  EXPECT_TRUE(resolved("verbs", site)->notes.empty());
   EXPECT_EQ(resolved("verbs,rails=4", site)->rails, 1U);
-  EXPECT_THAT(resolved("verbs,rails=4", site)->notes, ElementsAre("this site sets rails=1 for every job"));
+  const auto told = [&](const std::string& text) { return forced_over(*parse_request(text), site); };
+  EXPECT_THAT(told("verbs,rails=4"),
+              ElementsAre("this site sets rails=1 for every job, so yours does not count"));
+  EXPECT_THAT(told("verbs"), IsEmpty());
+  EXPECT_THAT(told("verbs,place=spread"), IsEmpty());
+  EXPECT_THAT(told("verbs,rails=1"), IsEmpty()) << "what the user has asked for";
 }
 
 TEST(Resolve, RefusesForbiddenKeysByName) {

@@ -59,6 +59,19 @@ TEST(Judge, TellsWhatCarriedTheData) {
   }
 }
 
+TEST(Judge, KnowsAStepThatMovesNothing) {
+  const auto idle = [](std::uint64_t verbs, std::uint64_t tcp, unsigned nodes, bool shared) {
+    return judge({.verbs_sent = verbs, .tcp_sent = tcp, .shared = shared, .nodes = nodes}).idle;
+  };
+  for (const bool shared : {false, true}) {
+    EXPECT_TRUE(idle(63'999, 512 * kB, 2, shared));
+    EXPECT_FALSE(idle(64'000, 0, 2, shared));
+    EXPECT_FALSE(idle(0, 512 * kB + 1, 2, shared));
+    EXPECT_TRUE(idle(63'999, 40 * GB, 1, shared)) << "files";
+    EXPECT_FALSE(idle(64'000, 0, 1, shared));
+  }
+}
+
 TEST(Judge, CountersThatOthersMovedTellNothing) {
   EXPECT_EQ(judge({.verbs_sent = 1 * GB, .shared = true, .nodes = 2}).verdict, Verdict::unknown);
 }

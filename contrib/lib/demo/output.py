@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 _SEES = re.compile(r"demo: rank (?P<rank>\d+) on (?P<node>\S+) sees ?(?P<devices>.*)")
-_CHOICE = re.compile(r"container-ib: (?P<node>\S+): task \d+ uses (?P<ports>\S+) \((?P<why>.*)\)")
+_CHOICE = re.compile(r"container-ib: (?P<node>\S+): rank \d+ uses (?P<ports>\S+) \((?P<why>.*)\)")
 _VERDICT = re.compile(r"container-ib: (?P<node>\S+): (?P<verdict>native|shm-only|not native|unknown): (?P<reason>.*)")
 _OURS = "container-ib: "
 

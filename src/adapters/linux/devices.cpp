@@ -68,7 +68,10 @@ Result<DeviceNode> find_in_class(const std::string& directory, const Port& port,
 
 Status add_node(int mount, const DeviceNode& node) {
   if (::mknodat(mount, node.name.c_str(), S_IFCHR | node.mode, node.rdev) != 0)
-    return error(Errc::kernel, "mknod " + node.name, errno);
+    return error(Errc::kernel,
+                 "make device node " + node.name +
+                     (errno == EPERM ? " (takes CAP_MKNOD and a device cgroup that allows it)" : ""),
+                 errno);
   if (::fchownat(mount, node.name.c_str(), node.uid, node.gid, AT_SYMLINK_NOFOLLOW) != 0)
     return error(Errc::kernel, "chown " + node.name, errno);
   if (::fchmodat(mount, node.name.c_str(), node.mode, 0) != 0)  // mknod applied our umask

@@ -5,6 +5,7 @@
 #include <netlink/socket.h>
 
 #include <cerrno>
+#include <string>
 
 namespace cib {
 
@@ -13,6 +14,15 @@ namespace {
 // libnl's own receive would wait for ever for a kernel that does not answer.
 constexpr long receive_timeout_s = 5;
 constexpr int dump_attempts = 5;
+
+// What a kernel lacks that has no such protocol, and whether a module would bring it.
+Error no_protocol(int protocol) {
+  if (protocol == NETLINK_RDMA)
+    return error(Errc::unsupported, "this kernel has no RDMA subsystem; see 'modprobe ib_core'");
+  if (protocol == NETLINK_SOCK_DIAG)
+    return error(Errc::unsupported, "this kernel cannot list sockets; see 'modprobe inet_diag'");
+  return error(Errc::unsupported, "this kernel has no netlink protocol " + std::to_string(protocol));
+}
 
 struct Answer {
   const std::function<void(nlmsghdr*)>* see = nullptr;
@@ -46,8 +56,9 @@ Result<NetlinkMessage> netlink_message(int type, int flags, const void* header, 
 Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   Socket socket(::nl_socket_alloc(), ::nl_socket_free);
   if (!socket) return error(Errc::kernel, "netlink socket", ENOMEM);
-  if (const int rc = ::nl_connect(socket.get(), protocol); rc < 0)
-    return error(Errc::kernel, std::string("netlink socket: ") + ::nl_geterror(rc));
+  const int rc = ::nl_connect(socket.get(), protocol);
+  if (rc == -NLE_PROTO_MISMATCH) return no_protocol(protocol);  // libnl's word for EPROTONOSUPPORT
+  if (rc < 0) return error(Errc::kernel, std::string("netlink socket: ") + ::nl_geterror(rc));
   const timeval timeout{.tv_sec = receive_timeout_s, .tv_usec = 0};
   (void)::setsockopt(::nl_socket_get_fd(socket.get()), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   return NetlinkSocket(std::move(socket));

@@ -126,7 +126,6 @@ constexpr std::array key_table = {
     ConfigKey{"timeouts", "rendezvous_s", "1 to 3600", into<&SiteConfig::rendezvous_timeout_s, read_seconds>},
     ConfigKey{"timeouts", "carrier_s", "1 to 3600", into<&SiteConfig::carrier_timeout_s, read_seconds>},
     ConfigKey{"topology", "xml", "an absolute path, or \"\"", read_topology},
-    ConfigKey{"state", "dir", "an absolute path", into<&SiteConfig::state_dir, read_absolute_path>},
 };
 
 // Sections whose keys are not in the table above.
@@ -191,6 +190,10 @@ class Parser {
     if (name == "nodes") return nodes(node);
     if (name == "defaults") return key_rules(name, node, site_.defaults);
     if (name == "force") return key_rules(name, node, site_.force);
+    if (name == "state")  // slurmd's start and the epilog read no file of ours
+      return at(node.source(),
+                "state: not in this file, allowed: state=/PATH behind the plugin in plugstack.conf, and "
+                "'container-ib ... --state PATH'");
     std::vector<std::string_view> sections, keys;
     for (const auto& entry : key_table) {
       if (entry.section == name) keys.push_back(entry.name);
