@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/exec.hpp"
 #include "adapters/linux/seqpacket.hpp"
 
@@ -23,6 +24,16 @@ constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
 
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
+
+// Or at its end. Signals are no answer: slurmstepd has handlers.
+bool readable_within(const UniqueFd& fd, int timeout_ms) {
+  const Deadline deadline(timeout_ms);
+  pollfd p{.fd = fd.get(), .events = POLLIN, .revents = 0};
+  int ready = -1;
+  do ready = ::poll(&p, 1, deadline.left_ms());
+  while (ready < 0 && errno == EINTR);
+  return ready == 1;
+}
 
 // Forks twice, so that the agent is init's child and slurmstepd never has to wait for it. `inherited` is the
 // lifeline, or a pipe whose end of file says that the process has ended.
@@ -44,11 +55,13 @@ Status exec_agent(const std::string& path, Words words, int inherited) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  pollfd p{.fd = reading.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&p, 1, exec_timeout_ms) <= 0)
+  if (!readable_within(reading, exec_timeout_ms))
     return error(Errc::timed_out, "start " + path + ": not done within 5 s");
   int why = 0;
-  if (::read(reading.get(), &why, sizeof why) == sizeof why)
+  ssize_t size = -1;
+  do size = ::read(reading.get(), &why, sizeof why);
+  while (size < 0 && errno == EINTR);
+  if (size == sizeof why)
     return error(why == ENOENT ? Errc::bad_config : Errc::kernel,
                  "ask your administrator to repair the installation: start " + path, why);
   return {};
@@ -70,8 +83,7 @@ void run_reap(const PlugstackArgs& args, const std::string& job, const std::stri
     return;
   }
   writing.reset();
-  pollfd p{.fd = reading.get(), .events = POLLIN, .revents = 0};
-  if (wait_ms > 0) (void)::poll(&p, 1, wait_ms);
+  if (wait_ms > 0) (void)readable_within(reading, wait_ms);
 }
 
 // Whether there is a step whose name begins so. Most jobs leave none, and a look takes a hundredth of the
