@@ -9,7 +9,8 @@
 namespace cib {
 
 int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd) {
-  (void)leave_step_cgroup();  // started by slurmstepd's exit, we must outlive its step
+  // Started by slurmstepd's exit, we must outlive its step; if not, what can be given back until then is.
+  if (auto status = leave_step_cgroup(); !status) log_error("reap: " + status.error().message());
   LiveRemains remains(state_dir);
   LiveKernel kernel(state_dir);
   const auto reaped = reap(remains, kernel, job, ended_stepd);

@@ -5,7 +5,8 @@
 namespace cib {
 
 JournaledProcess process_of(const Record& record, const std::string& prefix) {
-  return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup")};
+  return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup"),
+          record.field("cgroup_inode")};
 }
 
 namespace {

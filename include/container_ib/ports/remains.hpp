@@ -16,9 +16,10 @@ struct JournaledStep {
   Result<std::vector<Record>> records;
 };
 
-// A process as a journal names it: pid and start time, which together are never used twice in one boot.
+// A process as a journal names it: pid and start time, which together are never used twice in one boot, and
+// the cgroup of its step by path and inode number.
 struct JournaledProcess {
-  std::string pid, start, cgroup;
+  std::string pid, start, cgroup = {}, cgroup_inode = {};
 };
 
 class Remains {
@@ -27,7 +28,8 @@ class Remains {
   virtual Result<std::vector<JournaledStep>> steps() = 0;  // sorted by name
   virtual Result<std::string> boot_id() = 0;
   virtual bool is_alive(const JournaledProcess& process) = 0;
-  // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left.
+  // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left,
+  // and of who has one of the cgroups now instead.
   virtual std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) = 0;
   // Calls `work` with what the step's journal holds now, while no other reaper can do so; not if the step is
   // gone. Waits for another reaper in bounded time; timed_out after that.

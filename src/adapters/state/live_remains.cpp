@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <map>
 
 #include "adapters/linux/devices.hpp"
 #include "adapters/linux/process.hpp"
@@ -27,12 +28,20 @@ bool LiveRemains::is_alive(const JournaledProcess& process) {
   return cib::is_alive(process.pid, process.start);
 }
 
+// A number is opened first and looked at after: when it is the journal's process then, so is the pidfd.
 std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& processes) {
-  StepRemains remains;
+  std::vector<UniqueFd> tasks;
+  std::map<std::uint64_t, StepCgroup> cgroups;
+  StepRemains remains{.reused = true, .beginner = beginner_};
   for (const JournaledProcess& process : processes) {
-    if (!process.cgroup.empty()) remains.cgroups.push_back(process.cgroup);
-    if (is_alive(process)) remains.tasks.push_back(whole_number<pid_t>(process.pid).value_or(-1));
+    auto pidfd = open_pidfd(whole_number<pid_t>(process.pid).value_or(-1));
+    if (pidfd && is_alive(process)) tasks.push_back(std::move(*pidfd));
+    const auto inode = whole_number<std::uint64_t>(process.cgroup_inode).value_or(0);
+    if (cgroups.contains(inode)) continue;
+    if (auto cgroup = open_step_cgroup(process.cgroup, inode)) cgroups.emplace(inode, std::move(*cgroup));
   }
+  for (const UniqueFd& task : tasks) remains.tasks.push_back(task.get());
+  for (const auto& [inode, cgroup] : cgroups) remains.cgroups.push_back(&cgroup);
   return kill_remains(remains, kill_timeout_ms);
 }
 

@@ -6,7 +6,10 @@ namespace cib {
 
 class LiveRemains final : public Remains {
  public:
-  explicit LiveRemains(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+  // `beginner`: pidfd of a slurmstepd that begins a step now, which may be one of the name of what is left;
+  // not owned; -1: none.
+  explicit LiveRemains(std::string state_dir, int beginner = -1)
+      : state_dir_(std::move(state_dir)), beginner_(beginner) {}
 
   Result<std::vector<JournaledStep>> steps() override;
   Result<std::string> boot_id() override;
@@ -18,6 +21,7 @@ class LiveRemains final : public Remains {
 
  private:
   std::string state_dir_;
+  int beginner_;
 };
 
 }  // namespace cib
