@@ -31,6 +31,7 @@ constexpr int task_answer_timeout_ms =
     1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
 constexpr int mount_attempts = 50;
+constexpr int most_unread = 10'000;  // frames; a socket's buffer takes some hundreds
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
 // job; what a task joins without privileges belongs to a user namespace of its user's.
@@ -89,12 +90,14 @@ void StepTasks::close_channel(unsigned task) { end_channel(std::move(tasks_[task
 void StepTasks::end_channel(UniqueFd channel) {
   if (!channel) return;
   end_conversation(channel.get());
-  for (;;) {
+  for (int i = 0; i < most_unread; ++i) {
     const auto frame = receive_frame(channel.get(), 0);
-    if (frame ? frame->size != 0 : frame.error().code == Errc::corrupt) continue;
-    if (!frame && frame.error().code == Errc::denied) keep_open(std::move(channel));
-    return;
+    const bool more = frame ? frame->size != 0 : frame.error().code == Errc::corrupt;
+    if (more) continue;
+    if (frame || frame.error().code != Errc::denied) return;
+    break;
   }
+  keep_open(std::move(channel));
 }
 
 Result<std::map<std::string, std::string>> StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {

@@ -72,7 +72,7 @@ bool is_one_of(pid_t pid, const std::vector<int>& pidfds) {
 
 void kill_in_cgroup(const StepCgroup& cgroup, const StepRemains& remains, Names& alive) {
   const Pids pids = processes_in(cgroup);
-  const auto number = remains.beginner >= 0 ? pid_of(remains.beginner) : Result<pid_t>(pid_t{-1});
+  const auto number = remains.stepd >= 0 ? pid_of(remains.stepd) : Result<pid_t>(pid_t{-1});
   const pid_t spared = number ? *number : -1;
   if (remains.reused)
     for (const pid_t pid : pids)
@@ -125,7 +125,7 @@ Names kill_remains(const StepRemains& remains, int timeout_ms) {
       // listed there or holds its files (cgroup_exit in do_exit).
       const auto held = std::count_if(remains.cgroups.begin(), remains.cgroups.end(),
                                       [](const StepCgroup* cgroup) { return !remove_step_cgroup(*cgroup); });
-      if (held == 0 || remains.beginner >= 0 || deadline.passed()) return alive;
+      if (held == 0 || remains.stepd >= 0 || deadline.passed()) return alive;
     }
     if (deadline.passed()) return alive;
     const timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};

@@ -16,10 +16,10 @@ struct StepRemains {
 
   // Slurm puts a later step of the same name (the job was requeued) into the cgroup that is left of the
   // earlier. Once its slurmstepd is there, who else is in it cannot be told apart: with `reused` such a
-  // cgroup is left alone, and its slurmstepd is named with those that are left. While `beginner` (a pidfd;
-  // -1: none) is that slurmstepd and has no tasks yet, only it is spared.
+  // cgroup is left alone, and its slurmstepd is named with those that are left. But not for `stepd`, which is
+  // not killed, be it the one that begins the later step and has no tasks yet, or the one that ends this one.
   bool reused = false;
-  int beginner = -1;
+  int stepd = -1;  // pidfd
 };
 
 // Kills all of them, again and again until none is left or timeout_ms have passed; then removes the empty

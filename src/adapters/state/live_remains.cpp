@@ -32,7 +32,7 @@ bool LiveRemains::is_alive(const JournaledProcess& process) {
 std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& processes) {
   std::vector<UniqueFd> tasks;
   std::map<std::uint64_t, StepCgroup> cgroups;
-  StepRemains remains{.reused = true, .beginner = beginner_};
+  StepRemains remains{.reused = true, .stepd = stepd_};
   for (const JournaledProcess& process : processes) {
     auto pidfd = open_pidfd(whole_number<pid_t>(process.pid).value_or(-1));
     if (pidfd && is_alive(process)) tasks.push_back(std::move(*pidfd));

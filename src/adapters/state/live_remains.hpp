@@ -6,10 +6,10 @@ namespace cib {
 
 class LiveRemains final : public Remains {
  public:
-  // `beginner`: pidfd of a slurmstepd that begins a step now, which may be one of the name of what is left;
-  // not owned; -1: none.
-  explicit LiveRemains(std::string state_dir, int beginner = -1)
-      : state_dir_(std::move(state_dir)), beginner_(beginner) {}
+  // `stepd`: pidfd of a slurmstepd that is not killed, in whatever cgroup it is, since it begins a step now or
+  // ends one (StepRemains); not owned; -1: none.
+  explicit LiveRemains(std::string state_dir, int stepd = -1)
+      : state_dir_(std::move(state_dir)), stepd_(stepd) {}
 
   Result<std::vector<JournaledStep>> steps() override;
   Result<std::string> boot_id() override;
@@ -21,7 +21,7 @@ class LiveRemains final : public Remains {
 
  private:
   std::string state_dir_;
-  int beginner_;
+  int stepd_;
 };
 
 }  // namespace cib
