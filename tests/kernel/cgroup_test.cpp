@@ -185,8 +185,7 @@ TEST_P(StepsCgroup, InWhichALaterStepRunsIsLeftAlone) {
   EXPECT_FALSE(ended(left) || ended(later));
 
   const UniqueFd pidfd = open_pidfd(later.pid()).value();  // before it has tasks, its agent may clear up
-  EXPECT_THAT(kill_remains({.cgroups = {&*cgroup}, .reused = true, .stepd = pidfd.get()}, 5000),
-              IsEmpty());
+  EXPECT_THAT(kill_remains({.cgroups = {&*cgroup}, .reused = true, .stepd = pidfd.get()}, 5000), IsEmpty());
   EXPECT_TRUE(ended(left));
   EXPECT_FALSE(ended(later));
 }

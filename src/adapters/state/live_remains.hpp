@@ -6,8 +6,8 @@ namespace cib {
 
 class LiveRemains final : public Remains {
  public:
-  // `stepd`: pidfd of a slurmstepd that is not killed, in whatever cgroup it is, since it begins a step now or
-  // ends one (StepRemains); not owned; -1: none.
+  // `stepd`: pidfd of a slurmstepd that is not killed, in whatever cgroup it is, since it begins a step now
+  // or ends one (StepRemains); not owned; -1: none.
   explicit LiveRemains(std::string state_dir, int stepd = -1)
       : state_dir_(std::move(state_dir)), stepd_(stepd) {}
 
