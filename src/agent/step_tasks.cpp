@@ -143,8 +143,8 @@ Status StepTasks::settle_mount_namespace(unsigned task) {
   // Asked last: so what we opened was of that process.
   if (!alive(task) || !holds_number(t.pidfd.get(), t.pid)) return error(Errc::ended, "it has ended");
   if (inode != t.namespace_inode) {
-    CIB_CHECK(check_owned_by_user(actual.get()));
     t.container = std::move(actual);
+    CIB_CHECK(check_owned_by_user(t.container.get()));
     t.container_inode = inode;
     return {};
   }

@@ -63,7 +63,7 @@ class StepTasks final : public Tasks {
  private:
   struct Handles {
     // Both namespaces are held to the end: with the last descriptor of one its inode number would go to a
-    // stranger's.
+    // stranger's, and who closes it waits for the file systems that it had mounted.
     UniqueFd channel, pidfd, offered, container;
     pid_t pid = -1;
     std::uint64_t namespace_inode = 0, container_inode = 0;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,7 @@
 #include "adapters/linux/survivors.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "kernel/scratch.hpp"
+#include "support/temp_tree.hpp"
 
 namespace cib::test {
 namespace {
@@ -94,6 +96,19 @@ TEST_P(StepsCgroup, IsFoundUnderAnyJobsName) {
   EXPECT_EQ(cgroup->path, step());
   EXPECT_THAT(processes_in(*cgroup), UnorderedElementsAre(task.pid()));
   EXPECT_FALSE(step_cgroup_of(::getpid()).has_value());
+}
+
+TEST_P(StepsCgroup, IsFoundAmongMoreMountsThan64KiBOfText) {
+  const Child task = member_of(step() + "/user/task_0");
+  const TempTree tree;
+  tree.directory(std::string(180, 'x'));
+  const std::string point = tree.path(std::string(180, 'x'));
+  int mounts = 0;
+  while (mounts < 400 && ::mount("none", point.c_str(), "tmpfs", 0, nullptr) == 0) ++mounts;
+  const auto cgroup = step_cgroup_of(task.pid());
+  for (int i = 0; i < mounts; ++i) ::umount2(point.c_str(), MNT_DETACH);
+  ASSERT_EQ(mounts, 400);
+  EXPECT_TRUE(cgroup.has_value());
 }
 
 TEST_P(StepsCgroup, IsLeftForALeafOutsideOfEveryJob) {

@@ -90,10 +90,7 @@ class SilentContainer : public Silent {
     }
     Silent::TearDown();
   }
-  UniqueFd mount_namespace() const {
-    const std::string ns = "/proc/" + std::to_string(container_->pid()) + "/ns/mnt";
-    return UniqueFd(::open(ns.c_str(), O_RDONLY | O_CLOEXEC));
-  }
+  std::string mount_namespace() const { return "/proc/" + std::to_string(container_->pid()) + "/ns/mnt"; }
   std::optional<Child> container_;
 };
 
@@ -103,7 +100,7 @@ TEST_F(SilentContainer, LeavesOneProcessBehindThatHoldsNothingOfOurs) {
   ASSERT_TRUE(lock(file, path, 0).ok());
   auto [ours, theirs] = make_channel().value();
   const DeviceNode node{.name = "uverbs0", .owner = "mlx5_0"};
-  const auto status = verify_device_node(mount_namespace().get(), node);
+  const auto status = verify_device_node(mount_namespace(), node);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, Errc::stuck) << status.error().message();
   EXPECT_THAT(status.error().message(), HasSubstr("of ours waits for it and cannot be killed"));

@@ -181,11 +181,11 @@ Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount) {
                             "mount devices over /dev/infiniband", namespace_timeout_ms);
 }
 
-Status verify_device_node(int mount_namespace, const DeviceNode& node) {
+Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node) {
   LookWork work{.name = node.name.c_str(), .rdev = node.rdev};
   const std::string path = std::string(host_dir) + '/' + node.name;
   auto status =
-      in_mount_namespace(mount_namespace, do_look, &work, {}, "look at its " + path, namespace_timeout_ms);
+      in_mount_namespace(mount_namespace, do_look, &work, "look at its " + path, namespace_timeout_ms);
   if (!status && status.error().sys_errno == another_device)
     return error(Errc::not_found, "its " + path + " is another device than the node's of that name");
   return status;

@@ -1,5 +1,6 @@
 #include "adapters/linux/in_namespace.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -50,17 +51,24 @@ Status result_of(pid_t child, const std::string& doing) {
   return {};
 }
 
-Status in_namespace(int ns, int kind, int (*work)(void*), void* arg, std::initializer_list<int> needed,
+struct Namespace {
+  int fd;            // -1: by its file
+  const char* file;  // opened by the child
+  int kind;
+};
+
+Status in_namespace(const Namespace& ns, int (*work)(void*), void* arg, std::initializer_list<int> needed,
                     const std::string& doing, int timeout_ms) {
   std::array<int, 9> kept{};
-  kept.fill(ns);
+  kept.fill(ns.fd);
   if (needed.size() >= kept.size()) return error(Errc::bug, doing + ": too many descriptors");
   std::copy(needed.begin(), needed.end(), kept.begin() + 1);
   const pid_t child = ::fork();
   if (child < 0) return error(Errc::kernel, doing + ": fork", errno);
   if (child == 0) {
     close_all_but(kept);
-    if (::setns(ns, kind) != 0) ::_exit(errno);
+    const int fd = ns.fd >= 0 ? ns.fd : ::open(ns.file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || ::setns(fd, ns.kind) != 0) ::_exit(errno);
     ::_exit(work(arg));  // errno values fit an exit status (the largest is 133)
   }
   auto pidfd = open_pidfd(child);
@@ -81,12 +89,17 @@ Status in_namespace(int ns, int kind, int (*work)(void*), void* arg, std::initia
 
 Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg,
                           std::initializer_list<int> needed, const std::string& doing, int timeout_ms) {
-  return in_namespace(mount_namespace, CLONE_NEWNS, work, arg, needed, doing, timeout_ms);
+  return in_namespace({mount_namespace, nullptr, CLONE_NEWNS}, work, arg, needed, doing, timeout_ms);
+}
+
+Status in_mount_namespace(const std::string& file, int (*work)(void*), void* arg, const std::string& doing,
+                          int timeout_ms) {
+  return in_namespace({-1, file.c_str(), CLONE_NEWNS}, work, arg, {}, doing, timeout_ms);
 }
 
 Status in_network_namespace(int network_namespace, int (*work)(void*), void* arg,
                             std::initializer_list<int> needed, const std::string& doing, int timeout_ms) {
-  return in_namespace(network_namespace, CLONE_NEWNET, work, arg, needed, doing, timeout_ms);
+  return in_namespace({network_namespace, nullptr, CLONE_NEWNET}, work, arg, needed, doing, timeout_ms);
 }
 
 }  // namespace cib

@@ -19,6 +19,10 @@ namespace cib {
 // when the file system answers or goes, makes no further call, and is this process' zombie until this ends.
 Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg,
                           std::initializer_list<int> needed, const std::string& doing, int timeout_ms);
+// The child opens it, "/proc/17/ns/mnt": whoever closes the last descriptor of a user's mount namespace waits
+// for the file systems in it too.
+Status in_mount_namespace(const std::string& file, int (*work)(void*), void* arg, const std::string& doing,
+                          int timeout_ms);
 
 // The same in a network namespace.
 Status in_network_namespace(int network_namespace, int (*work)(void*), void* arg,

@@ -1,8 +1,5 @@
 #include "adapters/state/live_remains.hpp"
 
-#include <fcntl.h>
-
-#include <cerrno>
 #include <map>
 
 #include "adapters/linux/devices.hpp"
@@ -56,15 +53,14 @@ Status LiveRemains::exclusively(const std::string& step,
 
 Status LiveRemains::remove(const std::string& step) { return remove_stored_step(state_dir_, step); }
 
-// Asked last whether it lives: when the number is still this task's, so is the namespace.
+// Asked last whether it lives: when the number is still this task's, so was the namespace.
 Status LiveRemains::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
   CIB_TRY(const auto nodes, find_device_nodes(ports, false));
-  const std::string path = "/proc/" + task.pid + "/ns/mnt";
-  const UniqueFd ns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  const int why = errno;
-  if (!is_alive(task)) return {};
-  if (!ns) return error(Errc::kernel, "open " + path, why);
-  for (const DeviceNode& node : nodes) CIB_CHECK(verify_device_node(ns.get(), node));
+  for (const DeviceNode& node : nodes) {
+    auto status = verify_device_node("/proc/" + task.pid + "/ns/mnt", node);
+    if (!is_alive(task)) return {};
+    if (!status) return status;
+  }
   return {};
 }
 
