@@ -30,6 +30,8 @@ struct Hierarchy {
   const char* options;  // "freezer"; of v2 ""
 };
 
+void PrintTo(const Hierarchy& hierarchy, std::ostream* out) { *out << hierarchy.name; }
+
 std::string mount_of(const Hierarchy& hierarchy) {
   std::ifstream table("/proc/self/mountinfo");
   for (std::string line; std::getline(table, line);) {
