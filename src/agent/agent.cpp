@@ -261,8 +261,10 @@ void Agent::drain_channel(unsigned task) {
   for (int i = 0; i < frames_a_turn; ++i) {
     const int channel = tasks_->channel(task);
     if (channel < 0) return;
-    const bool offers = conversations_[task].may_offer() && next_kind(channel) == wire::Kind::namespaces;
-    auto frame = receive_frame(channel, 0, offers ? 1 : 0);
+    auto frame = receive_frame(channel, 0);
+    if (!frame && frame.error().code == Errc::denied && conversations_[task].may_offer() &&
+        next_kind(channel) == wire::Kind::namespaces)
+      frame = receive_frame(channel, 0, 1);
     if (!frame && frame.error().code == Errc::timed_out) return;
     if (frame && frame->size == 0) {  // it has exec'ed, or died
       tasks_->close_channel(task);
