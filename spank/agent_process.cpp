@@ -27,6 +27,16 @@ constexpr int reap_timeout_ms = 5'000;
 
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
 
+// Or at its end. Signals are no answer: slurmstepd has handlers.
+bool readable_within(const UniqueFd& fd, int timeout_ms) {
+  const Deadline deadline(timeout_ms);
+  pollfd p{.fd = fd.get(), .events = POLLIN, .revents = 0};
+  int ready = -1;
+  do ready = ::poll(&p, 1, deadline.left_ms());
+  while (ready < 0 && errno == EINTR);
+  return ready == 1;
+}
+
 // Forks twice, so that the agent is init's child and slurmstepd never has to wait for it. `inherited` is the
 // lifeline, or a pipe whose end of file says that the process has ended.
 Status exec_agent(const std::string& path, Words words, int inherited) {
@@ -47,27 +57,26 @@ Status exec_agent(const std::string& path, Words words, int inherited) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  pollfd p{.fd = reading.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&p, 1, exec_timeout_ms) <= 0)
+  if (!readable_within(reading, exec_timeout_ms))
     return error(Errc::timed_out, "start " + path + ": not done within 5 s");
   int why = 0;
-  if (::read(reading.get(), &why, sizeof why) == sizeof why)
+  ssize_t size = -1;
+  do size = ::read(reading.get(), &why, sizeof why);
+  while (size < 0 && errno == EINTR);
+  if (size == sizeof why)
     return error(why == ENOENT ? Errc::bad_config : Errc::kernel,
                  "ask your administrator to repair the installation: start " + path, why);
   return {};
 }
 
 // What the other end says until it is closed, or until then.
-std::string read_all(int pipe, int wait_ms) {
+std::string read_all(const UniqueFd& pipe, int wait_ms) {
   constexpr std::size_t limit = 16 * 1024;
   const Deadline deadline(wait_ms);
   std::string text;
   std::array<char, 1024> part{};
-  while (text.size() < limit) {
-    pollfd p{.fd = pipe, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&p, 1, deadline.left_ms());
-    if (ready < 0 && errno == EINTR) continue;
-    const ssize_t size = ready == 1 ? ::read(pipe, part.data(), part.size()) : 0;
+  while (text.size() < limit && readable_within(pipe, deadline.left_ms())) {
+    const ssize_t size = ::read(pipe.get(), part.data(), part.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) break;
     text.append(part.data(), static_cast<std::size_t>(size));
@@ -92,7 +101,7 @@ std::string run_reap(const PlugstackArgs& args, const std::string& job, const st
     return {};
   }
   writing.reset();
-  return wait_ms > 0 ? read_all(reading.get(), wait_ms) : std::string();
+  return wait_ms > 0 ? read_all(reading, wait_ms) : std::string();
 }
 
 // Whether there is a step whose name begins so. Most jobs leave none, and a look takes a hundredth of the

@@ -56,7 +56,7 @@ Status make_mount_namespace() {
 
 // The agent answers when it has read the site's file and the node.
 Status enter_network() {
-  CIB_TRY(Frame frame, receive_frame(channel.get(), network_timeout_ms));
+  CIB_TRY(Frame frame, receive_frame(channel.get(), network_timeout_ms, 1));
   if (frame.size == 0) return error(Errc::unavailable, "closed");
   CIB_TRY([[maybe_unused]] const auto message,
           wire::read_frame<wire::Network>(frame.bytes.data(), frame.size));

@@ -15,9 +15,11 @@ enum class Errc {
   bad_request,  // the user: option text or an unusable combination
   not_found,    // nothing there that fits: no port, no device, no journal
   unavailable,  // there, but not now: port down, agent gone
+  ended,        // the task or process that it is about has ended
   denied,       // not allowed to this caller
   unsupported,  // this kernel, node or version cannot do it
   timed_out,    // a bounded wait ended
+  stuck,        // so did one for a process that cannot be ended, which is left behind
   kernel,       // a system call failed; sys_errno says how
   corrupt,      // bytes that no version of this program writes
   bug,          // ours

@@ -1,5 +1,6 @@
 #include "agent/agent.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -23,9 +24,15 @@ namespace {
 constexpr int start_timeout_ms = 10'000;  // slurmstepd sends it right after exec
 constexpr int answer_timeout_ms = 1'000;  // slurmstepd is waiting for it
 constexpr int frames_a_turn = 256;        // then others get their turn
+constexpr int dying_ms = 1'000;           // between slurmstepd's last close() and its end
 constexpr int vf_poll_ms = 250;           // how soon a VF that another step gives back is noticed
 
 std::uint64_t tag(std::uint32_t source, unsigned task) { return std::uint64_t{source} << 32 | task; }
+
+bool is_closed(int socket) {
+  pollfd p{.fd = socket, .events = POLLIN, .revents = 0};
+  return ::poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
 
 template <class M>
 Result<M> read(const Frame& frame) {
@@ -51,10 +58,13 @@ Status Agent::turn(int at_most_ms) {
   for (int i = 0; i < count && !over_; ++i) {
     const auto source = static_cast<Source>(events[static_cast<std::size_t>(i)].data.u64 >> 32);
     const auto task = static_cast<unsigned>(events[static_cast<std::size_t>(i)].data.u64 & 0xffffffffU);
-    if (source == Source::lifeline) drain_lifeline();
+    if (source == Source::lifeline) (void)drain_lifeline();
+    if (source == Source::stepd) on_stepd_ended();
     if (source == Source::channel) drain_channel(task);
     if (source == Source::process) on_process(task);
   }
+  for (const auto& kept = tasks_->never_closed(); unwatched_ < kept.size(); ++unwatched_)
+    unwatch(kept[unwatched_].get());  // or it is ready for ever
   return {};
 }
 
@@ -88,21 +98,27 @@ Status Agent::begin() {
   facts.owner["pid_namespace"] = pid_namespace_here();
   facts.owner["since"] = std::to_string(std::time(nullptr));
 
+  // While somebody has the other end, the number is slurmstepd's own; nobody but it and what it forks has. If
+  // it has ended already, what it said before still names its tasks.
+  UniqueFd stepd;
+  if (auto opened = open_pidfd(start.stepd_pid); opened && !is_closed(lifeline_.get()))
+    stepd = std::move(*opened);
+
   node_ = std::make_unique<LiveNode>(start.state_dir.get());
   kernel_ = std::make_unique<LiveKernel>(start.state_dir.get());
   // A job that was requeued has steps of the same numbers as before, of which something may be left.
   const std::string earlier = start.state_dir.get() + '/' + step_name(start.job, start.step);
   if (::access(earlier.c_str(), F_OK) == 0) {
-    LiveRemains remains(start.state_dir.get());
+    LiveRemains remains(start.state_dir.get(), stepd.get());
     if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job)))
       for (const std::string& line : reaped->findings) log_error("reap: " + line);
   }
-  CIB_TRY(auto stepd, open_pidfd(start.stepd_pid));
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<LoggedState>(start.state_dir.get());
   conversations_.resize(start.local_tasks);
   step_ = std::make_unique<Step>(std::move(facts), *node_, *tasks_, *state_, *kernel_);
   CIB_CHECK(watch(lifeline_.get(), Source::lifeline, 0));
+  if (tasks_->stepd() >= 0) CIB_CHECK(watch(tasks_->stepd(), Source::stepd, 0));
   step_->prepare();
   if (step_->needs_relay()) step_->relay_started(tasks_->start_relay());
   return {};
@@ -130,34 +146,72 @@ int Agent::wait_ms(int at_most_ms) {
   return at_most_ms < 0 ? left : std::min(left, at_most_ms);
 }
 
-void Agent::drain_lifeline() {
-  for (int i = 0; i < frames_a_turn && !over_; ++i) {
-    auto frame = receive_frame(lifeline_.get(), 0);
-    if (!frame && frame.error().code == Errc::timed_out) return;
-    if (!frame || frame->size == 0) {  // slurmstepd is gone, or talks nonsense, which is as good as gone
-      for (const std::string& line : step_->abandoned()) log_error(line);
-      over_ = true;
-      return;
-    }
-    const auto kind = wire::kind_of(frame->bytes.data(), frame->size);
-    if (!kind) {
-      log_error("lifeline: " + kind.error().message());
-    } else if (*kind == wire::Kind::channels) {
-      on_channels(*frame);
-    } else if (*kind == wire::Kind::task_started) {
-      on_task_started(*frame);
-    } else if (*kind == wire::Kind::task_exited) {
-      notice_deaths();
-      say_to_stepd(step_->report());
-    } else if (*kind == wire::Kind::finish) {
-      notice_deaths();
-      const auto ending = step_->finish();
-      for (const std::string& line : ending.for_administrator) log_error(line);
-      say_to_stepd(ending.for_user);
-      log_debug(step_->timing());
-      over_ = true;
+void Agent::unwatch(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+// Whether there may be more.
+bool Agent::drain_lifeline() {
+  for (int i = 0; i < frames_a_turn; ++i) {
+    if (over_ || lifeline_broken_) return false;
+    auto frame = receive_frame(lifeline_.get(), 0, wire::max_channels);
+    if (frame && frame->size != 0) {
+      on_lifeline(*frame);
+    } else if (frame) {
+      on_broken_lifeline("closed");
+    } else if (frame.error().code == Errc::timed_out) {
+      return false;
+    } else if (frame.error().code == Errc::corrupt) {  // it was read: the task that it was about is refused
+      log_error("lifeline: " + frame.error().message());
+    } else {
+      on_broken_lifeline(frame.error().message());
     }
   }
+  return true;
+}
+
+void Agent::on_lifeline(Frame& frame) {
+  const auto kind = wire::kind_of(frame.bytes.data(), frame.size);
+  if (!kind) {
+    log_error("lifeline: " + kind.error().message());
+  } else if (*kind == wire::Kind::channels) {
+    on_channels(frame);
+  } else if (*kind == wire::Kind::task_started) {
+    on_task_started(frame);
+  } else if (*kind == wire::Kind::task_exited) {
+    notice_deaths();
+    say_to_stepd(step_->report());
+  } else if (*kind == wire::Kind::finish) {
+    notice_deaths();
+    const auto ending = step_->finish();
+    for (const std::string& line : ending.for_administrator) log_error(line);
+    say_to_stepd(ending.for_user);
+    log_debug(step_->timing());
+    over_ = true;
+  }
+}
+
+// Whether slurmstepd lives is for its pidfd to say: while it does, its tasks are no orphans. One that is
+// being killed closes its files a moment before it has ended.
+void Agent::on_broken_lifeline(const std::string& why) {
+  lifeline_broken_ = true;
+  unwatch(lifeline_.get());
+  pollfd stepd{.fd = tasks_->stepd(), .events = POLLIN, .revents = 0};
+  if (stepd.fd < 0 || ::poll(&stepd, 1, dying_ms) == 1)
+    abandon();
+  else
+    log_error("lifeline: " + why + ", and slurmstepd lives; what the step holds is given back when it ends");
+}
+
+// What it said last counts: perhaps that the step is over.
+void Agent::on_stepd_ended() {
+  unwatch(tasks_->stepd());
+  while (drain_lifeline()) {
+  }
+  if (!over_) abandon();
+}
+
+void Agent::abandon() {
+  for (const std::string& line : step_->abandoned()) log_error(line);
+  over_ = true;
 }
 
 void Agent::on_channels(Frame& frame) {
@@ -197,7 +251,7 @@ void Agent::on_task_started(Frame& frame) {
 }
 
 void Agent::on_process(unsigned task) {
-  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tasks_->pidfd(task), nullptr);
+  unwatch(tasks_->pidfd(task));
   tasks_->close_channel(task);  // a child of the task may hold the other end, and is not the task
   step_->task_died(task);
 }
@@ -214,13 +268,19 @@ void Agent::drain_channel(unsigned task) {
     const int channel = tasks_->channel(task);
     if (channel < 0) return;
     auto frame = receive_frame(channel, 0);
+    if (!frame && frame.error().code == Errc::denied && conversations_[task].may_offer() &&
+        next_kind(channel) == wire::Kind::namespaces)
+      frame = receive_frame(channel, 0, 1);
     if (!frame && frame.error().code == Errc::timed_out) return;
     if (frame && frame->size == 0) {  // it has exec'ed, or died
       tasks_->close_channel(task);
       step_->task_left(task);
       return;
     }
-    const Status status = frame ? on_task_frame(task, *frame) : Status(std::move(frame).error());
+    const Status status = frame ? on_task_frame(task, *frame) : Status(frame.error());
+    if (frame)
+      for (UniqueFd& unwanted : frame->fds)
+        if (unwanted) tasks_->keep_open(std::move(unwanted));
     if (!status) {
       log_error("task " + std::to_string(task) + ": " + status.error().message());
       step_->task_misbehaved(task, status.error());
@@ -235,7 +295,7 @@ Status Agent::on_task_frame(unsigned task, Frame& frame) {
   CIB_TRY(const auto heard, conversation.hear(frame.bytes.data(), frame.size, frame.fds.size()));
   if (heard == TaskConversation::Heard::variable) return {};
   // slurmstepd told of the task before or just now; its pid is needed to check what the task claims.
-  drain_lifeline();
+  (void)drain_lifeline();
   if (over_) return {};
   if (heard == TaskConversation::Heard::mount_namespace) {
     CIB_CHECK(tasks_->offer_mount_namespace(task, std::move(frame.fds.front())));

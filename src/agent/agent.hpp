@@ -30,11 +30,15 @@ class Agent {
   bool over() const { return over_; }
 
  private:
-  enum class Source : std::uint32_t { lifeline, channel, process };
+  enum class Source : std::uint32_t { lifeline, stepd, channel, process };
 
   Status watch(int fd, Source source, unsigned task);
-  void drain_lifeline();
-  void on_lifeline(const Frame& frame);
+  void unwatch(int fd);
+  bool drain_lifeline();
+  void on_lifeline(Frame& frame);
+  void on_broken_lifeline(const std::string& why);
+  void on_stepd_ended();
+  void abandon();
   void on_channels(Frame& frame);
   void on_task_started(Frame& frame);
   void drain_channel(unsigned task);
@@ -53,7 +57,8 @@ class Agent {
   std::unique_ptr<Step> step_;
   std::vector<TaskConversation> conversations_;
   std::optional<Deadline> deadline_, vf_deadline_;
-  bool over_ = false;
+  std::size_t unwatched_ = 0;  // of StepTasks::never_closed()
+  bool lifeline_broken_ = false, over_ = false;
 };
 
 }  // namespace cib

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,12 @@ Status confine(int lifeline) {
     return error(Errc::kernel, "the lifeline is not open", errno);
   ::umask(077);
   if (::chdir("/") != 0) return error(Errc::kernel, "chdir /", errno);
+  // A step of 4,096 tasks has some 16,000 descriptors here.
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &files);
+  }
   // The lifeline ends us, in order; a signal would leave things behind.
   for (const int sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2})
     if (::signal(sig, SIG_IGN) == SIG_ERR) return error(Errc::kernel, "ignore signal", errno);

@@ -6,10 +6,12 @@
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/capabilities/capabilities.hpp"
 #include "adapters/linux/cgroup.hpp"
+#include "adapters/linux/process.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
 #include "agent/system_calls.hpp"
 #include "app/reap.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -29,10 +31,13 @@ void tell_stepd(const Reaped& reaped) {
 
 int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd) {
   (void)::signal(SIGPIPE, SIG_IGN);  // slurmstepd may not wait for us until the end
-  for (const auto& status : {keep_needed_capabilities(Privileges::of_agent), allow_only_needed_calls()})
+  // Started by slurmstepd's exit, we must outlive its step; if not, what can be given back until then is.
+  for (const auto& status :
+       {leave_step_cgroup(), keep_needed_capabilities(Privileges::of_agent), allow_only_needed_calls()})
     if (!status) log_error("reap: " + status.error().message());
-  (void)leave_step_cgroup();  // started by slurmstepd's exit, we must outlive its step
-  LiveRemains remains(state_dir);
+  UniqueFd stepd;
+  if (auto opened = open_pidfd(whole_number<pid_t>(ended_stepd).value_or(-1))) stepd = std::move(*opened);
+  LiveRemains remains(state_dir, stepd.get());
   LiveKernel kernel(state_dir);
   const auto reaped = reap(remains, kernel, job, ended_stepd);
   if (!reaped) {

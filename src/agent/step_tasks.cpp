@@ -31,6 +31,7 @@ constexpr int task_answer_timeout_ms =
     1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
 constexpr int mount_attempts = 50;
+constexpr int most_unread = 10'000;  // frames; a socket's buffer takes some hundreds
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
 // job; what a task joins without privileges belongs to a user namespace of its user's.
@@ -77,15 +78,40 @@ Status send_grant(int channel, const std::vector<EnvironmentChange>& set,
 
 }  // namespace
 
+void StepTasks::set_channel(unsigned task, UniqueFd channel) {
+  close_channel(task);
+  tasks_[task].channel = std::move(channel);
+}
+
+void StepTasks::close_channel(unsigned task) { end_channel(std::move(tasks_[task].channel)); }
+
+// Closing a socket closes what is unread in it. Nothing more comes once the conversation is over, so what
+// there is can be read first; a frame with descriptors stays where it is.
+void StepTasks::end_channel(UniqueFd channel) {
+  if (!channel) return;
+  end_conversation(channel.get());
+  for (int i = 0; i < most_unread; ++i) {
+    const auto frame = receive_frame(channel.get(), 0);
+    const bool more = frame ? frame->size != 0 : frame.error().code == Errc::corrupt;
+    if (more) continue;
+    if (frame || frame.error().code != Errc::denied) return;
+    break;
+  }
+  keep_open(std::move(channel));
+}
+
 Result<std::map<std::string, std::string>> StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
   auto fields = identity_fields("task", pid);
-  fields["cgroup"] = step_cgroup_of(pid);
+  auto cgroup = step_cgroup_of(pid);
   // Asked last: when the number is still this process' now, what was read of it is its own.
   CIB_TRY(const pid_t holder, pid_of(pidfd.get()));
   if (holder != pid) return error(Errc::corrupt, "the pidfd of another process");
   tasks_[task].pid = pid;
   tasks_[task].pidfd = std::move(pidfd);
-  tasks_[task].cgroup = fields["cgroup"];
+  if (!cgroup) return fields;
+  fields["cgroup"] = cgroup->path;
+  fields["cgroup_inode"] = std::to_string(cgroup->inode);
+  cgroups_.emplace(cgroup->inode, std::move(*cgroup));  // one for all tasks, as a rule
   return fields;
 }
 
@@ -94,27 +120,32 @@ bool StepTasks::alive(unsigned task) const {
 }
 
 Status StepTasks::offer_mount_namespace(unsigned task, UniqueFd ns) {
-  CIB_TRY(const auto offered, namespace_of_descriptor(ns.get(), "mnt"));
+  const auto offered = namespace_of_descriptor(ns.get(), "mnt");
+  if (!offered) {
+    keep_open(std::move(ns));
+    return offered.error();
+  }
   CIB_TRY(const auto own, namespace_of_process(::getpid(), "mnt"));
-  if (offered == own) return error(Errc::denied, "the offered mount namespace is the host's");
-  tasks_[task].mount_namespace = std::move(ns);
-  tasks_[task].namespace_inode = offered;
+  if (*offered == own) return error(Errc::denied, "the offered mount namespace is the host's");
+  tasks_[task].offered = std::move(ns);
+  tasks_[task].namespace_inode = *offered;
   return {};
 }
 
 Status StepTasks::settle_mount_namespace(unsigned task) {
   Handles& t = tasks_[task];
-  if (!t.mount_namespace.valid()) return error(Errc::denied, "ready without a mount namespace");
+  if (!t.offered.valid()) return error(Errc::denied, "ready without a mount namespace");
   if (!t.pidfd.valid()) return error(Errc::denied, "ready before slurmstepd told of it");
   const std::string path = "/proc/" + std::to_string(t.pid) + "/ns/mnt";
   UniqueFd actual(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!actual) return error(errno == ENOENT ? Errc::unavailable : Errc::kernel, "open " + path, errno);
+  if (!actual) return error(errno == ENOENT ? Errc::ended : Errc::kernel, "open " + path, errno);
   CIB_TRY(const auto inode, namespace_of_descriptor(actual.get(), "mnt"));
-  if (!alive(task)) return error(Errc::unavailable, "it has ended");  // so what we opened was of that process
+  // Asked last: so what we opened was of that process.
+  if (!alive(task) || !holds_number(t.pidfd.get(), t.pid)) return error(Errc::ended, "it has ended");
   if (inode != t.namespace_inode) {
-    CIB_CHECK(check_owned_by_user(actual.get()));
-    t.mount_namespace = std::move(actual);
-    t.container = inode;
+    t.container = std::move(actual);
+    CIB_CHECK(check_owned_by_user(t.container.get()));
+    t.container_inode = inode;
     return {};
   }
   for (const Handles& other : tasks_)
@@ -126,7 +157,8 @@ Status StepTasks::settle_mount_namespace(unsigned task) {
 // The task that the devices were mounted for in the container that this one is in too.
 const StepTasks::Handles* StepTasks::sharer_with_devices(unsigned task) const {
   const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const Handles& other) {
-    return tasks_[task].container != 0 && other.container == tasks_[task].container && other.mounted != 0;
+    return tasks_[task].container.valid() && other.container_inode == tasks_[task].container_inode &&
+           other.mounted != 0;
   });
   return found == tasks_.end() ? nullptr : &*found;
 }
@@ -137,12 +169,13 @@ Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
   if (file.empty()) return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms);
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
   CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
-  CIB_CHECK(mount_over_sys(t.mount_namespace.get(), sysfs));
+  CIB_CHECK(mount_over_sys(t.offered.get(), sysfs));
   const int fd = netns.get();
   return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms, std::span(&fd, 1));
 }
 
 Result<std::map<std::string, std::string>> StepTasks::start_relay() {
+  if (!stepd_) return error(Errc::ended, "slurmstepd has ended");
   CIB_TRY(auto started, cib::start_relay(stepd_.get()));
   relay_.emplace(std::move(started));
   return identity_fields("relay", relay_->pid);
@@ -165,10 +198,22 @@ void StepTasks::end_relay() {
   relay_.reset();
 }
 
+// One user's file systems keep this step waiting once: each time costs seconds, and leaves a process.
+template <class Work>
+Status StepTasks::unless_stuck(Work work) {
+  if (stuck_) return *stuck_;
+  auto status = work();
+  if (!status && status.error().code == Errc::stuck) {
+    stuck_ = status.error();
+    log_error(stuck_->message());
+  }
+  return status;
+}
+
 // Another step may be registering RDMA devices anew just now, which changes minors; ours are registered.
 Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
   for (int attempt = 1;; ++attempt) {
-    auto status = try_mount_devices(task, ports, umad);
+    auto status = unless_stuck([&] { return try_mount_devices(task, ports, umad); });
     if (status.ok() || !alive(task) || status.error().code != Errc::unavailable || attempt == mount_attempts)
       return status;
     const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
@@ -177,7 +222,7 @@ Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, b
 }
 
 Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
-  if (!alive(task)) return error(Errc::unavailable, "the task has ended");
+  if (!alive(task)) return error(Errc::ended, "the task has ended");
   CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
   std::vector<std::string> names;
   for (const DeviceNode& node : nodes) names.push_back(node.name);
@@ -189,7 +234,7 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   CIB_TRY(const UniqueFd mount, make_device_mount(nodes));
   struct stat made {};
   if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
-  CIB_CHECK(mount_over_infiniband(tasks_[task].mount_namespace.get(), mount));
+  CIB_CHECK(mount_over_infiniband(tasks_[task].attached_in(), mount));
   tasks_[task].mounted = made.st_dev;
   tasks_[task].nodes = std::move(names);
   // A device that was registered anew meanwhile may have lost its minor to another one (ida, uverbs_main.c).
@@ -204,43 +249,48 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
 Status StepTasks::unmount_devices(unsigned task) {
   Handles& t = tasks_[task];
   if (t.mounted == 0) return {};
-  CIB_CHECK(unmount_infiniband(t.mount_namespace.get(), t.mounted));
+  CIB_CHECK(unless_stuck([&] { return unmount_infiniband(t.attached_in(), t.mounted); }));
   t.mounted = 0;
   return {};
 }
 
 Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap) {
-  if (!alive(task)) return error(Errc::unavailable, "the task has ended");
-  return raise_memlock_of(tasks_[task].pid, cap);
+  if (!alive(task)) return error(Errc::ended, "the task has ended");
+  return raise_memlock_of(tasks_[task].pidfd.get(), cap);
 }
 
 // The answer is the end of the conversation: whoever holds the task's end after it, a child that outlives the
 // task for example, talks to nobody.
 void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set,
                       const std::vector<std::string>& lines, bool memlock_raised) {
-  const UniqueFd channel = std::move(tasks_[task].channel);
+  UniqueFd channel = std::move(tasks_[task].channel);
   const auto status = send_grant(channel.get(), set, lines, memlock_raised);
+  end_channel(std::move(channel));
   if (!status && alive(task))
     log_error("task " + std::to_string(task) + ": its answer was cut off: " + status.error().message());
 }
 
 void StepTasks::decline(unsigned task, const std::string& why) {
-  const UniqueFd channel = std::move(tasks_[task].channel);
+  UniqueFd channel = std::move(tasks_[task].channel);
   answer<wire::Decline>(channel.get(), why);
+  end_channel(std::move(channel));
 }
 
 void StepTasks::refuse(unsigned task, const std::string& why) {
-  const UniqueFd channel = std::move(tasks_[task].channel);
+  UniqueFd channel = std::move(tasks_[task].channel);
   answer<wire::Refuse>(channel.get(), why);
+  end_channel(std::move(channel));
 }
 
+// By the namespace that the task offered, which is this step's alone: a container's may be shared with other
+// steps of its user.
 std::vector<std::string> StepTasks::kill_survivors() {
   StepRemains remains;
   for (const Handles& t : tasks_) {
-    if (t.pidfd.valid() && !has_ended(t.pidfd.get())) remains.tasks.push_back(t.pid);
-    if (!t.cgroup.empty()) remains.cgroups.push_back(t.cgroup);
-    if (t.mount_namespace.valid()) remains.mount_namespaces.push_back(t.namespace_inode);
+    if (t.pidfd.valid()) remains.tasks.push_back(t.pidfd.get());
+    if (t.offered.valid()) remains.mount_namespaces.push_back(t.offered.get());
   }
+  for (const auto& [inode, cgroup] : cgroups_) remains.cgroups.push_back(&cgroup);
   return kill_remains(remains, kill_timeout_ms);
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
 #include "container_ib/ports/tasks.hpp"
@@ -21,14 +22,21 @@ class StepTasks final : public Tasks {
  public:
   StepTasks(unsigned count, UniqueFd stepd) : stepd_(std::move(stepd)), tasks_(count) {}
 
-  void set_channel(unsigned task, UniqueFd channel) { tasks_[task].channel = std::move(channel); }
-  void close_channel(unsigned task) { tasks_[task].channel.reset(); }
+  int stepd() const { return stepd_.get(); }
+
+  void set_channel(unsigned task, UniqueFd channel);
+  void close_channel(unsigned task);
   int channel(unsigned task) const { return tasks_[task].channel.get(); }
 
   // Takes over the pidfd. Returns what the journal keeps of the process: its identity, and the cgroup of the
   // step that holds it, empty when Slurm uses none. An error when it has ended and been waited for.
   Result<std::map<std::string, std::string>> set_process(unsigned task, pid_t pid, UniqueFd pidfd);
   int pidfd(unsigned task) const { return tasks_[task].pidfd.get(); }
+
+  // Descriptors that are not closed before this process ends, since whoever closes them may wait for ever for
+  // somebody of the user's: what a task sent that is no namespace, and channels with such a thing unread.
+  const std::vector<UniqueFd>& never_closed() const { return never_closed_; }
+  void keep_open(UniqueFd fd) { never_closed_.push_back(std::move(fd)); }
 
   // Takes a namespace that the task offers; refused when it is not a mount namespace, or the host's.
   Status offer_mount_namespace(unsigned task, UniqueFd ns);
@@ -54,22 +62,30 @@ class StepTasks final : public Tasks {
 
  private:
   struct Handles {
-    UniqueFd channel, pidfd, mount_namespace;
+    // Both namespaces are held to the end: with the last descriptor of one its inode number would go to a
+    // stranger's, and who closes it waits for the file systems that it had mounted.
+    UniqueFd channel, pidfd, offered, container;
     pid_t pid = -1;
-    std::uint64_t namespace_inode = 0;  // of the offered one
-    std::uint64_t container = 0;        // inode of the container's mount namespace; 0: none
-    dev_t mounted = 0;                  // st_dev of our file system over its /dev/infiniband; 0: none
-    std::vector<std::string> nodes;     // what is in it
-    std::string cgroup;
+    std::uint64_t namespace_inode = 0, container_inode = 0;
+    dev_t mounted = 0;               // st_dev of our file system over its /dev/infiniband; 0: none
+    std::vector<std::string> nodes;  // what is in it
+
+    int attached_in() const { return container ? container.get() : offered.get(); }
   };
 
   const Handles* sharer_with_devices(unsigned task) const;
 
+  void end_channel(UniqueFd channel);
+  template <class Work>
+  Status unless_stuck(Work work);
   bool alive(unsigned task) const;
   Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);
 
-  UniqueFd stepd_;  // pidfd
+  UniqueFd stepd_;  // pidfd; invalid: it had ended when the agent started
   std::vector<Handles> tasks_;
+  std::map<std::uint64_t, StepCgroup> cgroups_;  // of the step, by inode number
+  std::vector<UniqueFd> never_closed_;
+  std::optional<Error> stuck_;  // why no mount namespace of a task is entered any more
   std::optional<RelayProcess> relay_;
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed_;
 };

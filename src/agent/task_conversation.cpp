@@ -10,6 +10,7 @@ namespace cib {
 
 Result<TaskConversation::Heard> TaskConversation::hear(const void* bytes, std::size_t size,
                                                        std::size_t descriptors) {
+  begun_ = true;
   CIB_TRY(const wire::Kind kind, wire::kind_of(bytes, size));
   if (ready_) return error(Errc::corrupt, "a message after it was ready");
   if (kind == wire::Kind::namespaces) {

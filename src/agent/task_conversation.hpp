@@ -20,13 +20,16 @@ class TaskConversation {
   // file descriptors came with it.
   Result<Heard> hear(const void* bytes, std::size_t size, std::size_t descriptors);
 
+  // Only the first frame may have a descriptor: it is sent before any code of the user has run.
+  bool may_offer() const { return !begun_; }
+
   // What it has said about itself; complete once it is ready.
   const TaskFacts& facts() const { return facts_; }
 
  private:
   Status hear_variable(const void* bytes, std::size_t size);
 
-  bool has_namespace_ = false, ready_ = false;
+  bool begun_ = false, has_namespace_ = false, ready_ = false;
   std::set<std::string> servers_;  // the variables of PMIx that were told
   TaskFacts facts_;
 };

@@ -90,6 +90,7 @@ std::vector<std::string> faults_of_devices(Remains& remains, const Records& reco
       faults.push_back("task " + task.field("task") + ", pid " + process.pid + ": " +
                        status.error().message() +
                        "; unless its container leaves it out on purpose, end the step with scancel");
+    if (!status && status.error().code == Errc::stuck) break;  // the others may be as bad, for seconds each
   }
   return faults;
 }

@@ -1,5 +1,6 @@
 #include "app/explain.hpp"
 
+#include <cerrno>
 #include <cmath>
 
 #include "container_ib/text.hpp"
@@ -73,6 +74,15 @@ std::string explain_daemon_step(const std::string& node, const std::vector<std::
   return node + ": mpirun starts the ranks here itself, so they share the node's ports " +
          join(ports, ",", [](const std::string& name) { return name; }) +
          "; srun would give each the nearest";
+}
+
+std::string explain_memlock(const std::string& node, const Error& error) {
+  std::string text = node + ": " + error.message();
+  if (error.sys_errno == EPERM)
+    text += "; slurmd on " + node +
+            " needs CAP_SYS_RESOURCE, or a hard limit that is high enough"
+            " (LimitMEMLOCK=infinity in its unit)";
+  return text;
 }
 
 }  // namespace cib

@@ -25,4 +25,7 @@ std::string explain_choice(const std::string& node, unsigned rank, const Invento
                            const TaskPlacement& placed, const std::vector<std::size_t>& ports);
 std::string explain_daemon_step(const std::string& node, const std::vector<std::string>& ports);
 
+// Why a task keeps the memlock limit that it had.
+std::string explain_memlock(const std::string& node, const Error& error);
+
 }  // namespace cib

@@ -7,7 +7,7 @@ namespace cib {
 JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
                             const std::string& prefix) {
   return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup"),
-          journal.front().field("pid_namespace")};
+          record.field("cgroup_inode"), journal.front().field("pid_namespace")};
 }
 
 std::string last_of(const std::vector<Record>& journal) {

@@ -296,10 +296,12 @@ Status Step::attach(unsigned id, Task& task) {
                                                      {"ports", join_names(ports)}};
   CIB_CHECK(journal_.write(Mark::intent, "mount_devices", fields));
   if (auto status = tasks_.mount_devices(id, ports, settings_.umad); !status) {
-    if (status.error().code == Errc::unavailable) {  // it died meanwhile: nobody to attach
+    if (status.error().code == Errc::ended) {  // meanwhile: nobody to attach
       task.progress = Progress::dead;
       return {};
     }
+    if (status.error().code == Errc::stuck)
+      (void)journal_.write(Mark::intent, "quarantine", {{"process", status.error().message()}});
     return std::move(status).error().in(doing);
   }
   task.attached = true;

@@ -72,8 +72,8 @@ void Step::grant(unsigned id, Task& task) {
   if (site_.raise_memlock) {
     auto status = tasks_.raise_memlock(id, site_.memlock_bytes);
     raised = status.ok();
-    if (!raised && status.error().code != Errc::unavailable && !std::exchange(memlock_told_, true))
-      lines.push_back(facts_.node_name + ": " + status.error().message());
+    if (!raised && status.error().code != Errc::ended && !std::exchange(memlock_told_, true))
+      lines.push_back(explain_memlock(facts_.node_name, status.error()));
   }
   tasks_.grant(id, plan.set, lines, raised);
 }

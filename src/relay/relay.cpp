@@ -89,7 +89,7 @@ void Relay::on_event(Tag tag, std::uint32_t events) {
 
 void Relay::on_control() {
   for (int i = 0; i < frames_a_turn && !over_; ++i) {
-    auto frame = receive_frame(control_.get(), 0);
+    auto frame = receive_frame(control_.get(), 0, 2);
     if (!frame && frame.error().code == Errc::timed_out) return;
     if (!frame || frame->size == 0 || !on_frame(std::move(*frame)).ok()) {
       control_.reset();  // which the agent, if it lives, sees when it sends the next

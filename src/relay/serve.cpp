@@ -29,6 +29,14 @@ Result<std::size_t> raise_descriptor_limit() {
   return static_cast<std::size_t>(limit.rlim_cur);
 }
 
+// slurmstepd is spared when memory runs out, and so are its children; who works on a user's bytes is not.
+Status be_nothing_special() {
+  const UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  if (!file || ::write(file.get(), "0", 1) != 1)
+    return error(Errc::kernel, "write /proc/self/oom_score_adj", errno);
+  return {};
+}
+
 Result<std::size_t> confine(int control, int owner) {
   if (::close_range(static_cast<unsigned>(std::max(control, owner)) + 1, ~0U, 0) != 0)
     return error(Errc::kernel, "close_range", errno);
@@ -38,6 +46,7 @@ Result<std::size_t> confine(int control, int owner) {
   (void)::prctl(PR_SET_NAME, "cib-relay", 0, 0,
                 0);  // for ps and top; after exec of /proc/self/exe it is "exe"
   CIB_TRY(const std::size_t max_descriptors, raise_descriptor_limit());
+  CIB_CHECK(be_nothing_special());
   CIB_CHECK(become_nobody());
   return max_descriptors;
 }

@@ -12,7 +12,7 @@ constexpr int lifeline = 3, patience_ms = 10'000;
 // Until the task is ready; what came before that is the other tests' business.
 void answer(int channel, bool network) {
   for (;;) {
-    const auto frame = receive_frame(channel, patience_ms);
+    const auto frame = receive_frame(channel, patience_ms, 1);
     if (!frame || frame->size == 0) return;
     if (network && wire::read_frame<wire::Namespaces>(frame->bytes.data(), frame->size))
       (void)send_frame(channel, wire::Network{}, patience_ms);
@@ -33,11 +33,11 @@ int main() {
   const auto start = wire::read_frame<wire::Start>(first->bytes.data(), first->size);
   const auto request = parse_request(start ? start->option.get() : "");
   const bool network = request && may_be_private(request->mode);
-  const auto channels = receive_frame(lifeline, patience_ms);
+  const auto channels = receive_frame(lifeline, patience_ms, wire::max_channels);
   if (!channels) return 1;
   for (const UniqueFd& channel : channels->fds) answer(channel.get(), network);
   while (true) {
-    const auto frame = receive_frame(lifeline, patience_ms);
+    const auto frame = receive_frame(lifeline, patience_ms, wire::max_channels);
     if (!frame || frame->size == 0) return 0;
     const auto kind = wire::kind_of(frame->bytes.data(), frame->size);
     if (kind && (*kind == wire::Kind::task_exited || *kind == wire::Kind::finish))

@@ -244,6 +244,42 @@ TEST(Step, AContainerAloneOnItsNodeKeepsCma) {
   }
 }
 
+TEST(Step, ATaskThatDiedMeanwhileIsNobodyElsesFailure) {
+  FakeNode node(four_tasks);
+  node.unmountable[2] = Errc::ended;
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (const unsigned id : {0U, 1U, 3U}) EXPECT_EQ(node.task(id).answer, "granted") << id;
+  EXPECT_FALSE(node.task(2).answer.has_value());
+}
+
+// RDMA devices that change while they are attached, for example.
+TEST(Step, ALivingTaskThatCannotBeAttachedIsToldWhyAtOnce) {
+  FakeNode node(four_tasks);
+  node.unmountable[2] = Errc::unavailable;
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id)
+    EXPECT_EQ(node.task(id).answer, "refused: attach task 2: injected: mount") << id;
+}
+
+TEST(Step, AProcessThatIsLeftBehindInAContainerIsWrittenDown) {
+  FakeNode node(four_tasks);
+  node.unmountable[2] = Errc::stuck;
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  EXPECT_EQ(node.task(2).answer, "refused: attach task 2: injected: mount");
+  const auto& records = node.journals.at("17.0");
+  EXPECT_TRUE(std::any_of(records.begin(), records.end(), [](const Record& record) {
+    return record.verb == "quarantine" && record.field("process") == "injected: mount";
+  }));
+  (void)step.finish();
+  EXPECT_THAT(node.journals, IsEmpty()) << "it holds nothing that is given back";
+}
+
 TEST(Step, AMemlockThatCannotBeRaisedIsTold) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node, node);

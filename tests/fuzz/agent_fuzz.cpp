@@ -1,5 +1,5 @@
 // The agent's decoder and dispatch: any frames with any descriptors, from slurmstepd and from the tasks, in
-// any order. It goes on until the lifeline closes, ends then, and keeps no descriptor.
+// any order. It goes on until slurmstepd ends, ends then, and keeps no descriptor.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -41,8 +41,32 @@ class Scenery {
     host_net = UniqueFd(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   }
   ~Scenery() {
+    end_stepd();
     end_child();
     std::filesystem::remove_all(folder);
+  }
+
+  // What stands for slurmstepd; ends with its pipe.
+  void provide_stepd() {
+    if (stepd > 0) return;
+    int life[2];
+    fuzz::require(::pipe2(life, O_CLOEXEC) == 0);
+    stepd = ::fork();
+    if (stepd == 0) {
+      (void)::dup2(life[0], 0);
+      (void)::close_range(3, ~0U, 0);
+      char byte = 0;
+      (void)!::read(0, &byte, 1);
+      ::_exit(0);
+    }
+    ::close(life[0]);
+    stepd_life_ = UniqueFd(life[1]);
+  }
+  void end_stepd() {
+    if (stepd <= 0) return;
+    stepd_life_.reset();
+    (void)::waitpid(stepd, nullptr, 0);
+    stepd = -1;
   }
 
   // An agent whose slurmstepd died has killed it.
@@ -72,7 +96,7 @@ class Scenery {
   }
 
   std::string folder;
-  pid_t child = -1;
+  pid_t child = -1, stepd = -1;
   UniqueFd pidfd;
 
  private:
@@ -83,7 +107,7 @@ class Scenery {
     child = -1;
   }
 
-  UniqueFd file, host_mount, host_net, child_mount;
+  UniqueFd file, host_mount, host_net, child_mount, stepd_life_;
   std::pair<UniqueFd, UniqueFd> sockets;
 };
 
@@ -164,7 +188,7 @@ void begin_step(fuzz::Input& input, const Scenery& scenery, int lifeline, std::v
   wire::Start start;
   start.job = 1;
   start.local_tasks = tasks;
-  start.stepd_pid = ::getpid();
+  start.stepd_pid = scenery.stepd;
   start.option.set_cut(input.below(4) == 0 ? input.text() : "verbs,require=no");
   start.config.set_cut(scenery.folder + "/site.conf");
   start.state_dir.set_cut(scenery.folder + "/state");
@@ -182,7 +206,7 @@ void begin_step(fuzz::Input& input, const Scenery& scenery, int lifeline, std::v
   send(lifeline, bytes_of(message), numbers);
 }
 
-void play(fuzz::Input& input, const Scenery& scenery) {
+void play(fuzz::Input& input, Scenery& scenery) {
   auto ends = make_channel().value();
   std::vector<UniqueFd> channels;
   Agent agent(std::move(ends.second));
@@ -197,6 +221,7 @@ void play(fuzz::Input& input, const Scenery& scenery) {
     fuzz::require(agent.turn(0).ok());
   }
   ends.first.reset();
+  scenery.end_stepd();
   for (int i = 0; i < most_frames && !agent.over(); ++i) fuzz::require(agent.turn(0).ok());
   fuzz::require(agent.over());
 }
@@ -207,6 +232,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static Scenery scenery;
   scenery.provide_child();
   const std::size_t before = open_descriptors();
+  scenery.provide_stepd();
   fuzz::Input input(data, size);
   play(input, scenery);
   fuzz::require(open_descriptors() == before);

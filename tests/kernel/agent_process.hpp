@@ -45,7 +45,7 @@ class AgentProcess {
     start.job = 17;
     start.local_tasks = tasks;
     start.nodes = 1;
-    start.stepd_pid = ::getpid();
+    start.stepd_pid = stepd_.pid();
     if (!start.option.set("verbs,require=no") || !start.config.set(folder + "/site.conf") ||
         !start.state_dir.set(folder + "/state"))
       std::abort();
@@ -63,7 +63,7 @@ class AgentProcess {
     tell(channels, numbers);
   }
   ~AgentProcess() {
-    lifeline_.reset();
+    if (!status_) end_stepd();
     (void)status();
   }
   AgentProcess(const AgentProcess&) = delete;
@@ -122,7 +122,13 @@ class AgentProcess {
     return "";
   }
 
+  pid_t stepd() const { return stepd_.pid(); }
   void close_lifeline() { lifeline_.reset(); }
+  void end_stepd(bool with_lifeline = true) {
+    if (with_lifeline) close_lifeline();
+    stepd_.end();
+  }
+  void close_channel(unsigned task) { channels_[task].reset(); }
   // Waits for its end; as waitpid() gives it.
   int status() {
     if (!status_) {
@@ -134,6 +140,7 @@ class AgentProcess {
   }
 
  private:
+  Child stepd_{[] {}};  // what the agent takes for slurmstepd
   pid_t pid_ = -1;
   UniqueFd lifeline_;
   std::vector<UniqueFd> channels_;

@@ -2,6 +2,7 @@
 // keeps nothing of it, and goes on with the others.
 #include <gmock/gmock.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "adapters/state/claims.hpp"
 #include "adapters/state/state_dir.hpp"
@@ -38,8 +39,9 @@ class AgentOnTrial : public Scratch {
     ASSERT_TRUE(say(task, wire::Namespaces{}, {ns.get()}).ok());
     ASSERT_TRUE(say(task, wire::Ready{}).ok());
   }
-  // Task 0 is refused, its channel closed and nothing that it sent kept, but for `kept` descriptors that were
-  // rightly its own; task 1 is served as ever.
+  // Task 0 is refused, its channel closed and nothing that it sent kept, but for `kept` descriptors: what was
+  // rightly its own, and what nobody can close without waiting for whoever serves it. Task 1 is served as
+  // ever.
   void expect_refused(const std::string& why, std::size_t kept = 0) {
     EXPECT_THAT(agent_->answer(0), AllOf(StartsWith("refused: "), HasSubstr(why)));
     EXPECT_EQ(agent_->answer(0), "closed");
@@ -79,25 +81,25 @@ TEST_F(AgentOnTrial, ItIsConfined) {
 TEST_F(AgentOnTrial, ARegularFileIsNoNamespace) {
   const UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
   ASSERT_TRUE(say(0, wire::Namespaces{}, {file.get()}).ok());
-  expect_refused("/etc/passwd is no mnt namespace");
+  expect_refused("/etc/passwd is no mnt namespace", 1);
 }
 
 TEST_F(AgentOnTrial, AFileWithTheNameOfANamespaceIsNone) {
   const std::string name = folder_ + "/mnt:[4026531841]";
   const UniqueFd file(::open(name.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_TRUE(say(0, wire::Namespaces{}, {file.get()}).ok());
-  expect_refused("is no mnt namespace");
+  expect_refused("is no mnt namespace", 1);
 }
 
 TEST_F(AgentOnTrial, ASocketIsNoNamespaceNotEvenItsOwnChannel) {
   ASSERT_TRUE(say(0, wire::Namespaces{}, {agent_->channel(0)}).ok());
-  expect_refused("is no mnt namespace");
+  expect_refused("is no mnt namespace", 1);
 }
 
 TEST_F(AgentOnTrial, ANetworkNamespaceIsNoMountNamespace) {
   const UniqueFd ns = task_[0].namespace_fd("net");
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
-  expect_refused("is no mnt namespace");
+  expect_refused("is no mnt namespace", 1);
 }
 
 TEST_F(AgentOnTrial, TheHostsNamespaceIsDenied) {
@@ -130,23 +132,31 @@ TEST_F(AgentOnTrial, ASecondNamespaceEndsTheConversation) {
   const UniqueFd ns = task_[0].namespace_fd();
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
-  EXPECT_EQ(agent_->answer(0), "refused: a second mount namespace");
+  EXPECT_EQ(agent_->answer(0), "refused: a descriptor that nobody asked for");
+}
+
+TEST_F(AgentOnTrial, ASecondNamespaceInNameOnlyEndsTheConversation) {
+  const UniqueFd ns = task_[0].namespace_fd();
+  ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get()}).ok());
+  ASSERT_TRUE(say(0, wire::Namespaces{}).ok());
+  EXPECT_EQ(agent_->answer(0), "refused: not one descriptor for its mount namespace");
 }
 
 TEST_F(AgentOnTrial, ADescriptorTooManyIsNotKept) {
   const UniqueFd ns = task_[0].namespace_fd();
   ASSERT_TRUE(say(0, wire::Namespaces{}, {ns.get(), ns.get()}).ok());
-  expect_refused("not one descriptor");
+  expect_refused("more descriptors than there is room for");
 }
 
-TEST_F(AgentOnTrial, ADescriptorWithAVariableIsNotKept) {
+// The frame stays unread, and so does the channel.
+TEST_F(AgentOnTrial, ADescriptorWithAVariableIsNotReceived) {
   wire::UserVariable variable;
   ASSERT_TRUE(variable.name.set(environment_inputs().front()));
   ASSERT_TRUE(say(0, variable, std::vector<int>(64, 0)).ok());
-  expect_refused("a descriptor that nobody asked for");
+  expect_refused("a descriptor that nobody asked for", channel);
 }
 
-// 253 is SCM_MAX_FD; the agent has room for 64, and the kernel cuts the others off.
+// 253 is SCM_MAX_FD; the agent has room for one, and the kernel cuts the others off.
 TEST_F(AgentOnTrial, DescriptorsThatDoNotFitAreNotKept) {
   const std::vector<int> fds(253, 0);
   const wire::Namespaces message;
@@ -163,7 +173,7 @@ TEST_F(AgentOnTrial, DescriptorsThatDoNotFitAreNotKept) {
   rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
   std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
   ASSERT_EQ(::sendmsg(agent_->channel(0), &header, MSG_NOSIGNAL), static_cast<ssize_t>(sizeof message));
-  expect_refused("too large");
+  expect_refused("more descriptors than there is room for");
 }
 
 TEST_F(AgentOnTrial, AMessageOfAnotherSizeOrKindEndsTheConversation) {
@@ -226,7 +236,42 @@ TEST_F(AgentOnTrial, NonsenseOnTheLifelineChangesNothing) {
   EXPECT_EQ(agent_->status(), 0);
 }
 
-// Whom the agent kills when slurmstepd dies is decided by the pidfd and not by a number.
+TEST_F(AgentOnTrial, ABrokenLifelineEndsNothingWhileSlurmstepdLives) {
+  agent_->close_lifeline();
+  for (unsigned i = 0; i < 2; ++i) behave(i);
+  for (unsigned i = 0; i < 2; ++i) EXPECT_THAT(agent_->answer(i), StartsWith("declined: "));
+  for (const Task& task : task_) EXPECT_FALSE(has_ended(open_pidfd(task.pid()).value().get()));
+  agent_->end_stepd();
+  EXPECT_EQ(agent_->status(), 0);
+  for (const Task& task : task_) EXPECT_TRUE(has_ended(open_pidfd(task.pid()).value().get()));
+}
+
+TEST_F(AgentOnTrial, ALifelineThatOutlivesSlurmstepdKeepsNothing) {
+  agent_->end_stepd(false);  // a child of it has the other end, for example
+  EXPECT_EQ(agent_->status(), 0);
+  for (const Task& task : task_) EXPECT_TRUE(has_ended(open_pidfd(task.pid()).value().get()));
+}
+
+TEST_F(Scratch, WithoutRoomForADescriptorTheAgentGoesOn) {
+  Task task[2];
+  AgentProcess agent(folder_, 2);
+  agent.tell_started(0, task[0].pid());
+  ASSERT_TRUE(agent.holds(11));
+  rlimit files{};
+  ASSERT_EQ(::prlimit(agent.pid(), RLIMIT_NOFILE, nullptr, &files), 0);
+  const rlimit full{.rlim_cur = 11, .rlim_max = files.rlim_max};
+  ASSERT_EQ(::prlimit(agent.pid(), RLIMIT_NOFILE, &full, nullptr), 0);
+  agent.tell_started(1, task[1].pid());
+  agent.close_channel(1);
+  ASSERT_TRUE(agent.holds(10)) << "it has not noticed";  // which is after it was told of task 1
+  ASSERT_EQ(::prlimit(agent.pid(), RLIMIT_NOFILE, &files, nullptr), 0);
+  for (const Task& one : task) EXPECT_FALSE(has_ended(open_pidfd(one.pid()).value().get()));
+  const UniqueFd ns = task[0].namespace_fd();
+  ASSERT_TRUE(send_frame(agent.channel(0), wire::Namespaces{}, patience_ms, std::array{ns.get()}).ok());
+  ASSERT_TRUE(send_frame(agent.channel(0), wire::Ready{}, patience_ms).ok());
+  EXPECT_THAT(agent.answer(0), StartsWith("declined: "));
+}
+
 TEST_F(Scratch, ARequeuedStepFirstGivesBackWhatTheEarlierOneLeft) {
   const std::string state = folder_ + "/state", owner = "17.0@2";
   Claims claims(state);
@@ -248,6 +293,7 @@ TEST_F(Scratch, ARequeuedStepFirstGivesBackWhatTheEarlierOneLeft) {
   EXPECT_THAT(*claims.all(), testing::IsEmpty());
 }
 
+// Whom the agent kills when slurmstepd dies is decided by the pidfd and not by a number.
 TEST_F(Scratch, AStrangerIsNeverTakenForATask) {
   const Child stranger([] {});
   Task task;
@@ -255,7 +301,7 @@ TEST_F(Scratch, AStrangerIsNeverTakenForATask) {
     AgentProcess agent(folder_, 2);
     agent.tell_started(0, stranger.pid(), open_pidfd(task.pid()).value().get());
     agent.tell_started(1, task.pid());
-    agent.close_lifeline();
+    agent.end_stepd();
     EXPECT_EQ(agent.status(), 0);
   }
   EXPECT_TRUE(has_ended(open_pidfd(task.pid()).value().get())) << "its slurmstepd is dead";

@@ -113,11 +113,11 @@ TEST_F(ListeningPorts, AmongManyListenersTheRightOneIsFound) {
   EXPECT_THAT(*served, testing::ElementsAre(v4(30000)));
 }
 
-TEST_F(ListeningPorts, OfAnEndedProcessAreUnavailable) {
+TEST_F(ListeningPorts, OfAnEndedProcessThereAreNone) {
   Child child([] {});
   const UniqueFd pidfd = open_pidfd(child.pid()).value();
   child.end();
-  EXPECT_EQ(listening_endpoints(pidfd.get()).error().code, Errc::unavailable);
+  EXPECT_EQ(listening_endpoints(pidfd.get()).error().code, Errc::ended);
 }
 
 TEST_F(ListeningPorts, WhatIsNoPidfdIsRefused) {

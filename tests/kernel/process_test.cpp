@@ -3,14 +3,8 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
-#include <chrono>
-#include <thread>
-
 #include "adapters/linux/memlock.hpp"
-#include "adapters/linux/namespaces.hpp"
-#include "adapters/linux/survivors.hpp"
 #include "kernel/scratch.hpp"
-#include "support/temp_tree.hpp"
 
 namespace cib::test {
 namespace {
@@ -42,40 +36,6 @@ TEST(Process, AZombieHasEnded) {
   ::waitpid(pid, nullptr, 0);
 }
 
-TEST(Survivors, AreKilledAndOthersAreNot) {
-  Child task([] {}), stranger([] {});
-  EXPECT_THAT(kill_remains({.tasks = {task.pid()}, .cgroups = {}, .mount_namespaces = {}}, 2000),
-              testing::IsEmpty());
-  EXPECT_FALSE(is_alive(std::to_string(task.pid()), start_of(task.pid())));
-  EXPECT_TRUE(is_alive(std::to_string(stranger.pid()), start_of(stranger.pid())));
-}
-
-TEST(Survivors, AreNeverLookedForInTheNodesOwnMountNamespace) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be in a PID namespace of its own";
-  Child stranger([] {});
-  const auto own = namespace_of_process(::getpid(), "mnt");
-  ASSERT_TRUE(own.ok());
-  EXPECT_THAT(kill_remains({.tasks = {}, .cgroups = {}, .mount_namespaces = {*own}}, 2000),
-              testing::IsEmpty());
-  EXPECT_TRUE(is_alive(std::to_string(stranger.pid()), start_of(stranger.pid())));
-}
-
-TEST(Survivors, ACgroupThatIsStillHeldIsRemovedOnceItIsNot) {
-  const TempTree tree;
-  tree.file("job_1/step_0/slurm/process", "");  // rmdir fails as long as it is there
-  std::thread leaves([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    std::filesystem::remove(tree.path("job_1/step_0/slurm/process"));
-  });
-  EXPECT_THAT(
-      kill_remains({.tasks = {}, .cgroups = {tree.path("job_1/step_0")}, .mount_namespaces = {}}, 5000),
-      testing::IsEmpty());
-  leaves.join();
-  EXPECT_FALSE(std::filesystem::exists(tree.path("job_1")));
-}
-
-TEST(Survivors, NobodyIsNoError) { EXPECT_THAT(kill_remains({}, 100), testing::IsEmpty()); }
-
 TEST(Memlock, IsRaisedAndNeverLowered) {
   const auto limits = [](pid_t pid) {
     rlimit limit{};
@@ -86,21 +46,23 @@ TEST(Memlock, IsRaisedAndNeverLowered) {
     const rlimit low{.rlim_cur = 1 << 20, .rlim_max = 8 << 20};
     ::setrlimit(RLIMIT_MEMLOCK, &low);
   });
-  ASSERT_TRUE(raise_memlock_of(child.pid(), 4U << 20).ok());
+  const UniqueFd pidfd = open_pidfd(child.pid()).value();
+  ASSERT_TRUE(raise_memlock_of(pidfd.get(), 4U << 20).ok());
   EXPECT_EQ(limits(child.pid()), std::pair(rlim_t{4} << 20, rlim_t{8} << 20));
   if (::geteuid() != 0) GTEST_SKIP() << "raising a hard limit needs root";
-  const auto status = raise_memlock_of(child.pid(), std::nullopt);
+  const auto status = raise_memlock_of(pidfd.get(), std::nullopt);
   if (!status.ok() && status.error().sys_errno == EPERM)
     GTEST_SKIP() << "needs CAP_SYS_RESOURCE, which this machine's root lacks";
   ASSERT_TRUE(status.ok()) << status.error().message();
   EXPECT_EQ(limits(child.pid()), std::pair(RLIM_INFINITY, RLIM_INFINITY));
 }
 
-TEST(Memlock, OfAnEndedProcessIsUnavailable) {
+TEST(Memlock, OfAnEndedProcessIsToldFromOtherFailures) {
   const pid_t pid = ::fork();
   if (pid == 0) ::_exit(0);
+  const UniqueFd pidfd = open_pidfd(pid).value();
   ::waitpid(pid, nullptr, 0);
-  EXPECT_EQ(raise_memlock_of(pid, std::nullopt).error().code, Errc::unavailable);
+  EXPECT_EQ(raise_memlock_of(pidfd.get(), std::nullopt).error().code, Errc::ended);
 }
 
 }  // namespace

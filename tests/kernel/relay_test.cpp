@@ -561,6 +561,16 @@ TEST_F(Relaying, MayDoNothingElse) {
   EXPECT_EQ(owner.st_uid, 0U) << "dumpable: others of its user could trace it";
 }
 
+TEST_F(Relaying, IsNotSparedWhenMemoryRunsOut) {
+  const auto set_own_score = [](const char* score) { std::ofstream("/proc/self/oom_score_adj") << score; };
+  set_own_score("300");  // -1000 as slurmstepd has it not everybody's root may set
+  auto relay = start_relay(open_pidfd(stepd_->pid()).value().get(), agent_file());
+  set_own_score("0");
+  ASSERT_TRUE(relay.ok()) << relay.error().message();
+  EXPECT_EQ(read_small_file("/proc/" + std::to_string(relay->pid) + "/oom_score_adj").value(), "0\n");
+  end_relay(std::move(*relay));
+}
+
 TEST_F(Relaying, AConfinedAgentCanStartIt) {
   const int stepd = open_pidfd(stepd_->pid()).value().release();
   const pid_t pid = ::fork();

@@ -23,7 +23,7 @@ TEST_F(Seqpacket, CarriesFramesAndDescriptors) {
   const UniqueFd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
   const int fd = file.get();
   ASSERT_TRUE(send_frame(here(), wire::Namespaces{}, 100, std::span(&fd, 1)).ok());
-  const auto frame = receive_frame(there(), 100);
+  const auto frame = receive_frame(there(), 100, 1);
   ASSERT_TRUE(frame.ok());
   EXPECT_TRUE(wire::read_frame<wire::Namespaces>(frame->bytes.data(), frame->size).ok());
   ASSERT_EQ(frame->fds.size(), 1U);
@@ -90,10 +90,27 @@ TEST_F(Seqpacket, AFrameLargerThanOursIsCorruptAndItsDescriptorsAreClosed) {
   ASSERT_TRUE(send_bytes(here(), large.data(), large.size(), std::span(&fd, 1), 100).ok());
   const int next_free = ::dup(0);
   ::close(next_free);
-  EXPECT_EQ(receive_frame(there(), 100).error().code, Errc::corrupt);
+  EXPECT_EQ(receive_frame(there(), 100, 1).error().code, Errc::corrupt);
   const int still_free = ::dup(0);
   ::close(still_free);
   EXPECT_EQ(still_free, next_free) << "a descriptor was kept";
+}
+
+TEST_F(Seqpacket, ADescriptorThatNobodyAskedForIsNotReceivedAndStays) {
+  const UniqueFd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const int fd = file.get();
+  ASSERT_TRUE(send_frame(here(), wire::Ready{}, 100).ok());
+  ASSERT_TRUE(send_frame(here(), wire::Ready{}, 100, std::span(&fd, 1)).ok());
+  EXPECT_TRUE(receive_frame(there(), 100).ok());
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(receive_frame(there(), 100).error().code, Errc::denied);
+  EXPECT_EQ(next_kind(there()), wire::Kind::ready);
+}
+
+TEST_F(Seqpacket, DescriptorsBeyondThoseAskedForAreCorrupt) {
+  const UniqueFd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  ASSERT_TRUE(send_frame(here(), wire::Namespaces{}, 100, std::array{file.get(), file.get()}).ok());
+  EXPECT_EQ(receive_frame(there(), 100, 1).error().code, Errc::corrupt);
+  EXPECT_EQ(receive_frame(there(), 0, 1).error().code, Errc::timed_out) << "it was read";
 }
 
 TEST_F(Seqpacket, RoomThatWasReservedHoldsEveryTaskOfTheLargestStep) {

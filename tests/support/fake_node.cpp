@@ -77,7 +77,9 @@ Status FakeNode::relay(const NetnsFile& netns, const TcpEndpoint& endpoint) {
 }
 
 Status FakeNode::mount_devices(unsigned task, const std::vector<Port>& ports, bool) {
-  if (!tasks_[task].alive) return error(Errc::unavailable, "the task has ended");
+  if (!tasks_[task].alive) return error(Errc::ended, "the task has ended");
+  if (const auto found = unmountable.find(task); found != unmountable.end())
+    return error(found->second, "injected: mount");
   return change("mount", [&] {
     for (const Port& port : ports) tasks_[task].devices.insert(port.device);
   });

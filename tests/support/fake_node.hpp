@@ -62,6 +62,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   bool agent_alive = true, stepd_alive = true, relay_alive = true;
   bool agent_ends = true;  // when it is waited for
   std::set<std::string> unkillable;
+  std::map<unsigned, Errc> unmountable;  // tasks whose devices cannot be mounted, and how
 
   FakeTask& task(unsigned id) { return tasks_[id]; }
   SiteConfig site;

@@ -17,10 +17,11 @@ struct JournaledStep {
   bool held = false;  // its agent lives, in whatever namespace
 };
 
-// A process as a journal names it: pid and start time, which together are never used twice in one boot. The
-// pid is the number in the PID namespace of who wrote the journal, by its inode number; empty: in ours.
+// A process as a journal names it: pid and start time, which together are never used twice in one boot, and
+// the cgroup of its step by path and inode number. The pid is the number in the PID namespace of who wrote
+// the journal, by its inode number; empty: in ours.
 struct JournaledProcess {
-  std::string pid, start, cgroup, pid_namespace = {};
+  std::string pid, start, cgroup = {}, cgroup_inode = {}, pid_namespace = {};
 };
 
 class Remains {
@@ -29,7 +30,8 @@ class Remains {
   virtual Result<std::vector<JournaledStep>> steps() = 0;  // sorted by name
   virtual Result<std::string> boot_id() = 0;
   virtual bool is_alive(const JournaledProcess& process) = 0;
-  // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left.
+  // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left,
+  // and of who has one of the cgroups now instead.
   virtual std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) = 0;
   // Calls `work` with what the step's journal holds now, while no other reaper can do so; not if the step is
   // gone. Waits for another reaper in bounded time; timed_out after that.

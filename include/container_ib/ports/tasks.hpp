@@ -1,6 +1,7 @@
 // What the agent does to the tasks of its step. A task is named by its local id; the adapter holds what
 // belongs to it (pidfd, channel, mount namespace). Every call is bounded in time, and a task that died
-// meanwhile is an error of code unavailable, never a hang.
+// meanwhile is an error of code ended, never a hang. Where the task's own file systems do not answer it is
+// one of code stuck, and a process of ours is left behind.
 #pragma once
 
 #include <cstdint>

@@ -2,147 +2,182 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
+#include <functional>
 #include <memory>
 #include <sstream>
 
+#include "adapters/linux/cgroup_paths.hpp"
 #include "adapters/linux/process.hpp"
-#include "adapters/linux/unique_fd.hpp"
 
 namespace cib {
 
 namespace {
 
-// One hierarchy as /proc/PID/cgroup lists it, with the place where it is mounted here.
-struct Membership {
-  bool unified = false;     // v2
-  std::string controllers;  // v1: "freezer"
-  std::string path;         // "/system.slice/slurmstepd.scope/job_5/step_0/user/task_0"
-};
+constexpr int deepest = 8;                             // Slurm's own tree is three deep; a task may add to it
+constexpr std::size_t most_text = 64UL * 1024 * 1024;  // as many mounts and processes as Linux allows
 
-std::vector<Membership> memberships(const std::string& pid) {
-  std::vector<Membership> found;
+std::vector<CgroupMembership> memberships(const std::string& pid) {
   const auto text = read_small_file("/proc/" + pid + "/cgroup");
-  if (!text) return found;
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    const auto first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    found.push_back(
-        {line.substr(0, first) == "0" && controllers.empty(), controllers, line.substr(second + 1)});
-  }
-  return found;
+  return text ? parse_cgroups(*text) : std::vector<CgroupMembership>();
 }
 
-// Mount point of the hierarchy; empty when it is not mounted. mountinfo: ID PARENT DEV ROOT POINT OPTS... -
-// TYPE SRC SUPER
-std::string mount_point(const Membership& member) {
-  const auto text = read_small_file("/proc/self/mountinfo");
-  if (!text) return {};
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    const auto dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
-    std::string id, parent, dev, root, point, type, source, super;
-    left >> id >> parent >> dev >> root >> point;
-    right >> type >> source >> super;
-    if (member.unified ? type == "cgroup2"
-                       : type == "cgroup" &&
-                             ("," + super + ",").find("," + member.controllers + ",") != std::string::npos)
-      return point;
+UniqueFd open_directory(int at, const char* name) {
+  return UniqueFd(::openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// The directory of a cgroup, and where it was found; empty when no mount of its hierarchy shows it here.
+struct Place {
+  std::string path;
+  UniqueFd directory;
+};
+Place find_place(const CgroupMembership& member, const std::string& path) {
+  const auto mountinfo = read_small_file("/proc/self/mountinfo", most_text);
+  if (!mountinfo) return {};
+  for (const std::string& place : places_of(member, path, *mountinfo)) {
+    UniqueFd directory = open_directory(AT_FDCWD, place.c_str());
+    struct statfs fs {};
+    if (!directory || ::fstatfs(directory.get(), &fs) != 0) continue;
+    if (fs.f_type == (member.unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+      return {place, std::move(directory)};
   }
   return {};
 }
 
-Status join(const std::string& directory) {
-  const std::string file = directory + "/cgroup.procs";
-  const UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd || ::write(fd.get(), "0", 1) != 1) return error(Errc::kernel, "write " + file, errno);
+Status join(int directory, const std::string& path) {
+  const UniqueFd fd(::openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+  if (!fd || ::write(fd.get(), "0", 1) != 1)
+    return error(Errc::kernel, "write " + path + "/cgroup.procs", errno);
   return {};
 }
 
 // A leaf outside every job: on v2 a cgroup with children may hold no process. Slurm keeps its own idle
 // process in "system" beside the jobs (cgroup_v2.c), which lives as long as the hierarchy; without it we make
 // our own.
-Status join_leaf_beside_jobs(const std::string& base) {
-  if (join(base + "/system").ok()) return {};
-  const std::string own = base + "/container-ib";
-  if (::mkdir(own.c_str(), 0755) != 0 && errno != EEXIST) return error(Errc::kernel, "mkdir " + own, errno);
-  return join(own);
+Status join_leaf_beside_jobs(const Place& jobs) {
+  const UniqueFd system = open_directory(jobs.directory.get(), "system");
+  if (system && join(system.get(), jobs.path + "/system").ok()) return {};
+  const std::string path = jobs.path + "/container-ib";
+  if (::mkdirat(jobs.directory.get(), "container-ib", 0755) != 0 && errno != EEXIST)
+    return error(Errc::kernel, "mkdir " + path, errno);
+  const UniqueFd own = open_directory(jobs.directory.get(), "container-ib");
+  if (!own) return error(Errc::kernel, "open " + path, errno);
+  return join(own.get(), path);
 }
 
-void add_processes(const std::string& directory, int depth, std::vector<pid_t>& pids) {
-  if (const auto text = read_small_file(directory + "/cgroup.procs")) {
+Status leave(const CgroupMembership& member, const StepCgroupPath& part) {
+  const Place jobs = find_place(member, part.jobs.empty() ? "/" : part.jobs);
+  if (!jobs.directory) return error(Errc::unsupported, "no mount of its hierarchy shows " + part.jobs);
+  return member.unified ? join_leaf_beside_jobs(jobs) : join(jobs.directory.get(), jobs.path);
+}
+
+void for_each_directory(int directory, const std::function<void(const char*)>& visit) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(open_directory(directory, ".").release()),
+                                                ::closedir);
+  while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') visit(entry->d_name);
+}
+
+void add_processes(int directory, int depth, std::vector<pid_t>& pids) {
+  if (const auto text = read_small_file_at(directory, "cgroup.procs", most_text)) {
     std::istringstream words(*text);
     for (pid_t pid = 0; words >> pid;)
       if (pid > 0) pids.push_back(pid);
   }
   if (depth == 0) return;
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
-  if (!dir) return;
-  while (const dirent* entry = ::readdir(dir.get()))
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-      add_processes(directory + '/' + entry->d_name, depth - 1, pids);
+  for_each_directory(directory, [&](const char* name) {
+    if (const UniqueFd child = open_directory(directory, name)) add_processes(child.get(), depth - 1, pids);
+  });
 }
 
-void remove_below(const std::string& directory, int depth) {
-  if (depth > 0) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
-    while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
-      if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-        remove_below(directory + '/' + entry->d_name, depth - 1);
-  }
-  (void)::rmdir(directory.c_str());  // fails while it holds a process or a child, as it should
+// rmdir fails while a cgroup holds a process or a child, as it should.
+void remove_below(int directory, int depth) {
+  for_each_directory(directory, [&](const char* name) {
+    const UniqueFd child = open_directory(directory, name);
+    if (child && depth > 0) remove_below(child.get(), depth - 1);
+    (void)::unlinkat(directory, name, AT_REMOVEDIR);
+  });
 }
 
-constexpr int deepest = 8;  // Slurm's own tree is three deep; a task may add to it
+std::uint64_t inode_of(int directory) {
+  struct stat found {};
+  return ::fstat(directory, &found) == 0 ? found.st_ino : 0;
+}
+
+bool is_still_called(int parent, const std::string& name, std::uint64_t inode) {
+  struct stat found {};
+  return ::fstatat(parent, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_ino == inode;
+}
 
 }  // namespace
 
 Status leave_step_cgroup() {
-  for (const Membership& member : memberships("self")) {
-    const auto job = member.path.find("/job_");
-    if (job == std::string::npos) continue;
-    const std::string point = mount_point(member);
-    if (point.empty()) continue;  // not mounted here: nobody can use it to kill us either
-    if (member.unified) {
-      CIB_CHECK(join_leaf_beside_jobs(point + member.path.substr(0, job)));
-    } else {
-      CIB_CHECK(join(point + member.path.substr(0, std::min(job, member.path.find("/uid_")))));
-    }
+  for (const CgroupMembership& member : memberships("self")) {
+    const auto part = step_part(member.path);
+    if (!part) continue;
+    if (auto status = leave(member, *part); !status)
+      return std::move(status).error().in("leave the step's cgroup " + part->step);
   }
+  for (const CgroupMembership& member : memberships("self"))
+    if (step_part(member.path))
+      return error(Errc::kernel, "moved out of the step's cgroup, and still in " + member.path);
   return {};
 }
 
-std::string step_cgroup_of(pid_t pid) {
-  for (const Membership& member : memberships(std::to_string(pid))) {
+std::optional<StepCgroup> step_cgroup_of(pid_t pid) {
+  for (const CgroupMembership& member : memberships(std::to_string(pid))) {
     if (!member.unified && member.controllers != "freezer") continue;
-    const auto step = member.path.find("/step_");
-    if (member.path.find("/job_") == std::string::npos || step == std::string::npos) continue;
-    const std::string point = mount_point(member);
-    if (!point.empty()) return point + member.path.substr(0, member.path.find('/', step + 1));
+    const auto part = step_part(member.path);
+    if (!part) continue;
+    Place place = find_place(member, part->step);
+    if (!place.directory) continue;
+    const std::uint64_t inode = inode_of(place.directory.get());
+    return StepCgroup{std::move(place.path), inode, std::move(place.directory)};
   }
   return {};
 }
 
-bool remove_step_cgroup(const std::string& cgroup) {
-  const auto step = cgroup.rfind("/step_");
-  if (step == std::string::npos || cgroup.find("/job_") == std::string::npos) return true;
-  remove_below(cgroup, deepest);
-  (void)::rmdir(cgroup.substr(0, step).c_str());
-  return ::access(cgroup.c_str(), F_OK) != 0;
+std::optional<StepCgroup> open_step_cgroup(const std::string& path, std::uint64_t inode) {
+  const auto part = step_part(path);
+  if (!part || part->step != path || inode == 0) return {};
+  UniqueFd directory = open_directory(AT_FDCWD, path.c_str());
+  if (!directory || inode_of(directory.get()) != inode) return {};
+  return StepCgroup{path, inode, std::move(directory)};
 }
 
-std::vector<pid_t> processes_in(const std::string& cgroup) {
+std::vector<pid_t> processes_in(const StepCgroup& cgroup) {
   std::vector<pid_t> pids;
-  if (!cgroup.empty()) add_processes(cgroup, deepest, pids);
+  add_processes(cgroup.directory.get(), deepest, pids);
   return pids;
+}
+
+bool kill_at_once(const StepCgroup& cgroup) {
+  const UniqueFd fd(::openat(cgroup.directory.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
+  return fd && ::write(fd.get(), "1", 1) == 1;
+}
+
+// There is no rmdir by descriptor; between the look at who bears the name and rmdir lies one system call, and
+// rmdir takes none that is in use.
+bool remove_step_cgroup(const StepCgroup& cgroup) {
+  const auto step = cgroup.path.rfind('/');
+  const auto job = cgroup.path.rfind('/', step - 1);
+  const std::string step_name = cgroup.path.substr(step + 1),
+                    job_name = cgroup.path.substr(job + 1, step - job - 1);
+  const UniqueFd jobs_step = open_directory(cgroup.directory.get(), "..");
+  const UniqueFd jobs = open_directory(jobs_step.get(), "..");
+  remove_below(cgroup.directory.get(), deepest);
+  if (is_still_called(jobs_step.get(), step_name, cgroup.inode))
+    (void)::unlinkat(jobs_step.get(), step_name.c_str(), AT_REMOVEDIR);
+  if (is_still_called(jobs_step.get(), step_name, cgroup.inode)) return false;
+  if (is_still_called(jobs.get(), job_name, inode_of(jobs_step.get())))
+    (void)::unlinkat(jobs.get(), job_name.c_str(), AT_REMOVEDIR);
+  return true;
 }
 
 }  // namespace cib

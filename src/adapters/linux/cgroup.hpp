@@ -3,27 +3,43 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "adapters/linux/unique_fd.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
 
 // Moves this process out of the cgroups of any Slurm step it was started in. Inside them it would die with
-// the step, or keep the step from ending.
+// the step, or keep the step from ending, for which Slurm drains the node: an error when it is still in one.
 Status leave_step_cgroup();
 
-// The directory of the step's cgroup that holds `pid` (v2, or v1's freezer); empty when Slurm tracks
-// processes without cgroups. Slurm names it job_N/step_M (cgroup_v2.c, cgroup_v1.c).
-std::string step_cgroup_of(pid_t pid);
+// The cgroup of a step, held open. Its directory can be removed and one of the same name be made for another
+// step: it is recognised by its inode number, which no other cgroup of this boot gets (kernfs_new_node counts
+// up), and whatever is done with it is done from the descriptor.
+struct StepCgroup {
+  std::string path;
+  std::uint64_t inode = 0;
+  UniqueFd directory;
+};
+
+// The step's cgroup that holds `pid` (v2, or v1's freezer); nothing when Slurm tracks processes without
+// cgroups. The caller makes sure that the number still is its process' afterwards.
+std::optional<StepCgroup> step_cgroup_of(pid_t pid);
+// The same one again, from what was written down of it; nothing when it is gone.
+std::optional<StepCgroup> open_step_cgroup(const std::string& path, std::uint64_t inode);
+
+// Every process in the cgroup and below it.
+std::vector<pid_t> processes_in(const StepCgroup& cgroup);
+// Kills all of them at once (v2 from Linux 5.14 on); false when the cgroup has no such switch.
+bool kill_at_once(const StepCgroup& cgroup);
 
 // Removes the empty cgroup of a dead step, what is below it, and the job's above it if that is empty too:
 // slurmstepd, which does it otherwise, is gone. Leaves alone what still holds a process. Whether the step's
 // is gone.
-bool remove_step_cgroup(const std::string& cgroup);
-
-// Every process in the cgroup and below it. Empty when there is no such cgroup.
-std::vector<pid_t> processes_in(const std::string& cgroup);
+bool remove_step_cgroup(const StepCgroup& cgroup);
 
 }  // namespace cib

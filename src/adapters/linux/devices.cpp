@@ -180,11 +180,11 @@ int do_unmount(void* arg) {
 
 Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount) {
   MountWork work{.mount = mount.get()};
-  return in_mount_namespace(mount_namespace, do_mount, &work, "mount devices over /dev/infiniband",
-                            namespace_timeout_ms);
+  return in_mount_namespace(mount_namespace, do_mount, &work, {mount.get()},
+                            "mount devices over /dev/infiniband", namespace_timeout_ms);
 }
 
-Status verify_device_node(int mount_namespace, const DeviceNode& node) {
+Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node) {
   LookWork work{.name = node.name.c_str(), .rdev = node.rdev};
   const std::string path = std::string(host_dir) + '/' + node.name;
   auto status =
@@ -196,7 +196,7 @@ Status verify_device_node(int mount_namespace, const DeviceNode& node) {
 
 Status unmount_infiniband(int mount_namespace, dev_t mounted) {
   UnmountWork work{.mounted = mounted};
-  return in_mount_namespace(mount_namespace, do_unmount, &work, "unmount /dev/infiniband",
+  return in_mount_namespace(mount_namespace, do_unmount, &work, {}, "unmount /dev/infiniband",
                             namespace_timeout_ms);
 }
 

@@ -33,8 +33,8 @@ Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes);
 
 // Puts the mount over /dev/infiniband in the mount namespace.
 Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount);
-// Whether /dev/infiniband of the mount namespace has the node, and it is that device.
-Status verify_device_node(int mount_namespace, const DeviceNode& node);
+// Whether /dev/infiniband of the mount namespace, "/proc/17/ns/mnt", has the node, and it is that device.
+Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node);
 // Takes it away if what is there is that mount (by its st_dev); success when it is not.
 Status unmount_infiniband(int mount_namespace, dev_t mounted);
 

@@ -1,51 +1,105 @@
 #include "adapters/linux/in_namespace.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
+#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/process.hpp"
 
 namespace cib {
 
 namespace {
 
-Status in_namespace(int ns, int kind, int (*work)(void*), void* arg, const std::string& doing,
-                    int timeout_ms) {
-  const pid_t child = ::fork();
-  if (child < 0) return error(Errc::kernel, doing + ": fork", errno);
-  if (child == 0) {
-    if (::setns(ns, kind) != 0) ::_exit(errno);
-    ::_exit(work(arg));  // errno values fit an exit status (the largest is 133)
+constexpr int dying_ms = 1'000;  // a process that was killed and waits for nobody
+
+// In a child that may stay: what else this process has open, its locks and its sockets, must not stay with
+// it.
+void close_all_but(std::array<int, 9> kept) {
+  std::sort(kept.begin(), kept.end());
+  int next = 0;
+  for (const int fd : kept) {
+    if (fd > next) (void)::close_range(static_cast<unsigned>(next), static_cast<unsigned>(fd) - 1, 0);
+    next = std::max(next, fd + 1);
   }
-  const auto pidfd = open_pidfd(child);
-  pollfd p{.fd = pidfd ? pidfd->get() : -1, .events = POLLIN, .revents = 0};
-  const bool ended = pidfd && ::poll(&p, 1, timeout_ms) == 1;
-  if (!ended) (void)::kill(child, SIGKILL);  // our own child, not yet waited for: the number is still its own
+  (void)::close_range(static_cast<unsigned>(next), ~0U, 0);
+}
+
+bool ends_within(const UniqueFd& pidfd, int timeout_ms) {
+  const Deadline deadline(timeout_ms);
+  pollfd p{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  int ready = -1;
+  do ready = ::poll(&p, 1, deadline.left_ms());
+  while (ready < 0 && errno == EINTR);
+  return ready == 1;
+}
+
+// What our own child returned; it has ended, and is waited for.
+Status result_of(pid_t child, const std::string& doing) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!ended)
-    return error(Errc::timed_out, doing + ": not done within " + std::to_string(timeout_ms) + " ms");
   if (!WIFEXITED(status)) return error(Errc::kernel, doing + ": the helper was killed");
   if (const int code = WEXITSTATUS(status); code != 0) return error(Errc::kernel, doing, code);
   return {};
 }
 
-}  // namespace
+struct Namespace {
+  int fd;            // -1: by its file
+  const char* file;  // opened by the child
+  int kind;
+};
 
-Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg, const std::string& doing,
-                          int timeout_ms) {
-  return in_namespace(mount_namespace, CLONE_NEWNS, work, arg, doing, timeout_ms);
+Status in_namespace(const Namespace& ns, int (*work)(void*), void* arg, std::initializer_list<int> needed,
+                    const std::string& doing, int timeout_ms) {
+  std::array<int, 9> kept{};
+  kept.fill(ns.fd);
+  if (needed.size() >= kept.size()) return error(Errc::bug, doing + ": too many descriptors");
+  std::copy(needed.begin(), needed.end(), kept.begin() + 1);
+  const pid_t child = ::fork();
+  if (child < 0) return error(Errc::kernel, doing + ": fork", errno);
+  if (child == 0) {
+    close_all_but(kept);
+    const int fd = ns.fd >= 0 ? ns.fd : ::open(ns.file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || ::setns(fd, ns.kind) != 0) ::_exit(errno);
+    ::_exit(work(arg));  // errno values fit an exit status (the largest is 133)
+  }
+  auto pidfd = open_pidfd(child);
+  if (!pidfd) {  // no descriptor is left: without one there is no wait with a limit
+    (void)::kill(child, SIGKILL);
+    return std::move(pidfd).error().in(doing);
+  }
+  if (ends_within(*pidfd, timeout_ms)) return result_of(child, doing);
+  (void)kill_process(pidfd->get());
+  if (!ends_within(*pidfd, dying_ms))
+    return error(Errc::stuck, doing + ": a file system there does not answer; process " +
+                                  std::to_string(child) + " of ours waits for it and cannot be killed");
+  (void)result_of(child, doing);
+  return error(Errc::timed_out, doing + ": not done within " + std::to_string(timeout_ms) + " ms");
 }
 
-Status in_network_namespace(int network_namespace, int (*work)(void*), void* arg, const std::string& doing,
-                            int timeout_ms) {
-  return in_namespace(network_namespace, CLONE_NEWNET, work, arg, doing, timeout_ms);
+}  // namespace
+
+Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg,
+                          std::initializer_list<int> needed, const std::string& doing, int timeout_ms) {
+  return in_namespace({mount_namespace, nullptr, CLONE_NEWNS}, work, arg, needed, doing, timeout_ms);
+}
+
+Status in_mount_namespace(const std::string& file, int (*work)(void*), void* arg, const std::string& doing,
+                          int timeout_ms) {
+  return in_namespace({-1, file.c_str(), CLONE_NEWNS}, work, arg, {}, doing, timeout_ms);
+}
+
+Status in_network_namespace(int network_namespace, int (*work)(void*), void* arg,
+                            std::initializer_list<int> needed, const std::string& doing, int timeout_ms) {
+  return in_namespace({network_namespace, nullptr, CLONE_NEWNET}, work, arg, needed, doing, timeout_ms);
 }
 
 }  // namespace cib

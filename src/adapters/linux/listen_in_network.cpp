@@ -42,8 +42,8 @@ Result<UniqueFd> listen_in_network(int network_namespace, const TcpEndpoint& end
   CIB_TRY(const auto ends, make_channel());
   Work work{.endpoint = endpoint, .answer = ends.second.get()};
   const std::string doing = "listen on " + endpoint.text() + " in the task's network namespace";
-  CIB_CHECK(in_network_namespace(network_namespace, make_listener, &work, doing, timeout_ms));
-  CIB_TRY(Frame frame, receive_frame(ends.first.get(), 0));
+  CIB_CHECK(in_network_namespace(network_namespace, make_listener, &work, {work.answer}, doing, timeout_ms));
+  CIB_TRY(Frame frame, receive_frame(ends.first.get(), 0, 1));
   if (frame.fds.size() != 1) return error(Errc::bug, doing + ": no socket came back");
   return std::move(frame.fds.front());
 }

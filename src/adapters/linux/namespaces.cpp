@@ -24,7 +24,7 @@ bool parse(std::string_view name, const std::string& kind, std::uint64_t& inode)
 Result<std::uint64_t> read_name(const std::string& path, const std::string& kind) {
   std::array<char, 64> target{};  // what is longer is cut, and is no namespace's
   const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
-  if (size < 0) return error(errno == ENOENT ? Errc::unavailable : Errc::kernel, "readlink " + path, errno);
+  if (size < 0) return error(errno == ENOENT ? Errc::ended : Errc::kernel, "readlink " + path, errno);
   const std::string_view name(target.data(), static_cast<std::size_t>(size));
   std::uint64_t inode = 0;
   if (parse(name, kind, inode)) return inode;

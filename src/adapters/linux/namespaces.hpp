@@ -16,7 +16,7 @@ namespace cib {
 // whoever serves it, or never.
 Result<std::uint64_t> namespace_of_descriptor(int fd, const std::string& kind);
 
-// The one that a process is in; unavailable when the process is gone.
+// The one that a process is in; ended when the process is gone.
 Result<std::uint64_t> namespace_of_process(pid_t pid, const std::string& kind);
 
 }  // namespace cib

@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
 #include <charconv>
+
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -51,8 +54,23 @@ Result<pid_t> pid_of(int pidfd) {
   pid_t pid = 0;
   if (!parse(info.substr(begin, info.find('\n', begin) - begin), pid))
     return error(Errc::kernel, "fdinfo of a pidfd without a number");
-  if (pid <= 0) return error(Errc::unavailable, "the process has ended");
+  if (pid <= 0) return error(Errc::ended, "the process has ended");
   return pid;
+}
+
+bool holds_number(int pidfd, pid_t pid) {
+  const auto holder = pid_of(pidfd);
+  return holder && *holder == pid;
+}
+
+bool kill_process(int pidfd) {
+  return !has_ended(pidfd) && ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0U) == 0;
+}
+
+std::string process_text(int pidfd) {
+  const auto pid = pid_of(pidfd);
+  if (!pid) return "a process";
+  return "pid " + std::to_string(*pid) + " (" + printable(process_name(*pid)) + ")";
 }
 
 bool has_ended(int pidfd) {
@@ -92,9 +110,12 @@ bool is_alive(const std::string& pid, const std::string& start) {
   return fields && word(*fields, 0) != "Z" && word(*fields, 19) == start;
 }
 
-Result<std::string> read_small_file(const std::string& path) {
-  constexpr std::size_t limit = 64 * 1024;
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+Result<std::string> read_small_file(const std::string& path, std::size_t limit) {
+  return read_small_file_at(AT_FDCWD, path, limit);
+}
+
+Result<std::string> read_small_file_at(int directory, const std::string& path, std::size_t limit) {
+  const UniqueFd file(::openat(directory, path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return error(Errc::kernel, "open " + path, errno);
   std::string contents;
   char buffer[4096];
@@ -105,7 +126,7 @@ Result<std::string> read_small_file(const std::string& path) {
     if (n == 0) return contents;
     contents.append(buffer, static_cast<std::size_t>(n));
   }
-  return error(Errc::kernel, "read " + path + ": larger than 64 KiB");
+  return error(Errc::kernel, "read " + path + ": larger than " + std::to_string(limit / 1024) + " KiB");
 }
 
 }  // namespace cib

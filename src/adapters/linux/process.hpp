@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -14,9 +15,19 @@ namespace cib {
 
 Result<UniqueFd> open_pidfd(pid_t pid);
 
-// The process of a pidfd; unavailable when it has been waited for and its number may be another's, corrupt
+// The process of a pidfd; ended when it has been waited for and its number may be another's, corrupt
 // when the descriptor is no pidfd (field Pid of /proc/self/fdinfo, proc(5)).
 Result<pid_t> pid_of(int pidfd);
+
+// Whether the number is this process' still: what was read of /proc/PID before is its own then. A pidfd does
+// not keep the number from being used again once the process has been waited for.
+bool holds_number(int pidfd, pid_t pid);
+
+// Sends SIGKILL; false when it has ended.
+bool kill_process(int pidfd);
+
+// "pid 17 (sleep)", fit for a terminal.
+std::string process_text(int pidfd);
 
 // True when the process behind the pidfd has ended (it may still be a zombie).
 bool has_ended(int pidfd);
@@ -36,7 +47,11 @@ std::map<std::string, std::string> identity_fields(const std::string& prefix, pi
 // Whether the process that identity_fields() described is still there (a zombie counts as gone).
 bool is_alive(const std::string& pid, const std::string& start);
 
-// Whole contents of a small file (at most 64 KiB), as /proc and /sys have them.
-Result<std::string> read_small_file(const std::string& path);
+// Whole contents of a small file, as /proc and /sys have them; an error when there is more than `limit`
+// bytes.
+inline constexpr std::size_t small_file = 64UL * 1024;
+Result<std::string> read_small_file(const std::string& path, std::size_t limit = small_file);
+Result<std::string> read_small_file_at(int directory, const std::string& path,
+                                       std::size_t limit = small_file);
 
 }  // namespace cib

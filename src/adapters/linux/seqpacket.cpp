@@ -68,20 +68,30 @@ Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<con
   }
 }
 
-Result<Frame> receive_frame(int socket, int timeout_ms) {
+Result<Frame> receive_frame(int socket, int timeout_ms, std::size_t descriptors) {
+  if (descriptors > max_fds) return error(Errc::bug, "too many descriptors for one frame");
   Frame frame;
   iovec data{.iov_base = frame.bytes.data(), .iov_len = frame.bytes.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(max_fds * sizeof(int))> control{};
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
-  message.msg_control = control.data();
+  if (descriptors > 0) message.msg_control = control.data();
   const Deadline deadline(timeout_ms);
+  // A look first: what the kernel has no room for is closed by who receives it, but not by who only looks.
+  bool looked = descriptors > 0;
   ssize_t size = -1;
   for (bool closed = false;;) {
-    message.msg_controllen = control.size();
-    size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (size > 0) break;
+    message.msg_controllen = descriptors > 0 ? CMSG_LEN(descriptors * sizeof(int)) : 0;
+    message.msg_flags = 0;
+    size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT | (looked ? 0 : MSG_PEEK));
+    if (size > 0 && looked) break;
+    if (size > 0) {
+      if ((message.msg_flags & MSG_CTRUNC) != 0)
+        return error(Errc::denied, "a descriptor that nobody asked for");
+      looked = true;
+      continue;
+    }
     // Closed; ECONNRESET: with our frames unread. Frames that were sent before may still be there: the kernel
     // looks whether there are any before it looks whether the socket is closed (unix_dgram_recvmsg), and
     // tells of a reset first.
@@ -102,9 +112,20 @@ Result<Frame> receive_frame(int socket, int timeout_ms) {
       frame.fds.emplace_back(fd);
     }
   }
-  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return error(Errc::corrupt, "message too large");
+  if ((message.msg_flags & MSG_CTRUNC) != 0)
+    return error(Errc::corrupt, "a message with more descriptors than there is room for");
+  if ((message.msg_flags & MSG_TRUNC) != 0) return error(Errc::corrupt, "message too large");
   frame.size = static_cast<std::size_t>(size);
   return frame;
 }
+
+std::optional<wire::Kind> next_kind(int socket) {
+  wire::Header header;
+  const ssize_t size = ::recv(socket, &header, sizeof header, MSG_PEEK | MSG_DONTWAIT);
+  if (size != static_cast<ssize_t>(sizeof header)) return {};
+  return header.kind;
+}
+
+void end_conversation(int socket) { (void)::shutdown(socket, SHUT_RDWR); }
 
 }  // namespace cib

@@ -1,9 +1,6 @@
 #include "adapters/linux/survivors.hpp"
 
 #include <dirent.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,7 +10,6 @@
 #include <set>
 #include <string_view>
 
-#include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
@@ -22,11 +18,15 @@ namespace cib {
 
 namespace {
 
-std::vector<pid_t> all_processes() {
-  std::vector<pid_t> pids;
+using Names = std::vector<std::string>;
+using Pids = std::vector<pid_t>;
+
+constexpr std::size_t a_time = 256;  // pidfds that are open at once
+
+Pids all_processes() {
+  Pids pids;
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  if (!proc) return pids;
-  while (const dirent* entry = ::readdir(proc.get())) {
+  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
     const std::string_view name = entry->d_name;
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr == name.data() + name.size())
@@ -35,60 +35,97 @@ std::vector<pid_t> all_processes() {
   return pids;
 }
 
-bool in_mount_namespace(pid_t pid, const std::vector<std::uint64_t>& inodes) {
-  struct stat ns {};
-  return ::stat(("/proc/" + std::to_string(pid) + "/ns/mnt").c_str(), &ns) == 0 &&
-         std::find(inodes.begin(), inodes.end(), ns.st_ino) != inodes.end();
+void kill_it(int pidfd, Names& alive) {
+  if (has_ended(pidfd)) return;
+  alive.push_back(process_text(pidfd));
+  (void)kill_process(pidfd);
 }
 
-bool belongs(pid_t pid, const StepRemains& remains) {
-  if (std::find(remains.tasks.begin(), remains.tasks.end(), pid) != remains.tasks.end()) return true;
-  if (in_mount_namespace(pid, remains.mount_namespaces)) return true;
-  const std::string cgroup = step_cgroup_of(pid);
-  return !cgroup.empty() &&
-         std::find(remains.cgroups.begin(), remains.cgroups.end(), cgroup) != remains.cgroups.end();
+// What `members` lists is numbers. A process is killed if it had its number both before and after it was
+// listed: open, list again, ask.
+template <class Members>
+void kill_members(Members members, pid_t spared, Names& alive) {
+  const Pids listed = members();
+  for (std::size_t first = 0; first < listed.size(); first += a_time) {
+    std::vector<std::pair<pid_t, UniqueFd>> open;
+    for (std::size_t i = first; i < std::min(first + a_time, listed.size()); ++i)
+      if (auto pidfd = open_pidfd(listed[i])) open.emplace_back(listed[i], std::move(*pidfd));
+    const Pids again = members();
+    const std::set<pid_t> still(again.begin(), again.end());
+    for (const auto& [pid, pidfd] : open)
+      if (pid != spared && pid != ::getpid() && still.contains(pid) && holds_number(pidfd.get(), pid))
+        kill_it(pidfd.get(), alive);
+  }
 }
 
-std::set<pid_t> candidates(const StepRemains& remains) {
-  std::set<pid_t> pids(remains.tasks.begin(), remains.tasks.end());
-  for (const std::string& cgroup : remains.cgroups)
-    for (const pid_t pid : processes_in(cgroup)) pids.insert(pid);
-  if (!remains.mount_namespaces.empty())
-    for (const pid_t pid : all_processes())
-      if (in_mount_namespace(pid, remains.mount_namespaces)) pids.insert(pid);
-  pids.erase(::getpid());
-  return pids;
+// Of root, which no task is; a user who makes one look so (a set-uid program by another name) keeps only what
+// is his from being given back.
+bool is_slurmstepd(pid_t pid) {
+  const auto status = read_small_file("/proc/" + std::to_string(pid) + "/status");
+  return status && status->starts_with("Name:\tslurmstepd\n") &&
+         status->find("\nUid:\t0\t") != std::string::npos && status->find("\nState:\tZ") == std::string::npos;
 }
 
-// The pidfd is opened first and membership checked after, so a number that was used again meanwhile is not
-// hit.
-bool kill_one(pid_t pid, const StepRemains& remains) {
-  const auto pidfd = open_pidfd(pid);
-  if (!pidfd || has_ended(pidfd->get()) || !belongs(pid, remains)) return false;
-  (void)::syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0U);
-  return true;
+bool is_one_of(pid_t pid, const std::vector<int>& pidfds) {
+  return std::any_of(pidfds.begin(), pidfds.end(), [pid](int pidfd) { return holds_number(pidfd, pid); });
+}
+
+void kill_in_cgroup(const StepCgroup& cgroup, const StepRemains& remains, Names& alive) {
+  const Pids pids = processes_in(cgroup);
+  const auto number = remains.stepd >= 0 ? pid_of(remains.stepd) : Result<pid_t>(pid_t{-1});
+  const pid_t spared = number ? *number : -1;
+  if (remains.reused)
+    for (const pid_t pid : pids)
+      if (pid != spared && is_slurmstepd(pid) && !is_one_of(pid, remains.tasks)) {
+        alive.push_back("pid " + std::to_string(pid) + " (slurmstepd), of a later step in the same cgroup,");
+        return;
+      }
+  const bool all = std::none_of(pids.begin(), pids.end(),
+                                [spared](pid_t pid) { return pid == spared || pid == ::getpid(); });
+  if (all && !pids.empty()) (void)kill_at_once(cgroup);
+  kill_members([&] { return processes_in(cgroup); }, spared, alive);
+}
+
+void kill_in_namespaces(const std::vector<std::uint64_t>& namespaces, Names& alive) {
+  if (namespaces.empty()) return;
+  const auto inside = [&] {
+    Pids pids = all_processes();
+    std::erase_if(pids, [&](pid_t pid) {
+      const auto its = namespace_of_process(pid, "mnt");
+      return !its || std::find(namespaces.begin(), namespaces.end(), *its) == namespaces.end();
+    });
+    return pids;
+  };
+  kill_members(inside, -1, alive);
+}
+
+// By their inode numbers, which are theirs as long as the descriptors are held. Whatever went wrong before:
+// the namespace that we are in is the node's, and all of the node is in it.
+std::vector<std::uint64_t> numbers_of(const std::vector<int>& mount_namespaces) {
+  std::vector<std::uint64_t> numbers;
+  const auto own = namespace_of_process(::getpid(), "mnt");
+  for (const int fd : mount_namespaces)
+    if (const auto number = namespace_of_descriptor(fd, "mnt"); number && own && *number != *own)
+      numbers.push_back(*number);
+  return numbers;
 }
 
 }  // namespace
 
-std::vector<std::string> kill_remains(StepRemains remains, int timeout_ms) {
-  // Whatever went wrong before: the namespace that we are in is the node's, and all of the node is in it.
-  const auto own = namespace_of_process(::getpid(), "mnt");
-  if (!own) remains.mount_namespaces.clear();
-  if (own) std::erase(remains.mount_namespaces, *own);
+Names kill_remains(const StepRemains& remains, int timeout_ms) {
+  const auto namespaces = numbers_of(remains.mount_namespaces);
   const Deadline deadline(timeout_ms);
   for (;;) {
-    std::vector<std::string> alive;
-    for (const pid_t pid : candidates(remains)) {
-      const std::string name = "pid " + std::to_string(pid) + " (" + process_name(pid) + ")";
-      if (kill_one(pid, remains)) alive.push_back(name);
-    }
+    Names alive;
+    for (const int task : remains.tasks) kill_it(task, alive);
+    for (const StepCgroup* cgroup : remains.cgroups) kill_in_cgroup(*cgroup, remains, alive);
+    kill_in_namespaces(namespaces, alive);
     if (alive.empty()) {
       // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
       // listed there or holds its files (cgroup_exit in do_exit).
       const auto held = std::count_if(remains.cgroups.begin(), remains.cgroups.end(),
-                                      [](const std::string& cgroup) { return !remove_step_cgroup(cgroup); });
-      if (held == 0 || deadline.passed()) return alive;
+                                      [](const StepCgroup* cgroup) { return !remove_step_cgroup(*cgroup); });
+      if (held == 0 || remains.stepd >= 0 || deadline.passed()) return alive;
     }
     if (deadline.passed()) return alive;
     const timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};

@@ -1,23 +1,29 @@
 // Ends what is left of a step whose slurmstepd is gone.
 #pragma once
 
-#include <sys/types.h>
-
-#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "adapters/linux/cgroup.hpp"
+
 namespace cib {
 
+// Everything by a descriptor that the caller holds: numbers and names are used again while this goes on.
 struct StepRemains {
-  std::vector<pid_t> tasks;          // each with a pidfd held elsewhere, so the numbers are still theirs
-  std::vector<std::string> cgroups;  // step_cgroup_of() of the tasks
-  std::vector<std::uint64_t>
-      mount_namespaces;  // inode numbers, held open elsewhere, so they are not used again
+  std::vector<int> tasks = {};                  // pidfds
+  std::vector<const StepCgroup*> cgroups = {};  // of the step
+  std::vector<int> mount_namespaces = {};       // none that others than the step's processes could be in
+
+  // Slurm puts a later step of the same name (the job was requeued) into the cgroup that is left of the
+  // earlier. Once its slurmstepd is there, who else is in it cannot be told apart: with `reused` such a
+  // cgroup is left alone, and its slurmstepd is named with those that are left. But not for `stepd`, which is
+  // not killed, be it the one that begins the later step and has no tasks yet, or the one that ends this one.
+  bool reused = false;
+  int stepd = -1;  // pidfd
 };
 
 // Kills all of them, again and again until none is left or timeout_ms have passed; then removes the empty
 // cgroups. The names of those that are left ("pid 17 (sleep)").
-std::vector<std::string> kill_remains(StepRemains remains, int timeout_ms);
+std::vector<std::string> kill_remains(const StepRemains& remains, int timeout_ms);
 
 }  // namespace cib

@@ -61,7 +61,7 @@ int do_mount_sysfs(void* argument) {
 
 Status mount_over_sys(int mount_namespace, const UniqueFd& sysfs) {
   int mount = sysfs.get();
-  return in_mount_namespace(mount_namespace, do_mount_sysfs, &mount,
+  return in_mount_namespace(mount_namespace, do_mount_sysfs, &mount, {mount},
                             "mount the network namespace's sysfs over /sys", mount_timeout_ms);
 }
 

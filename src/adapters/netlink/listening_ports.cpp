@@ -8,12 +8,15 @@
 #include <netinet/tcp.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string_view>
 
 #include "adapters/linux/process.hpp"
 #include "adapters/netlink/netlink_socket.hpp"
@@ -27,6 +30,18 @@ constexpr std::size_t limit = 65536;  // descriptors of the process
 
 using Inode = std::uint32_t;  // as sock_diag has it
 
+// "socket:[12345]". The text of the link, since a look through it may wait for whoever serves the file; and
+// nobody can give a file such a name: what lies in a directory begins with a slash (d_path), other things
+// with "anon_inode:", "pipe:" or the kind of a namespace.
+std::optional<Inode> socket_inode(int folder, const char* descriptor) {
+  constexpr std::string_view before = "socket:[";
+  std::array<char, 64> target{};
+  const ssize_t size = ::readlinkat(folder, descriptor, target.data(), target.size());
+  const std::string_view text(target.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  if (!text.starts_with(before) || !text.ends_with(']')) return {};
+  return whole_number<Inode>(text.substr(before.size(), text.size() - before.size() - 1));
+}
+
 Result<std::set<Inode>> socket_inodes(pid_t pid) {
   const std::string folder = "/proc/" + std::to_string(pid) + "/fd";
   const std::unique_ptr<DIR, int (*)(DIR*)> fds(::opendir(folder.c_str()), ::closedir);
@@ -35,10 +50,7 @@ Result<std::set<Inode>> socket_inodes(pid_t pid) {
   std::size_t count = 0;
   while (const dirent* entry = ::readdir(fds.get())) {
     if (++count > limit) return error(Errc::unsupported, folder + ": more than 65536 descriptors");
-    // stat() through the link: an inode number alone, as the link's text has it, says nothing of its kind.
-    struct stat file {};
-    if (::fstatat(::dirfd(fds.get()), entry->d_name, &file, 0) == 0 && S_ISSOCK(file.st_mode))
-      inodes.insert(static_cast<Inode>(file.st_ino));
+    if (const auto inode = socket_inode(::dirfd(fds.get()), entry->d_name)) inodes.insert(*inode);
   }
   return inodes;
 }
@@ -72,7 +84,7 @@ Result<std::vector<TcpEndpoint>> listening_endpoints(int pidfd) {
   CIB_TRY(const pid_t pid, pid_of(pidfd));
   CIB_TRY(const std::set<Inode> inodes, socket_inodes(pid));
   // Only now is it known that the number still was that process's while its descriptors were read.
-  if (has_ended(pidfd)) return error(Errc::unavailable, "process " + std::to_string(pid) + " has ended");
+  if (has_ended(pidfd)) return error(Errc::ended, "process " + std::to_string(pid) + " has ended");
 
   CIB_TRY(auto socket, NetlinkSocket::open(NETLINK_SOCK_DIAG));
   std::vector<TcpEndpoint> found;

@@ -10,8 +10,8 @@ namespace cib {
 
 // The TCP endpoints that the process behind the pidfd listens on in this network namespace, at loopback and
 // wildcard addresses: the sockets it has open (/proc/PID/fd) that the kernel names as listening
-// (sock_diag(7)). A wildcard IPv6 listener that also takes IPv4 is there twice. A process that has ended is
-// unavailable. Waits at most a few seconds for the kernel; more than 65536 descriptors or listeners are an
+// (sock_diag(7)). A wildcard IPv6 listener that also takes IPv4 is there twice. Ended when the
+// process has. Waits at most a few seconds for the kernel; more than 65536 descriptors or listeners are an
 // error.
 Result<std::vector<TcpEndpoint>> listening_endpoints(int pidfd);
 

@@ -1,9 +1,8 @@
 #include "adapters/state/live_remains.hpp"
 
-#include <fcntl.h>
 #include <time.h>
 
-#include <cerrno>
+#include <map>
 #include <optional>
 
 #include "adapters/linux/deadline.hpp"
@@ -12,6 +11,7 @@
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "adapters/state/state_dir.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -33,12 +33,20 @@ Result<std::string> LiveRemains::boot_id() { return cib::boot_id(); }
 
 bool LiveRemains::is_alive(const JournaledProcess& process) { return number_here(process).has_value(); }
 
+// A number is opened first and looked at after: when it is the journal's process then, so is the pidfd.
 std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& processes) {
-  StepRemains remains;
+  std::vector<UniqueFd> tasks;
+  std::map<std::uint64_t, StepCgroup> cgroups;
+  StepRemains remains{.reused = true, .stepd = stepd_};
   for (const JournaledProcess& process : processes) {
-    if (!process.cgroup.empty()) remains.cgroups.push_back(process.cgroup);
-    if (const auto pid = number_here(process)) remains.tasks.push_back(*pid);
+    auto pidfd = open_pidfd(number_here(process).value_or(-1));
+    if (pidfd && is_alive(process)) tasks.push_back(std::move(*pidfd));
+    const auto inode = whole_number<std::uint64_t>(process.cgroup_inode).value_or(0);
+    if (cgroups.contains(inode)) continue;
+    if (auto cgroup = open_step_cgroup(process.cgroup, inode)) cgroups.emplace(inode, std::move(*cgroup));
   }
+  for (const UniqueFd& task : tasks) remains.tasks.push_back(task.get());
+  for (const auto& [inode, cgroup] : cgroups) remains.cgroups.push_back(&cgroup);
   return kill_remains(remains, kill_timeout_ms);
 }
 
@@ -64,17 +72,16 @@ void LiveRemains::await_agent(const std::string& step) {
 
 Result<std::string> LiveRemains::bury(const std::string& step) { return bury_stored_step(state_dir_, step); }
 
-// Asked last whether it lives: when the number is still this task's, so is the namespace.
+// Asked last whether it lives: when the number is still this task's, so was the namespace.
 Status LiveRemains::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
   CIB_TRY(const auto nodes, find_device_nodes(ports, false));
   const auto pid = number_here(task);
   if (!pid) return {};
-  const std::string path = "/proc/" + std::to_string(*pid) + "/ns/mnt";
-  const UniqueFd ns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  const int why = errno;
-  if (!is_alive(task)) return {};
-  if (!ns) return error(Errc::kernel, "open " + path, why);
-  for (const DeviceNode& node : nodes) CIB_CHECK(verify_device_node(ns.get(), node));
+  for (const DeviceNode& node : nodes) {
+    auto status = verify_device_node("/proc/" + std::to_string(*pid) + "/ns/mnt", node);
+    if (number_here(task) != pid) return {};
+    if (!status) return status;
+  }
   return {};
 }
 

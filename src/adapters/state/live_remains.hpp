@@ -6,7 +6,10 @@ namespace cib {
 
 class LiveRemains final : public Remains {
  public:
-  explicit LiveRemains(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+  // `stepd`: pidfd of a slurmstepd that is not killed, in whatever cgroup it is, since it begins a step now
+  // or ends one (StepRemains); not owned; -1: none.
+  explicit LiveRemains(std::string state_dir, int stepd = -1)
+      : state_dir_(std::move(state_dir)), stepd_(stepd) {}
 
   Result<std::vector<JournaledStep>> steps() override;
   Result<std::string> boot_id() override;
@@ -19,6 +22,7 @@ class LiveRemains final : public Remains {
 
  private:
   std::string state_dir_;
+  int stepd_;
 };
 
 }  // namespace cib
