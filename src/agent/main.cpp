@@ -14,6 +14,7 @@
 #include "agent/confine.hpp"
 #include "agent/log.hpp"
 #include "agent/reap.hpp"
+#include "agent/system_calls.hpp"
 #include "relay/serve.hpp"
 
 namespace {
@@ -35,7 +36,9 @@ int run_step() {
 }
 
 int run_relay() {
-  if (auto status = cib::serve_relay(cib::UniqueFd(control_fd), cib::UniqueFd(stepd_fd)); !status) {
+  if (auto status = cib::serve_relay(cib::UniqueFd(control_fd), cib::UniqueFd(stepd_fd),
+                                     cib::allow_only_calls_of_relay);
+      !status) {
     cib::log_error("relay: " + status.error().message());
     return 1;
   }

@@ -22,16 +22,22 @@ struct Group {
   std::vector<int> calls;
 };
 
+const Group& running() {
+  static const Group group = {
+      "running at all: memory, signals, the end",
+      {SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
+       SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(getrandom),
+       SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
+       SCMP_SYS(exit), SCMP_SYS(exit_group)}};
+  return group;
+}
+
 // What the agent needs, and what for. Calls that take over where another one is missing (newfstatat for
 // statx) are listed beside it: which one is made is the C library's choice. Numbers that this machine does
 // not have are negative, and libseccomp passes over them.
 const std::vector<Group>& needed_calls() {
   static const std::vector<Group> groups = {
-    {"running at all: memory, signals, the end",
-     {SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
-      SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(getrandom),
-      SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
-      SCMP_SYS(exit), SCMP_SYS(exit_group)}},
+    running(),
     {"knowing who and when",
      {SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
       SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
@@ -101,6 +107,37 @@ const std::vector<Limited>& needed_within_limits() {
   return limited;
 }
 
+const std::vector<Group>& calls_of_relay() {
+  static const std::vector<Group> groups = {
+    running(),
+    {"knowing who and when",
+     {SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time)}},
+    {"waiting",
+     {SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+      SCMP_SYS(poll), SCMP_SYS(ppoll)}},
+    {"the agent: listeners, the end", {SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close)}},
+    {"connections, and syslog",
+     {SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(shutdown),
+      SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(fcntl)}},
+#if defined(__SANITIZE_ADDRESS__)
+    {"AddressSanitizer and its search for leaks at the end",
+     {SCMP_SYS(ptrace), SCMP_SYS(getdents), SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield), SCMP_SYS(getppid),
+      SCMP_SYS(tgkill), SCMP_SYS(clone), SCMP_SYS(wait4), SCMP_SYS(openat), SCMP_SYS(read), SCMP_SYS(write),
+      SCMP_SYS(readlink), SCMP_SYS(prctl), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(getuid)}},
+#endif
+  };
+  return groups;
+}
+
+const std::vector<Limited>& calls_of_relay_within_limits() {
+  static const std::vector<Limited> limited = {
+      {"to slurmstepd", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET)},
+      {"the same", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6)},
+      {"syslog", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX)},
+  };
+  return limited;
+}
+
 using Filter = std::unique_ptr<void, void (*)(scmp_filter_ctx)>;
 
 // libseccomp returns the negative errno.
@@ -108,19 +145,23 @@ Status check(int rc, const char* doing) {
   return rc == 0 ? Status() : Status(error(Errc::kernel, doing, -rc));
 }
 
-}  // namespace
-
-Status allow_only_needed_calls() {
+Status allow_only(const std::vector<Group>& groups, const std::vector<Limited>& within_limits) {
   const Filter filter(::seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), ::seccomp_release);
   if (!filter) return error(Errc::kernel, "seccomp_init", ENOMEM);
   CIB_CHECK(check(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_LOG, 1), "log refused system calls"));
-  for (const Group& group : needed_calls())
+  for (const Group& group : groups)
     for (const int call : group.calls)
       CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0), "allow a system call"));
-  for (const Limited& limited : needed_within_limits())
+  for (const Limited& limited : within_limits)
     CIB_CHECK(check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, limited.call, 1, limited.first),
                     "allow a system call within limits"));
   return check(::seccomp_load(filter.get()), "load the system call filter");
 }
+
+}  // namespace
+
+Status allow_only_needed_calls() { return allow_only(needed_calls(), needed_within_limits()); }
+
+Status allow_only_calls_of_relay() { return allow_only(calls_of_relay(), calls_of_relay_within_limits()); }
 
 }  // namespace cib

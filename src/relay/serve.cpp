@@ -53,8 +53,10 @@ Result<std::size_t> confine(int control, int owner) {
 
 }  // namespace
 
-Status serve_relay(UniqueFd control, UniqueFd owner) {
-  const auto max_descriptors = confine(control.get(), owner.get());
+Status serve_relay(UniqueFd control, UniqueFd owner, Status (*limit_calls)()) {
+  auto max_descriptors = confine(control.get(), owner.get());
+  if (max_descriptors)
+    if (auto status = limit_calls(); !status) max_descriptors = std::move(status).error();
   if (!max_descriptors) {
     wire::Refuse why;
     why.text.set_cut(max_descriptors.error().message());

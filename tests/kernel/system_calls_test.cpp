@@ -19,11 +19,11 @@ namespace {
 
 // errno of `call` in a process under the filter; 0 when it went well, -1 when the filter could not be loaded.
 template <class Call>
-int confined(Call call) {
+int confined(Call call, Status (*limit)() = allow_only_needed_calls) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::geteuid() != 0) ::_exit(254);
-    if (!allow_only_needed_calls().ok()) ::_exit(255);
+    if (!limit().ok()) ::_exit(255);
     errno = 0;
     ::_exit(call() < 0 ? errno : 0);
   }
@@ -101,6 +101,20 @@ TEST_F(SystemCalls, FilesAndNamespacesAreAllowed) {
               return ::setns(own, CLONE_NEWNS);
             }),
             0);
+}
+
+TEST_F(SystemCalls, TheRelayOpensNoFileAndStartsNoProcess) {
+  const auto refused = [](auto call) { return confined(call, allow_only_calls_of_relay) == ENOSYS; };
+  EXPECT_TRUE(refused(execute));
+  EXPECT_TRUE(refused([] { return ::kill(::getpid(), 0); }));
+  EXPECT_TRUE(refused([] { return ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0); }));
+#if !defined(__SANITIZE_ADDRESS__)
+  EXPECT_TRUE(refused(fork_and_wait));
+  EXPECT_TRUE(refused([] { return ::open("/proc/self/status", O_RDONLY | O_CLOEXEC); }));
+#endif
+  EXPECT_EQ(
+      confined([] { return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); }, allow_only_calls_of_relay),
+      0);
 }
 
 TEST_F(SystemCalls, ThereIsNoWayBack) {
