@@ -36,8 +36,8 @@ int run_step() {
 }
 
 int run_relay() {
-  if (auto status =
-          cib::serve_relay(cib::UniqueFd(control_fd), cib::UniqueFd(stepd_fd), cib::allow_only_relays_calls);
+  if (auto status = cib::serve_relay(cib::UniqueFd(control_fd), cib::UniqueFd(stepd_fd),
+                                     cib::allow_only_calls_of_relay);
       !status) {
     cib::log_error("relay: " + status.error().message());
     return 1;

@@ -22,16 +22,22 @@ struct Group {
   std::vector<int> calls;
 };
 
+const Group& running() {
+  static const Group group = {
+      "running at all: memory, signals, the end",
+      {SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
+       SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(getrandom),
+       SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
+       SCMP_SYS(exit), SCMP_SYS(exit_group)}};
+  return group;
+}
+
 // What the agent needs, and what for. Calls that take over where another one is missing (newfstatat for
 // statx) are listed beside it: which one is made is the C library's choice. Numbers that this machine does
 // not have are negative, and libseccomp passes over them.
 const std::vector<Group>& needed_calls() {
   static const std::vector<Group> groups = {
-    {"running at all: memory, signals, the end",
-     {SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
-      SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(getrandom),
-      SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
-      SCMP_SYS(exit), SCMP_SYS(exit_group)}},
+    running(),
     {"knowing who and when",
      {SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
       SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
@@ -74,32 +80,6 @@ const std::vector<Group>& needed_calls() {
   return groups;
 }
 
-// The relay copies bytes between sockets, and waits for the ends of processes.
-const std::vector<Group>& calls_of_relay() {
-  static const std::vector<Group> groups = {
-    {"running at all: memory, signals, the end",
-     {SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
-      SCMP_SYS(getrandom), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-      SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(getpid),
-      SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time)}},
-    {"sockets that it has, and those that it accepts",
-     {SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl),   SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-      SCMP_SYS(poll),          SCMP_SYS(ppoll),       SCMP_SYS(accept),     SCMP_SYS(accept4),
-      SCMP_SYS(connect),       SCMP_SYS(sendmsg),     SCMP_SYS(recvmsg),    SCMP_SYS(sendto),
-      SCMP_SYS(recvfrom),      SCMP_SYS(read),        SCMP_SYS(readv),      SCMP_SYS(write),
-      SCMP_SYS(writev),        SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
-      SCMP_SYS(shutdown),      SCMP_SYS(close),       SCMP_SYS(fcntl)}},
-#if defined(__SANITIZE_ADDRESS__)
-    {"AddressSanitizer and its search for leaks at the end",
-     {SCMP_SYS(ptrace), SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(sigaltstack),
-      SCMP_SYS(sched_yield), SCMP_SYS(getppid), SCMP_SYS(tgkill), SCMP_SYS(mprotect), SCMP_SYS(openat),
-      SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(clone), SCMP_SYS(wait4), SCMP_SYS(prctl),
-      SCMP_SYS(gettid), SCMP_SYS(prlimit64), SCMP_SYS(lseek), SCMP_SYS(newfstatat), SCMP_SYS(fstat)}},
-#endif
-  };
-  return groups;
-}
-
 // A call that is allowed with some first arguments only.
 struct Limited {
   std::string_view reason;
@@ -127,9 +107,31 @@ const std::vector<Limited>& needed_within_limits() {
   return limited;
 }
 
+const std::vector<Group>& calls_of_relay() {
+  static const std::vector<Group> groups = {
+    running(),
+    {"knowing who and when",
+     {SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time)}},
+    {"waiting",
+     {SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+      SCMP_SYS(poll), SCMP_SYS(ppoll)}},
+    {"the agent: listeners, the end", {SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close)}},
+    {"connections, and syslog",
+     {SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(shutdown),
+      SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(fcntl)}},
+#if defined(__SANITIZE_ADDRESS__)
+    {"AddressSanitizer and its search for leaks at the end",
+     {SCMP_SYS(ptrace), SCMP_SYS(getdents), SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield), SCMP_SYS(getppid),
+      SCMP_SYS(tgkill), SCMP_SYS(clone), SCMP_SYS(wait4), SCMP_SYS(openat), SCMP_SYS(read), SCMP_SYS(write),
+      SCMP_SYS(readlink), SCMP_SYS(prctl), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(getuid)}},
+#endif
+  };
+  return groups;
+}
+
 const std::vector<Limited>& calls_of_relay_within_limits() {
   static const std::vector<Limited> limited = {
-      {"a connection to slurmstepd", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET)},
+      {"to slurmstepd", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET)},
       {"the same", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6)},
       {"syslog", SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX)},
   };
@@ -160,6 +162,6 @@ Status allow_only(const std::vector<Group>& groups, const std::vector<Limited>& 
 
 Status allow_only_needed_calls() { return allow_only(needed_calls(), needed_within_limits()); }
 
-Status allow_only_relays_calls() { return allow_only(calls_of_relay(), calls_of_relay_within_limits()); }
+Status allow_only_calls_of_relay() { return allow_only(calls_of_relay(), calls_of_relay_within_limits()); }
 
 }  // namespace cib

@@ -9,7 +9,7 @@ namespace cib {
 // one. Refusals are in the kernel's audit log. There is no way back (seccomp(2)).
 Status allow_only_needed_calls();
 
-// The same for the relay, whose table is a few lines: it has what it works with, and makes TCP connections.
-Status allow_only_relays_calls();
+// The same for the relay, which has a table of its own: it talks on sockets, and opens no file.
+Status allow_only_calls_of_relay();
 
 }  // namespace cib

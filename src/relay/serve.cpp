@@ -55,8 +55,8 @@ Result<std::size_t> confine(int control, int owner) {
 
 Status serve_relay(UniqueFd control, UniqueFd owner, Status (*limit_calls)()) {
   auto max_descriptors = confine(control.get(), owner.get());
-  if (const Status limited = max_descriptors ? limit_calls() : Status(); !limited)
-    max_descriptors = limited.error();
+  if (max_descriptors)
+    if (auto status = limit_calls(); !status) max_descriptors = std::move(status).error();
   if (!max_descriptors) {
     wire::Refuse why;
     why.text.set_cut(max_descriptors.error().message());

@@ -552,7 +552,7 @@ TEST_F(Relaying, MayDoNothingElse) {
   for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
     EXPECT_EQ(status_of(relay_.pid, set), "0000000000000000") << set;
   EXPECT_EQ(status_of(relay_.pid, "NoNewPrivs"), "1");
-  EXPECT_EQ(status_of(relay_.pid, "Seccomp"), "2") << "a filter";
+  EXPECT_EQ(status_of(relay_.pid, "Seccomp"), "2") << "no system call filter";
   EXPECT_EQ(read_small_file("/proc/" + std::to_string(relay_.pid) + "/environ").value(), "");
   // Standard streams, control socket, pidfd, two epolls.
   EXPECT_EQ(descriptors(relay_.pid), 7U);
