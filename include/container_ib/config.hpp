@@ -92,6 +92,9 @@ struct Settings {
   std::vector<std::string> notes;  // one line each: where the site's forced value replaced the user's
 };
 
+// Whether the site has the mode in modes.allow.
+bool is_allowed(Mode mode, const SiteConfig& site);
+
 // Applies the site's policy. Errors are bad_request (a forbidden or not allowed value, named, with what is
 // allowed).
 Result<Settings> resolve(const Request& request, const SiteConfig& site);

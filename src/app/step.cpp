@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "app/explain.hpp"
 #include "container_ib/pmix_endpoint.hpp"
@@ -49,8 +50,8 @@ Status Step::choose_mode(const Request& request) {
     one.mode = mode;
     CIB_TRY(settings_, resolve(one, site_));
     require_ = settings_.require;
-    if (must_reach_slurm() && is_private(settings_.mode)) settings_.mode = Mode::verbs;
-    const auto status = begin_mode(settings_);
+    auto status = stay_in_nodes_network();
+    if (status.ok()) status = begin_mode(settings_);
     if (status.ok() || mode == modes.back()) return status;
   }
   return {};
@@ -59,6 +60,19 @@ Status Step::choose_mode(const Request& request) {
 // mpirun's helper and a job's shell talk to the nodes and to slurmctld themselves, so they stay in the node's
 // network.
 bool Step::must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
+
+// What a task's program is called, or that it is a shell, is the user's to choose: it leads to no mode that the
+// site does not allow.
+Status Step::stay_in_nodes_network() {
+  if (!must_reach_slurm() || !is_private(settings_.mode)) return {};
+  const std::string asked(mode_name(std::exchange(settings_.mode, Mode::verbs)));
+  if (is_allowed(Mode::verbs, site_)) return {};
+  return error(Errc::denied, facts_.node_name + ": " +
+                                 (facts_.daemon_step ? "mpirun's helper" : "a batch script or interactive shell") +
+                                 " stays in the node's network, so mode " + asked +
+                                 " means verbs for it, which is not allowed at this site; " +
+                                 (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
+}
 
 Status Step::begin_mode(const Settings& settings) {
   CIB_CHECK(check_mode(settings.mode));

@@ -103,6 +103,7 @@ class Step {
   Status choose_mode(const Request& request);
   Status begin_mode(const Settings& settings);
   bool must_reach_slurm() const;
+  Status stay_in_nodes_network();
   void decide_when_complete();
   void decide();
   Status place_tasks();

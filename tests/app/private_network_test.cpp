@@ -398,6 +398,44 @@ TEST_F(PrivateNetwork, AJobsShellStaysInTheNodesNetwork) {
   EXPECT_EQ(node.task(0).answer, "granted");
 }
 
+TEST_F(PrivateNetwork, WhoStaysInTheNodesNetworkGetsNoModeThatTheSiteDoesNotAllow) {
+  node.site.modes = node.site.auto_modes = {Mode::vf};
+  const auto answer_to = [&](const std::string& option, bool daemon) {
+    FakeNode one(1);
+    one.site = node.site;
+    one.add_vfs(2);
+    one.exclusive = true;
+    auto f = facts(option);
+    f.local_tasks = 1;
+    f.daemon_step = daemon;
+    f.shell = !daemon;
+    Step the_step(f, one, one, one, one);
+    the_step.prepare();
+    EXPECT_FALSE(the_step.needs_relay());
+    run_only_task(the_step);
+    EXPECT_THAT(one.task(0).devices, IsEmpty());
+    return *one.task(0).answer;
+  };
+  EXPECT_EQ(answer_to("vf", true),
+            "refused: n0: mpirun's helper stays in the node's network, so mode vf means verbs for it, which is "
+            "not allowed at this site; start the ranks with srun");
+  EXPECT_THAT(answer_to("vf,batch=yes", false),
+              AllOf(StartsWith("refused: "), HasSubstr("leave out batch=yes")));
+  EXPECT_THAT(answer_to("vf,require=no", true), StartsWith("declined: "));
+  EXPECT_THAT(answer_to("auto", true), StartsWith("declined: "));
+}
+
+TEST_F(PrivateNetwork, AutoGoesOnToAModeThatAShellMayHave) {
+  node.site.auto_modes = {Mode::vf, Mode::ipoib, Mode::verbs};
+  auto f = facts("auto");
+  f.local_tasks = 1;
+  f.daemon_step = true;
+  Step helper(f, node, node, node, node);
+  helper.prepare();
+  run_only_task(helper);
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_MODE"], "verbs");
+}
+
 TEST_F(PrivateNetwork, OneTaskNeedsOneVf) {
   for (const FakeVf& vf : node.vfs) node.claimed[vf.identity.pci.text()] = "another step";
   auto f = facts("vf");
