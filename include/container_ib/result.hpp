@@ -15,6 +15,7 @@ enum class Errc {
   bad_request,  // the user: option text or an unusable combination
   not_found,    // nothing there that fits: no port, no device, no journal
   unavailable,  // there, but not now: port down, agent gone
+  in_use,       // another step has it, and will give it back
   denied,       // not allowed to this caller
   unsupported,  // this kernel, node or version cannot do it
   timed_out,    // a bounded wait ended

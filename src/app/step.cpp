@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/explain.hpp"
+#include "app/vf_places.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
 #include "container_ib/text.hpp"
@@ -77,7 +78,7 @@ Status Step::stay_in_nodes_network() {
 Status Step::begin_mode(const Settings& settings) {
   CIB_CHECK(check_mode(settings.mode));
   const std::string step = step_name(facts_.job, facts_.step);
-  const std::string owner = step + "@" + facts_.owner["agent_start"];
+  const std::string owner = claim_owner(step, facts_.owner["agent_start"], facts_.uid);
   if (!journal_.is_open()) {
     auto fields = facts_.owner;
     fields["uid"] = std::to_string(facts_.uid);
@@ -163,24 +164,38 @@ void Step::decide_when_complete() {
   if (complete) decide();
 }
 
-// The main path: place -> journal -> networks -> devices -> answers.
+// The main path: place -> journal -> claims -> networks -> devices -> answers. Nothing is written before it is
+// certain that there is enough for the step.
 void Step::decide() {
   decided_ = true;
   phases_.end("tasks");  // Slurm forks, binds and releases them
-  auto status = failure_ ? Status(*failure_) : place_tasks();
+  auto status = failure_ ? Status(*failure_) : place_and_claim();
   phases_.end("placement");
-  if (status.ok()) status = note_tasks();
-  if (status.ok()) status = attach_networks();
-  if (!status && status.error().code == Errc::unavailable && settings_.wait_s > 0 && !failure_) {
-    (void)network_.give_interfaces_back();  // what fails is tried again when the step ends
+  if (!status && status.error().code == Errc::in_use && settings_.wait_s > 0 && !failure_) {
     waiting_ = std::move(status).error();
     return;
   }
+  if (status.ok()) status = attach_networks();
   if (status.ok()) status = note_ports();
   for (unsigned id = 0; status.ok() && id < task_.size(); ++id)
     if (task_[id].progress == Progress::ready) status = attach(id, task_[id]);
   if (!status) fail(std::move(status).error());
   answer_all();
+}
+
+Status Step::place_and_claim() {
+  if (!network_.is_private()) {
+    CIB_CHECK(place_tasks());
+    return note_tasks();
+  }
+  CIB_TRY(const auto turn, network_.claims_turn());
+  CIB_CHECK(place_tasks());
+  std::vector<StepNetwork::Wish> wishes;
+  for (unsigned id = 0; id < task_.size(); ++id)
+    if (task_[id].progress == Progress::ready) wishes.push_back({id, placed_ports(task_[id])});
+  CIB_CHECK(network_.check_addresses(wishes));
+  CIB_CHECK(note_tasks());
+  return network_.claim(wishes);
 }
 
 void Step::answer_all() {
@@ -215,14 +230,11 @@ Status Step::place_tasks() {
         {id, t.mask, visible_gpus(inventory_, t.facts.gpus), split_list(t.facts.nics), t.bound || !may_roam});
   }
   if (settings_.mode == Mode::vf) {
-    CIB_TRY(options.free_vfs, network_.capacity(inventory_));
+    CIB_TRY(const VfCapacity capacity, network_.capacity(inventory_, options));
     options.shared_vfs = settings_.scope == Scope::node;
-  }
-  assignment_ = place(inventory_, tasks, options);
-  if (options.free_vfs && !options.shared_vfs) {
-    const auto few =
-        explain_few_vfs(facts_.node_name, inventory_, assignment_, *options.free_vfs, tasks.size());
-    if (!few.empty()) return error(Errc::unavailable, few);
+    CIB_TRY(assignment_, place_on_vfs(facts_.node_name, inventory_, tasks, options, capacity, site_.vf));
+  } else {
+    assignment_ = place(inventory_, tasks, options);
   }
   for (const TaskPlacement& placed : assignment_.tasks) {
     Task& t = task_[placed.task];
@@ -259,6 +271,18 @@ Status Step::attach_networks() {
   return status;
 }
 
+Status Step::attach_late_network(unsigned id, Task& task) {
+  const std::vector<StepNetwork::Wish> wish = {{id, placed_ports(task)}};
+  {
+    CIB_TRY(const auto turn, network_.claims_turn());
+    CIB_CHECK(network_.check_addresses(wish));
+    CIB_CHECK(network_.claim(wish));
+  }
+  CIB_CHECK(attach_network(id, task));
+  CIB_CHECK(network_.await_carriers());
+  return note_ports();
+}
+
 Status Step::attach_network(unsigned id, Task& task) {
   auto devices = network_.attach(id, placed_ports(task));
   if (!devices) return std::move(devices).error().in("attach task " + std::to_string(id));
@@ -287,7 +311,7 @@ Status Step::note_ports() {
   for (const PlacedPort& placed : ports) names.push_back(placed.port.name());
   CIB_CHECK(journal_.write(Mark::done, "ports",
                            {{"mode", std::string(mode_name(settings_.mode))}, {"ports", join(names, ",")}}));
-  traffic_.begin(std::move(ports));
+  traffic_.has_begun() ? traffic_.add(std::move(ports)) : traffic_.begin(std::move(ports));
   return {};
 }
 
@@ -389,7 +413,7 @@ std::vector<PlacedPort> Step::used_ports() const {
   };
   for (const Task& t : task_) {
     for (const NetworkDevice& device : t.devices) add({device.port, device.netns});
-    if (t.devices.empty())
+    if (!network_.is_private())
       for (const Port& port : placed_ports(t)) add({port});
   }
   std::sort(used.begin(), used.end(), [](const PlacedPort& a, const PlacedPort& b) {

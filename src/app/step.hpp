@@ -77,7 +77,7 @@ class Step {
   bool awaits_deadline() const { return first_ready_ && !decided_; }
   unsigned rendezvous_timeout_s() const { return site_.rendezvous_timeout_s; }
 
-  // wait=: decided, but VFs are missing that other steps have. Call try_again() now and then, and
+  // wait=: decided, but VFs or addresses are missing that other steps have, and nothing was made yet. Call try_again() now and then, and
   // give_up_waiting() after wait_s().
   bool waits_for_vfs() const { return waiting_.has_value(); }
   unsigned wait_s() const { return settings_.wait_s; }
@@ -106,11 +106,13 @@ class Step {
   Status stay_in_nodes_network();
   void decide_when_complete();
   void decide();
+  Status place_and_claim();
   Status place_tasks();
   Status note_tasks();
   Status note_ports();
   Status attach_networks();
   Status attach_network(unsigned id, Task& task);
+  Status attach_late_network(unsigned id, Task& task);
   Status relay_pmix(unsigned id, const Task& task);
   Status attach(unsigned id, Task& task);
   void answer_all();
@@ -145,7 +147,7 @@ class Step {
   Assignment assignment_;
   std::vector<Task> task_;
   std::optional<Error> failure_;  // why no task of this node is attached
-  std::optional<Error> waiting_;  // for VFs, and why
+  std::optional<Error> waiting_;  // for what other steps have, and why
   bool first_ready_ = false, decided_ = false, reported_ = false;
   Phases phases_;
 };

@@ -10,8 +10,10 @@ namespace cib::cli {
 // What decides it.
 struct Abilities {
   bool port = false, vf = false;
-  // Of a described node nobody knows these two, and they count as no hindrance.
+  // Of a described node nobody knows these, and they count as no hindrance.
   bool exclusive = false;  // RDMA devices belong to one network namespace
+  bool shared = false;     // they are all namespaces'
+  bool forbids_shared = false;  // the site, mode vf there
   bool no_ipoib = false;   // no InfiniBand port has an IPoIB interface
 };
 
@@ -20,5 +22,8 @@ Abilities abilities_of(const NodeQuestion& question, bool has_port, bool live);
 
 // Why the node cannot do the mode, and what would help; empty when it can.
 std::string why_not(Mode mode, const Abilities& node);
+
+// What a mode that the node can do does not give here; empty where there is nothing to say.
+std::string caveat(Mode mode, const Abilities& node);
 
 }  // namespace cib::cli

@@ -142,6 +142,7 @@ TEST(Reap, WhatRestsOnWhatDoesNotComeBackStays) {
       {"claim", {{"name", pci}, {"owner", "17.0@2"}}},
       {"vf_link", link},
       {"claim", {{"name", "address-0"}, {"owner", "17.0@2#0"}}}};
+  const auto turn = node.claims_turn();
   for (const auto& [verb, fields] : actions) {
     records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
                        .mark = Mark::intent,

@@ -74,6 +74,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::set<NetnsFile> network_namespaces;
   std::map<std::string, std::string> claimed;         // by name, the owner
   std::map<std::string, Errc> unclaimable;            // by name, what a claim of it answers
+  std::map<std::string, std::string> unanswering_pfs;  // by device, why nobody knows its VFs
   std::map<std::string, NetnsFile> ipoib_children;    // by owner's tag, where
   std::map<NetnsFile, std::set<std::string>> raised;  // interfaces that are up
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;
@@ -87,15 +88,16 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Result<Inventory> inventory(const SiteConfig&) override { return node; }
   Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
   Result<bool> rdma_is_exclusive() override { return exclusive; }
-  Result<std::vector<FreeVf>> free_vfs(const Port& pf) override;
+  Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
-  Result<std::vector<std::string>> claims() override;
+  Result<std::map<std::string, std::string>> claims() override { return claimed; }
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
   // Port Kernel
   Status apply(const Action& action) override;
   Status revert(const Action& action) override;
   Status verify(const Action& action) override;
+  Result<std::unique_ptr<ClaimsTurn>> claims_turn() override;
   // Port Tasks
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
@@ -133,6 +135,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   FakeVf& vf(const Action& action);
 
   std::vector<FakeTask> tasks_;
+  bool turn_taken_ = false;
   std::string own_step_;
   unsigned changes_ = 0, fault_at_ = 0;
   Fault fault_ = Fault::none;
