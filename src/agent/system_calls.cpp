@@ -37,7 +37,7 @@ const std::vector<Group>& needed_calls() {
       SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
       SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep)}},
     {"reading the site's file, /proc, /sys and cgroups",
-     {SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),  SCMP_SYS(close),
+     {SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),  SCMP_SYS(close), SCMP_SYS(close_range),
       SCMP_SYS(read),       SCMP_SYS(pread64),    SCMP_SYS(readv),    SCMP_SYS(lseek),
       SCMP_SYS(stat),       SCMP_SYS(fstat),      SCMP_SYS(lstat),    SCMP_SYS(newfstatat),
       SCMP_SYS(statx),      SCMP_SYS(statfs),     SCMP_SYS(fstatfs),  SCMP_SYS(access),

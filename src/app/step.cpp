@@ -177,8 +177,11 @@ void Step::decide() {
   }
   if (status.ok()) status = attach_networks();
   if (status.ok()) status = note_ports();
-  for (unsigned id = 0; status.ok() && id < task_.size(); ++id)
-    if (task_[id].progress == Progress::ready) status = attach(id, task_[id]);
+  for (const unsigned id : ready_tasks()) {
+    if (!status) break;
+    status = attach(id, task_[id]);
+    ask_for_patience();
+  }
   if (!status) fail(std::move(status).error());
   answer_all();
 }
@@ -191,12 +194,22 @@ Status Step::place_and_claim() {
   CIB_TRY(const auto turn, network_.claims_turn());
   CIB_CHECK(place_tasks());
   std::vector<StepNetwork::Wish> wishes;
-  for (unsigned id = 0; id < task_.size(); ++id)
-    if (task_[id].progress == Progress::ready) wishes.push_back({id, placed_ports(task_[id])});
+  for (const unsigned id : ready_tasks()) wishes.push_back({id, placed_ports(task_[id])});
   CIB_CHECK(network_.check_addresses(wishes));
   CIB_CHECK(note_tasks());
   return network_.claim(wishes);
 }
+
+std::vector<unsigned> Step::ready_tasks() const {
+  std::vector<unsigned> ready;
+  for (unsigned id = 0; id < task_.size(); ++id)
+    if (task_[id].progress == Progress::ready) ready.push_back(id);
+  return ready;
+}
+
+bool Step::keeps_tasks_waiting() const { return !ready_tasks().empty(); }
+
+void Step::ask_for_patience() { tasks_.ask_for_patience(ready_tasks()); }
 
 void Step::answer_all() {
   if (failure_) take_back();
@@ -263,10 +276,12 @@ Status Step::note_tasks() {
 
 Status Step::attach_networks() {
   if (!network_.is_private()) return {};
-  for (unsigned id = 0; id < task_.size(); ++id)
-    if (task_[id].progress == Progress::ready) CIB_CHECK(attach_network(id, task_[id]));
+  for (const unsigned id : ready_tasks()) {
+    CIB_CHECK(attach_network(id, task_[id]));
+    ask_for_patience();
+  }
   phases_.end("network");
-  auto status = network_.await_carriers();
+  auto status = network_.await_carriers([&] { ask_for_patience(); });
   phases_.end("carrier");  // the subnet manager's part
   return status;
 }
@@ -279,7 +294,7 @@ Status Step::attach_late_network(unsigned id, Task& task) {
     CIB_CHECK(network_.claim(wish));
   }
   CIB_CHECK(attach_network(id, task));
-  CIB_CHECK(network_.await_carriers());
+  CIB_CHECK(network_.await_carriers([&] { ask_for_patience(); }));
   return note_ports();
 }
 

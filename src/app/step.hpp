@@ -74,6 +74,10 @@ class Step {
   // How long each part of attaching took, once the tasks are answered; for the administrator.
   std::string timing() const { return "step " + step_name(facts_.job, facts_.step) + ": " + phases_.line(); }
 
+  // Some task has reported and has no answer: call ask_for_patience() now and then.
+  bool keeps_tasks_waiting() const;
+  void ask_for_patience();
+
   bool awaits_deadline() const { return first_ready_ && !decided_; }
   unsigned rendezvous_timeout_s() const { return site_.rendezvous_timeout_s; }
 
@@ -123,6 +127,7 @@ class Step {
                         std::vector<std::string>& lines) const;
   void take_back();
   bool all_dead() const;
+  std::vector<unsigned> ready_tasks() const;
   void turn_away(unsigned id, const Error& error);
   std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;

@@ -250,11 +250,12 @@ Result<std::string> StepNetwork::claim_address() {
   return error(Errc::unavailable, node_name_ + ": no address of this node is free any more");
 }
 
-Status StepNetwork::await_carriers() {
+Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
   for (const auto& [netns, devices] : devices_)
     for (const NetworkDevice& device : devices) {
       const auto status =
           node_.await_carrier(netns, device.netdev, static_cast<int>(site_.carrier_timeout_s) * 1000);
+      meanwhile();
       if (status.ok()) continue;
       if (status.error().code != Errc::timed_out) return status;
       return error(Errc::timed_out,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -58,8 +59,8 @@ class StepNetwork {
   // Puts an interface for each of the ports into the task's namespace, unless it is there already, as in a
   // namespace that the node's tasks share. They were claimed.
   Result<std::vector<NetworkDevice>> attach(unsigned task, const std::vector<Port>& ports);
-  // Until all of them run.
-  Status await_carriers();
+  // Until all of them run. Calls `meanwhile` after each.
+  Status await_carriers(const std::function<void()>& meanwhile);
 
   bool has_joined() const { return !devices_.empty(); }  // some task is in a namespace of ours
 

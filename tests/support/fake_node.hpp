@@ -68,6 +68,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   bool port_is_shared = false;
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
+  std::vector<unsigned> asked_for_patience;  // last
   bool exclusive = false, carrier = true;
   int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;
@@ -105,6 +106,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
+  void ask_for_patience(const std::vector<unsigned>& tasks) override { asked_for_patience = tasks; }
   void grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;

@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 
 #include "adapters/linux/deadline.hpp"
 
@@ -22,11 +24,22 @@ Error held_too_long(const std::string& path, int timeout_ms) {
                "another process holds " + path + " for " + std::to_string(timeout_ms / 1000) + " s");
 }
 
+// What else the caller has open may be a lock of its own, or a socket whose peer must see at once that it is closed.
+void close_all_but(int one, int other) {
+  const auto close_between = [](int first, int last) {
+    if (first <= last) (void)::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0);
+  };
+  const auto [low, high] = std::minmax(one, other);
+  close_between(STDERR_FILENO + 1, low - 1);
+  close_between(low + 1, high - 1);
+  close_between(high + 1, INT_MAX);
+}
+
 // The call waits without bound, so it is made by a child: a lock belongs to the open file, which the child shares.
 // Whoever waits is woken by the kernel, and takes no time until then. `wait` makes system calls only and returns 0
 // or an errno value (all fit a byte). Its answer comes by a pipe, as there is no exit status where SIGCHLD is ignored.
 template <class Wait>
-Status in_bounded_time(Wait wait, const std::string& path, int timeout_ms) {
+Status in_bounded_time(int file, Wait wait, const std::string& path, int timeout_ms) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return error(Errc::kernel, "wait for " + path + ": pipe", errno);
   const UniqueFd answer(ends[0]);
@@ -37,6 +50,7 @@ Status in_bounded_time(Wait wait, const std::string& path, int timeout_ms) {
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
+    close_all_but(file, from_child.get());
     const auto why = static_cast<unsigned char>(wait());
     (void)!::write(from_child.get(), &why, 1);
     ::_exit(0);
@@ -116,7 +130,7 @@ Status lock(const UniqueFd& file, const std::string& path, int timeout_ms) {
   if (errno != EWOULDBLOCK && errno != EINTR) return error(Errc::kernel, "lock " + path, errno);
   if (timeout_ms == 0) return held_too_long(path, timeout_ms);
   const auto wait = [&] { return ::flock(file.get(), LOCK_EX) == 0 ? 0 : errno; };
-  auto status = in_bounded_time(wait, path, timeout_ms);
+  auto status = in_bounded_time(file.get(), wait, path, timeout_ms);
   if (!status) (void)::flock(file.get(), LOCK_UN);  // the helper may just have had it
   return status;
 }
@@ -129,7 +143,7 @@ Status lock_in_turn(const UniqueFd& file, const std::string& path, int timeout_m
     line.leave();
     return error(Errc::kernel, "lock " + path, why);
   }
-  auto status = in_bounded_time([&] { return line.advance(true); }, path, timeout_ms);
+  auto status = in_bounded_time(file.get(), [&] { return line.advance(true); }, path, timeout_ms);
   if (!status) line.leave();
   return status;
 }
