@@ -29,7 +29,8 @@ struct KeyRule {
 struct VfPolicy {
   VfSettings settings;
   bool generate_guids = false;  // a VF without GUIDs gets some of its own; else it is not used
-  bool shared_rdma = true;      // given out too where the RDMA subsystem is in shared mode, which isolates nothing
+  bool shared_rdma =
+      true;  // given out too where the RDMA subsystem is in shared mode, which isolates nothing
   // Of one node, at a time; 0: no limit.
   unsigned per_step = 0, per_user = 0;
 };

@@ -32,8 +32,8 @@ enum class Kind : std::uint16_t {
   user_variable,
   ready,
   // agent -> task
-  network,  // + file descriptor, when the task is to enter that network namespace; answers namespaces if
-            // may_be_private(mode)
+  network,   // + file descriptor, when the task is to enter that network namespace; answers namespaces if
+             // may_be_private(mode)
   patience,  // the answer takes long; wait for it anew
   variable,
   grant,    // ends the answer: go on, attached

@@ -18,8 +18,8 @@
 
 namespace cib {
 
-// How often tasks that wait are asked to go on. They wait for three minutes (attach_timeout_ms in task_side.cpp), and
-// what is done between two calls may take a while.
+// How often tasks that wait are asked to go on. They wait for three minutes (attach_timeout_ms in
+// task_side.cpp), and what is done between two calls may take a while.
 inline constexpr int patience_ms = 20'000;
 
 class StepTasks final : public Tasks {

@@ -31,9 +31,8 @@ std::string explain_no_port(const std::string& node, const Inventory& inventory,
   if (assignment.verdicts.empty()) return node + ": no InfiniBand port: this node has no RDMA device";
   // VFs are in nobody's way where there is a PF that says why.
   std::vector<PortVerdict> ports = assignment.verdicts;
-  std::erase_if(ports, [&](const PortVerdict& verdict) {
-    return inventory.ports[verdict.port].physfn.has_value();
-  });
+  std::erase_if(ports,
+                [&](const PortVerdict& verdict) { return inventory.ports[verdict.port].physfn.has_value(); });
   if (ports.empty()) ports = assignment.verdicts;
   return node + ": no InfiniBand port can be used: " + join(ports, "; ", [&](const PortVerdict& verdict) {
            return inventory.ports[verdict.port].name() + ": " +
@@ -59,7 +58,7 @@ std::string explain_few_vfs(const std::string& node, const Inventory& inventory,
   const std::size_t tasks = wanted.tasks.size();
   return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs " : " tasks need ") +
          (rails == 1 ? "a VF" : std::to_string(rails) + " VFs") +
-         (tasks == 1    ? ""
+         (tasks == 1   ? ""
           : few.shared ? " together"
                        : " each") +
          ", and " + std::to_string(free) + (free == 1 ? " is" : " are") + " free (" + cib::join(ports, "; ") +

@@ -20,8 +20,8 @@ struct FewVfs {
   bool shared = false;         // by the tasks
   bool worth_waiting = false;  // there are enough, and other steps have them
 };
-// "n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits for ...". `wanted`
-// is what they would have if there were enough.
+// "n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits for ...".
+// `wanted` is what they would have if there were enough.
 std::string explain_few_vfs(const std::string& node, const Inventory& inventory, const Assignment& assignment,
                             const Assignment& wanted, const FewVfs& few);
 // "n0: task 1 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)"; several ports have their facts between

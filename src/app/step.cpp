@@ -62,17 +62,18 @@ Status Step::choose_mode(const Request& request) {
 // network.
 bool Step::must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
 
-// What a task's program is called, or that it is a shell, is the user's to choose: it leads to no mode that the
-// site does not allow.
+// What a task's program is called, or that it is a shell, is the user's to choose: it leads to no mode that
+// the site does not allow.
 Status Step::stay_in_nodes_network() {
   if (!must_reach_slurm() || !is_private(settings_.mode)) return {};
   const std::string asked(mode_name(std::exchange(settings_.mode, Mode::verbs)));
   if (is_allowed(Mode::verbs, site_)) return {};
-  return error(Errc::denied, facts_.node_name + ": " +
-                                 (facts_.daemon_step ? "mpirun's helper" : "a batch script or interactive shell") +
-                                 " stays in the node's network, so mode " + asked +
-                                 " means verbs for it, which is not allowed at this site; " +
-                                 (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
+  return error(Errc::denied,
+               facts_.node_name + ": " +
+                   (facts_.daemon_step ? "mpirun's helper" : "a batch script or interactive shell") +
+                   " stays in the node's network, so mode " + asked +
+                   " means verbs for it, which is not allowed at this site; " +
+                   (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
 }
 
 Status Step::begin_mode(const Settings& settings) {
@@ -164,8 +165,8 @@ void Step::decide_when_complete() {
   if (complete) decide();
 }
 
-// The main path: place -> journal -> claims -> networks -> devices -> answers. Nothing is written before it is
-// certain that there is enough for the step.
+// The main path: place -> journal -> claims -> networks -> devices -> answers. Nothing is written before it
+// is certain that there is enough for the step.
 void Step::decide() {
   decided_ = true;
   phases_.end("tasks");  // Slurm forks, binds and releases them

@@ -81,8 +81,8 @@ class Step {
   bool awaits_deadline() const { return first_ready_ && !decided_; }
   unsigned rendezvous_timeout_s() const { return site_.rendezvous_timeout_s; }
 
-  // wait=: decided, but VFs or addresses are missing that other steps have, and nothing was made yet. Call try_again() now and then, and
-  // give_up_waiting() after wait_s().
+  // wait=: decided, but VFs or addresses are missing that other steps have, and nothing was made yet. Call
+  // try_again() now and then, and give_up_waiting() after wait_s().
   bool waits_for_vfs() const { return waiting_.has_value(); }
   unsigned wait_s() const { return settings_.wait_s; }
   void try_again();

@@ -110,8 +110,9 @@ std::vector<std::string> Step::report() {
     for (const Task& t : task_)
       if (!t.line.empty()) lines.push_back(t.line);
   if (network_.shares_vfs() && settings_.report != ReportLevel::off)
-    lines.push_back(facts_.node_name + ": not isolated: the RDMA subsystem is in shared mode, in which other steps "
-                                       "on the node can open this step's VFs too");
+    lines.push_back(facts_.node_name +
+                    ": not isolated: the RDMA subsystem is in shared mode, in which other steps "
+                    "on the node can open this step's VFs too");
   const auto judgement = traffic_.judge(facts_.nodes);
   if (!judgement)
     lines.push_back(facts_.node_name + ": unknown: " + judgement.error().message());

@@ -13,7 +13,8 @@ namespace {
 const std::string address_claim = "address-";
 
 constexpr const char* how_to_switch =
-    "; 'rdma system set netns exclusive|shared' switches it while there is no network namespace but the node's, the "
+    "; 'rdma system set netns exclusive|shared' switches it while there is no network namespace but the "
+    "node's, the "
     "module option ib_core netns_mode=0|1 at boot";
 
 bool has_guids(const VfSettings& settings) {
@@ -55,8 +56,9 @@ Status StepNetwork::begin(const Settings& settings, const SiteConfig& site, cons
   CIB_TRY(exclusive_, node_.rdma_is_exclusive());
   if (shares_vfs() && !site.vf.shared_rdma)
     return error(Errc::unsupported,
-                 node_name + ": mode vf needs the RDMA subsystem's exclusive mode at this site (vf.shared_rdma), "
-                             "and this node is in shared mode" +
+                 node_name +
+                     ": mode vf needs the RDMA subsystem's exclusive mode at this site (vf.shared_rdma), "
+                     "and this node is in shared mode" +
                      how_to_switch);
   // A device that stays on the node cannot be opened from another namespace then (rdma_dev_access_netns).
   if (settings.mode == Mode::ipoib && exclusive_)
@@ -80,8 +82,8 @@ Result<NetnsFile> StepNetwork::join(unsigned task) {
   return file;
 }
 
-// Only of ports that could be chosen: an HCA that is not for MPI may have VFs that nobody can ask for. One that
-// cannot be asked has none, and its reason is told if there are too few.
+// Only of ports that could be chosen: an HCA that is not for MPI may have VFs that nobody can ask for. One
+// that cannot be asked has none, and its reason is told if there are too few.
 Result<VfCapacity> StepNetwork::capacity(const Inventory& inventory, const PlacementOptions& options) {
   VfCapacity capacity;
   CIB_TRY(const auto claims, node_.claims());
@@ -94,9 +96,8 @@ Result<VfCapacity> StepNetwork::capacity(const Inventory& inventory, const Place
       capacity.why_none[*port.pci] = vfs.error().message();
       continue;
     }
-    capacity.free[*port.pci] =
-        static_cast<unsigned>(std::count_if(vfs->free.begin(), vfs->free.end(),
-                                            [&](const FreeVf& vf) { return may_be_given(vf, site_); }));
+    capacity.free[*port.pci] = static_cast<unsigned>(std::count_if(
+        vfs->free.begin(), vfs->free.end(), [&](const FreeVf& vf) { return may_be_given(vf, site_); }));
     capacity.claimed[*port.pci] = vfs->claimed;
   }
   return capacity;
@@ -106,7 +107,8 @@ std::set<StepNetwork::Place> StepNetwork::not_claimed_of(const std::vector<Wish>
   std::set<Place> places;
   for (const Wish& wish : wishes)
     for (const Port& port : wish.ports)
-      if (const Place place{netns_of(wish.task), port.name()}; !claimed_.contains(place)) places.insert(place);
+      if (const Place place{netns_of(wish.task), port.name()}; !claimed_.contains(place))
+        places.insert(place);
   return places;
 }
 
@@ -114,14 +116,15 @@ Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
   if (site_.addresses.pool.empty()) return {};
   CIB_TRY(const AddressPool pool, AddressPool::of_node(site_.addresses, node_name_));
   CIB_TRY(const auto claims, node_.claims());
-  const auto taken = static_cast<std::size_t>(
-      std::count_if(claims.begin(), claims.end(),
-                    [](const auto& claim) { return claim.first.starts_with(address_claim); }));
+  const auto taken =
+      static_cast<std::size_t>(std::count_if(claims.begin(), claims.end(), [](const auto& claim) {
+        return claim.first.starts_with(address_claim);
+      }));
   const std::size_t needed = not_claimed_of(wishes).size(), size = pool.size();
   if (needed + taken <= size) return {};
-  const std::string text = node_name_ + ": " + std::to_string(needed) +
-                           (needed == 1 ? " interface needs an address" : " interfaces need an address each") +
-                           ", and ";
+  const std::string text =
+      node_name_ + ": " + std::to_string(needed) +
+      (needed == 1 ? " interface needs an address" : " interfaces need an address each") + ", and ";
   if (needed > size)
     return error(Errc::unavailable, text + "this node has " + std::to_string(size) +
                                         "; addresses.per_node in the site's file could be larger");

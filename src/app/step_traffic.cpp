@@ -10,9 +10,9 @@ namespace {
 // Counters only mean something by their difference, so they may wrap.
 template <class Operator>
 void each(NodeCounters& counters, const NodeCounters& others, Operator by) {
-  for (const auto member : {&NodeCounters::verbs_sent, &NodeCounters::verbs_received, &NodeCounters::tcp_sent,
-                            &NodeCounters::tcp_received, &NodeCounters::ipoib_sent,
-                            &NodeCounters::ipoib_received})
+  for (const auto member :
+       {&NodeCounters::verbs_sent, &NodeCounters::verbs_received, &NodeCounters::tcp_sent,
+        &NodeCounters::tcp_received, &NodeCounters::ipoib_sent, &NodeCounters::ipoib_received})
     counters.*member = by(counters.*member, others.*member);
 }
 
@@ -27,7 +27,8 @@ void StepTraffic::begin(std::vector<PlacedPort> ports) {
 }
 
 void StepTraffic::add(std::vector<PlacedPort> ports) {
-  const auto until_now = before_ ? node_.counters(ports_) : Result<NodeCounters>(error(Errc::not_found, "none"));
+  const auto until_now =
+      before_ ? node_.counters(ports_) : Result<NodeCounters>(error(Errc::not_found, "none"));
   const auto earlier = std::exchange(before_, std::nullopt);
   begin(std::move(ports));
   if (!until_now || !before_) return before_.reset();

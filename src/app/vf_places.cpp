@@ -11,8 +11,8 @@ namespace {
 
 using Counts = std::map<PciAddress, unsigned>;
 
-// How many VFs of each PF the tasks take. Both ports of an HCA have the same VFs, and tasks that share a network
-// share one for each port.
+// How many VFs of each PF the tasks take. Both ports of an HCA have the same VFs, and tasks that share a
+// network share one for each port.
 Counts used(const Inventory& node, const Assignment& assignment, bool shared) {
   Counts uses;
   std::set<std::size_t> ports;
@@ -45,15 +45,16 @@ Status check_limits(const std::string& node_name, const Counts& uses, const VfCa
   for (const auto& [pci, count] : uses) needed += count;
   const auto text = [&](unsigned limit, const char* whose, const char* key) {
     return node_name + ": this step needs " + std::to_string(needed) + (needed == 1 ? " VF" : " VFs") +
-           " here, and the site allows each " + whose + ' ' + std::to_string(limit) + " on a node (vf." + key +
-           ")";
+           " here, and the site allows each " + whose + ' ' + std::to_string(limit) + " on a node (vf." +
+           key + ")";
   };
   if (policy.per_step != 0 && needed > policy.per_step)
     return error(Errc::denied, text(policy.per_step, "step", "per_step"));
   if (policy.per_user == 0 || needed + capacity.of_user <= policy.per_user) return {};
   if (needed > policy.per_user) return error(Errc::denied, text(policy.per_user, "user", "per_user"));
-  return error(Errc::in_use, text(policy.per_user, "user", "per_user") + ", of which other steps of yours have " +
-                                 std::to_string(capacity.of_user) + "; wait=SECONDS waits for those");
+  return error(Errc::in_use, text(policy.per_user, "user", "per_user") +
+                                 ", of which other steps of yours have " + std::to_string(capacity.of_user) +
+                                 "; wait=SECONDS waits for those");
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ std::string why_not(Mode mode, const Abilities& node) {
   if (!node.port) return "no eligible port";
   if (mode == Mode::vf && !node.vf) return "no VFs; see sriov_numvfs of the HCAs";
   if (mode == Mode::vf && node.shared && node.forbids_shared)
-    return "the RDMA subsystem is in shared mode, which vf.shared_rdma forbids; see 'rdma system' and ib_core's "
+    return "the RDMA subsystem is in shared mode, which vf.shared_rdma forbids; see 'rdma system' and "
+           "ib_core's "
            "netns_mode";
   if (mode == Mode::ipoib && node.exclusive)
     return "the RDMA subsystem is in exclusive mode; see 'rdma system' and ib_core's netns_mode";
@@ -36,7 +37,8 @@ std::string why_not(Mode mode, const Abilities& node) {
 
 std::string caveat(Mode mode, const Abilities& node) {
   if (mode == Mode::vf && node.shared)
-    return "without isolation: in the RDMA subsystem's shared mode every process on the node can open the VFs";
+    return "without isolation: in the RDMA subsystem's shared mode every process on the node can open the "
+           "VFs";
   return "";
 }
 

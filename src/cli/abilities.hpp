@@ -11,10 +11,10 @@ namespace cib::cli {
 struct Abilities {
   bool port = false, vf = false;
   // Of a described node nobody knows these, and they count as no hindrance.
-  bool exclusive = false;  // RDMA devices belong to one network namespace
-  bool shared = false;     // they are all namespaces'
+  bool exclusive = false;       // RDMA devices belong to one network namespace
+  bool shared = false;          // they are all namespaces'
   bool forbids_shared = false;  // the site, mode vf there
-  bool no_ipoib = false;   // no InfiniBand port has an IPoIB interface
+  bool no_ipoib = false;        // no InfiniBand port has an IPoIB interface
 };
 
 // `has_port`: whether some port is eligible.

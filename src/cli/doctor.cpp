@@ -87,7 +87,8 @@ void look_at_vfs(const SiteConfig& site, const Inventory& inventory,
     const auto usable = std::count_if(vfs->free.begin(), vfs->free.end(),
                                       [&](const FreeVf& vf) { return may_be_given(vf, site); });
     const auto without = static_cast<long>(vfs->free.size()) - usable;
-    if (!vfs->free.empty()) lines.push_back({Kind::note, fmt::format("VFs of {}: {} free", port.device, usable)});
+    if (!vfs->free.empty())
+      lines.push_back({Kind::note, fmt::format("VFs of {}: {} free", port.device, usable)});
     if (without != 0)
       lines.push_back(
           {Kind::note, fmt::format("VFs of {}: {} without GUIDs, which no step gets; see vf.guids "

@@ -116,7 +116,9 @@ void print_text(const NodeQuestion& question, const Assignment& assignment, cons
     if (mode == Mode::auto_ || mode == Mode::none) continue;
     const std::string reason = why_not(mode, abilities);
     const std::string but = caveat(mode, abilities);
-    rows.push_back({std::string(name), !reason.empty() ? "no: " + reason : but.empty() ? "yes" : "yes, " + but});
+    rows.push_back({std::string(name), !reason.empty() ? "no: " + reason
+                                       : but.empty()   ? "yes"
+                                                       : "yes, " + but});
   }
   fmt::print("{}", format_table(rows));
 }

@@ -76,8 +76,8 @@ std::string link_reason(const Port& port, const PlacementOptions& options) {
   return "LID " + std::to_string(port.lid) + " is not one that a subnet manager gives";
 }
 
-// Whoever has it or will have it, it is not to be shared. In a virtual machine that was given one nothing shows
-// that it is one, and it is an HCA like any other.
+// Whoever has it or will have it, it is not to be shared. In a virtual machine that was given one nothing
+// shows that it is one, and it is an HCA like any other.
 std::string virtual_reason(const Port& port, const PlacementOptions&) {
   return port.physfn ? "a VF; only mode vf hands it out, by its PF" : "";
 }
@@ -90,8 +90,8 @@ std::string no_vf_reason(const Port& port, const PlacementOptions& options) {
   return why != options.why_no_vf.end() ? "no VF: " + why->second : "no free VF";
 }
 
-constexpr std::array tests_of_one_port = {name_reason,  virtual_reason, driver_reason, site_reason, user_reason,
-                                          state_reason, link_reason,    no_vf_reason};
+constexpr std::array tests_of_one_port = {name_reason, virtual_reason, driver_reason, site_reason,
+                                          user_reason, state_reason,   link_reason,   no_vf_reason};
 
 std::string reason_against(const Port& port, const PlacementOptions& options) {
   for (const auto test : tests_of_one_port)

@@ -1,5 +1,5 @@
-// In the agent's place: asks each task for patience and then sends it on without InfiniBand, with what it said of
-// its devices as the reason.
+// In the agent's place: asks each task for patience and then sends it on without InfiniBand, with what it
+// said of its devices as the reason.
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/request.hpp"
 

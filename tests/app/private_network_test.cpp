@@ -117,9 +117,10 @@ TEST_F(PrivateNetwork, AVfWithoutGuidsIsNotFreeWhereTheSiteMakesNone) {
   node.vfs[1].settings.node_guid = 0x102;  // and no port's
   start("vf");
   release_tasks(*step);
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: 4 tasks need a VF each, and 1 is free (mlx5_0:1: 1; mlx5_1:1: no free VF); the node has "
-            "not enough even when no other step uses any");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 tasks need a VF each, and 1 is free (mlx5_0:1: 1; mlx5_1:1: no free VF); the node has "
+      "not enough even when no other step uses any");
 }
 
 TEST_F(PrivateNetwork, AVfThatHasGuidsKeepsThem) {
@@ -216,9 +217,10 @@ TEST_F(PrivateNetwork, RailsCountAndWhatTheNodeNeverHasIsNotWaitedFor) {
   start("vf,rails=2,wait=60");
   release_tasks(*step);
   EXPECT_FALSE(step->waits_for_vfs());
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: 4 tasks need 2 VFs each, and 4 are free (mlx5_0:1: 2; mlx5_1:1: 2); the node has not "
-            "enough even when no other step uses any");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 tasks need 2 VFs each, and 4 are free (mlx5_0:1: 2; mlx5_1:1: 2); the node has not "
+      "enough even when no other step uses any");
   EXPECT_THAT(node.claimed, IsEmpty());
   end();
   expect_as_before();
@@ -262,9 +264,11 @@ TEST_F(PrivateNetwork, APortThatIsDownIsNotWaitedFor) {
     fork_tasks(none);
     release_tasks(none);
     EXPECT_FALSE(none.waits_for_vfs());
-    EXPECT_THAT(*down.task(0).answer,
-                AllOf(StartsWith("refused: n0: no InfiniBand port can be used: mlx5_0:1: state DOWN; mlx5_1:1: "),
-                      Not(HasSubstr("mlx5_2")))) << option;
+    EXPECT_THAT(
+        *down.task(0).answer,
+        AllOf(StartsWith("refused: n0: no InfiniBand port can be used: mlx5_0:1: state DOWN; mlx5_1:1: "),
+              Not(HasSubstr("mlx5_2"))))
+        << option;
   }
 }
 
@@ -286,9 +290,10 @@ TEST_F(PrivateNetwork, WhyAPfCouldNotBeAskedIsToldWhenThereAreTooFew) {
   start("vf,wait=60");
   release_tasks(*step);
   EXPECT_FALSE(step->waits_for_vfs());
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: 4 tasks need a VF each, and 2 are free (mlx5_0:1: no VF: port 1 of 0000:20:00.0 has no "
-            "IPoIB interface on the node; mlx5_1:1: 2); the node has not enough even when no other step uses any");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 tasks need a VF each, and 2 are free (mlx5_0:1: no VF: port 1 of 0000:20:00.0 has no "
+      "IPoIB interface on the node; mlx5_1:1: 2); the node has not enough even when no other step uses any");
 }
 
 TEST_F(PrivateNetwork, AnHcaThatTheSiteDoesNotAllowIsNotAskedForItsVfs) {
@@ -304,8 +309,9 @@ TEST_F(PrivateNetwork, TheSiteLimitsWhatAStepMayHave) {
   start("vf,wait=60");
   release_tasks(*step);
   EXPECT_FALSE(step->waits_for_vfs());
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: this step needs 4 VFs here, and the site allows each step 3 on a node (vf.per_step)");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: this step needs 4 VFs here, and the site allows each step 3 on a node (vf.per_step)");
   end();
   expect_as_before();
 }
@@ -326,9 +332,10 @@ TEST_F(PrivateNetwork, TheSiteLimitsWhatAUserMayHaveOnANode) {
   release_tasks(*step);
   EXPECT_TRUE(step->waits_for_vfs()) << "for the user's own other step";
   step->give_up_waiting();
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: this step needs 4 VFs here, and the site allows each user 4 on a node (vf.per_user), of "
-            "which other steps of yours have 1; wait=SECONDS waits for those");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: this step needs 4 VFs here, and the site allows each user 4 on a node (vf.per_user), of "
+      "which other steps of yours have 1; wait=SECONDS waits for those");
   EXPECT_THAT(node.claimed, SizeIs(3));
 }
 
@@ -408,7 +415,8 @@ TEST_F(PrivateNetwork, IpoibGivesAChildOfTheChosenPort) {
     EXPECT_THAT(node.task(id).devices, ElementsAre(id < 2 ? "mlx5_0" : "mlx5_1")) << "the HCA's own uverbs";
   }
   EXPECT_THAT(node.ipoib_children, SizeIs(4));
-  EXPECT_TRUE(node.ipoib_children.contains("container-ib:17.0@2:1000:netns-3:ib0")) << "the tag tells whose it is";
+  EXPECT_TRUE(node.ipoib_children.contains("container-ib:17.0@2:1000:netns-3:ib0"))
+      << "the tag tells whose it is";
   end();
   expect_as_before();
 }
@@ -469,9 +477,10 @@ TEST_F(PrivateNetwork, WithoutAnAddressForEachTaskThereIsNoStep) {
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 3};
   start("ipoib");
   release_tasks(*step);
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: 4 interfaces need an address each, and this node has 3; addresses.per_node in the site's "
-            "file could be larger");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 interfaces need an address each, and this node has 3; addresses.per_node in the site's "
+      "file could be larger");
   end();
   expect_as_before();
 }
@@ -610,9 +619,10 @@ TEST_F(PrivateNetwork, WhoStaysInTheNodesNetworkGetsNoModeThatTheSiteDoesNotAllo
     EXPECT_THAT(one.task(0).devices, IsEmpty());
     return *one.task(0).answer;
   };
-  EXPECT_EQ(answer_to("vf", true),
-            "refused: n0: mpirun's helper stays in the node's network, so mode vf means verbs for it, which is "
-            "not allowed at this site; start the ranks with srun");
+  EXPECT_EQ(
+      answer_to("vf", true),
+      "refused: n0: mpirun's helper stays in the node's network, so mode vf means verbs for it, which is "
+      "not allowed at this site; start the ranks with srun");
   EXPECT_THAT(answer_to("vf,batch=yes", false),
               AllOf(StartsWith("refused: "), HasSubstr("leave out batch=yes")));
   EXPECT_THAT(answer_to("vf,require=no", true), StartsWith("declined: "));

@@ -17,7 +17,8 @@ namespace {
 
 constexpr int long_ms = 60'000;  // never reached where the test holds
 
-// Whether the kernel has somebody wait for a lock of this file: /proc/locks has a line with "->" for each, proc(5).
+// Whether the kernel has somebody wait for a lock of this file: /proc/locks has a line with "->" for each,
+// proc(5).
 std::size_t waiters_of(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return 0;
@@ -134,7 +135,9 @@ TEST_F(Turns, AnAnswerNeedsNoExitStatus) {
 }
 
 TEST_F(Turns, ADirectoryIsLockedToo) {
-  const auto directory = [&] { return UniqueFd(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); };
+  const auto directory = [&] {
+    return UniqueFd(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  };
   UniqueFd held = directory();
   ASSERT_TRUE(lock(held, folder_, 0).ok());
   const UniqueFd mine = directory();

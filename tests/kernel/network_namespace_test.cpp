@@ -192,7 +192,8 @@ TEST_F(Namespaces, OneProcessAtATimeHasTheNodesLock) {
   const auto mine = NodeLock::take(folder_, NodeLock::Of::devices, 1000);
   ASSERT_TRUE(mine.ok());
   EXPECT_EQ(NodeLock::take(folder_, NodeLock::Of::devices, 50).error().code, Errc::timed_out);
-  EXPECT_TRUE(NodeLock::take(folder_, NodeLock::Of::claiming, 50).ok()) << "who claims re-registers nothing yet";
+  EXPECT_TRUE(NodeLock::take(folder_, NodeLock::Of::claiming, 50).ok())
+      << "who claims re-registers nothing yet";
 }
 
 }  // namespace

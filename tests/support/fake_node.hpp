@@ -67,17 +67,17 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
   bool port_is_shared = false;
 
-  void add_vfs(unsigned for_each_pf);  // without GUIDs
+  void add_vfs(unsigned for_each_pf);        // without GUIDs
   std::vector<unsigned> asked_for_patience;  // last
   bool exclusive = false, carrier = true;
   int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;
   std::set<NetnsFile> network_namespaces;
-  std::map<std::string, std::string> claimed;         // by name, the owner
-  std::map<std::string, Errc> unclaimable;            // by name, what a claim of it answers
+  std::map<std::string, std::string> claimed;          // by name, the owner
+  std::map<std::string, Errc> unclaimable;             // by name, what a claim of it answers
   std::map<std::string, std::string> unanswering_pfs;  // by device, why nobody knows its VFs
-  std::map<std::string, NetnsFile> ipoib_children;    // by owner's tag, where
-  std::map<NetnsFile, std::set<std::string>> raised;  // interfaces that are up
+  std::map<std::string, NetnsFile> ipoib_children;     // by owner's tag, where
+  std::map<NetnsFile, std::set<std::string>> raised;   // interfaces that are up
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;
   // Steps with a journal, as the state directory has them.
   std::map<std::string, std::vector<Record>> journals;

@@ -11,7 +11,7 @@ namespace cib {
 
 namespace {
 
-constexpr int lock_timeout_ms = 30'000;   // several steps may each re-register a VF or two
+constexpr int lock_timeout_ms = 30'000;  // several steps may each re-register a VF or two
 constexpr int turn_timeout_ms = 10'000;  // they count and claim, for milliseconds each
 
 class LiveTurn final : public ClaimsTurn {

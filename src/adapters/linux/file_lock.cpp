@@ -24,7 +24,8 @@ Error held_too_long(const std::string& path, int timeout_ms) {
                "another process holds " + path + " for " + std::to_string(timeout_ms / 1000) + " s");
 }
 
-// What else the caller has open may be a lock of its own, or a socket whose peer must see at once that it is closed.
+// What else the caller has open may be a lock of its own, or a socket whose peer must see at once that it is
+// closed.
 void close_all_but(int one, int other) {
   const auto close_between = [](int first, int last) {
     if (first <= last) (void)::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0);
@@ -35,9 +36,10 @@ void close_all_but(int one, int other) {
   close_between(high + 1, INT_MAX);
 }
 
-// The call waits without bound, so it is made by a child: a lock belongs to the open file, which the child shares.
-// Whoever waits is woken by the kernel, and takes no time until then. `wait` makes system calls only and returns 0
-// or an errno value (all fit a byte). Its answer comes by a pipe, as there is no exit status where SIGCHLD is ignored.
+// The call waits without bound, so it is made by a child: a lock belongs to the open file, which the child
+// shares. Whoever waits is woken by the kernel, and takes no time until then. `wait` makes system calls only
+// and returns 0 or an errno value (all fit a byte). Its answer comes by a pipe, as there is no exit status
+// where SIGCHLD is ignored.
 template <class Wait>
 Status in_bounded_time(int file, Wait wait, const std::string& path, int timeout_ms) {
   std::array<int, 2> ends{};
@@ -72,8 +74,9 @@ Status in_bounded_time(int file, Wait wait, const std::string& path, int timeout
   return error(Errc::kernel, "wait for " + path + ": the helper was killed");
 }
 
-// A line of who wants a file, in locks of its bytes: each has one byte of its own, its place, and has the lock when
-// it has all bytes up to there, which is when all before it have gone. Whoever draws a place holds the door.
+// A line of who wants a file, in locks of its bytes: each has one byte of its own, its place, and has the
+// lock when it has all bytes up to there, which is when all before it have gone. Whoever draws a place holds
+// the door.
 class Line {
  public:
   explicit Line(int file) : file_(file) {}
@@ -143,7 +146,8 @@ Status lock_in_turn(const UniqueFd& file, const std::string& path, int timeout_m
     line.leave();
     return error(Errc::kernel, "lock " + path, why);
   }
-  auto status = in_bounded_time(file.get(), [&] { return line.advance(true); }, path, timeout_ms);
+  auto status = in_bounded_time(
+      file.get(), [&] { return line.advance(true); }, path, timeout_ms);
   if (!status) line.leave();
   return status;
 }

@@ -29,8 +29,8 @@ class Claims {
   std::string state_dir_;
 };
 
-// While it lives, no other process on this node has it. Who waits gets it in the order of coming, within a bounded
-// time.
+// While it lives, no other process on this node has it. Who waits gets it in the order of coming, within a
+// bounded time.
 class NodeLock {
  public:
   enum class Of {
