@@ -20,7 +20,9 @@ namespace {
 
 constexpr int task_send_timeout_ms = 5'000;
 constexpr int network_timeout_ms = 60'000;
-// The agent answers by its own, shorter deadlines (the site's rendezvous time, then bounded attach steps).
+// For the next message of the agent's, which sends one of kind patience much more often while it works or
+// waits (patience_ms in step_tasks.cpp), however long the site and the user let it. When it dies the channel
+// is closed.
 constexpr int attach_timeout_ms = 180'000;
 
 UniqueFd channel;      // of this task; one task, one process
@@ -114,7 +116,11 @@ Status report_ready(spank_t spank) {
 Status take_over(spank_t spank, const Frame& frame, bool& complete) {
   const auto* bytes = frame.bytes.data();
   CIB_TRY(const wire::Kind kind, wire::kind_of(bytes, frame.size));
-  complete = kind != wire::Kind::variable && kind != wire::Kind::line;
+  complete = kind != wire::Kind::variable && kind != wire::Kind::line && kind != wire::Kind::patience;
+  if (kind == wire::Kind::patience) {
+    CIB_TRY([[maybe_unused]] const auto patience, wire::read_frame<wire::Patience>(bytes, frame.size));
+    return {};
+  }
   if (kind == wire::Kind::variable) {
     CIB_TRY(const auto variable, wire::read_frame<wire::Variable>(bytes, frame.size));
     const std::string name = variable.name.get();

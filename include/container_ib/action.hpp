@@ -26,6 +26,11 @@ using NetnsFile = std::string;
 
 Action make_netns(const NetnsFile& file);
 
+// Who claims: a step, the start time of its agent, since a job that was requeued has steps of the same names,
+// and its user: "17.0@4711:1000". And the user of such a text, empty when it is none.
+std::string claim_owner(const std::string& step, const std::string& agent_start, std::uint32_t uid);
+std::optional<std::uint32_t> uid_of_claim(const std::string& owner);
+
 // Nobody else on this node may use what has this name ("0000:21:00.1", "address-7") until it is released.
 Action make_claim(const std::string& name, const std::string& owner);
 

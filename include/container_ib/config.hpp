@@ -29,6 +29,10 @@ struct KeyRule {
 struct VfPolicy {
   VfSettings settings;
   bool generate_guids = false;  // a VF without GUIDs gets some of its own; else it is not used
+  bool shared_rdma =
+      true;  // given out too where the RDMA subsystem is in shared mode, which isolates nothing
+  // Of one node, at a time; 0: no limit.
+  unsigned per_step = 0, per_user = 0;
 };
 
 // Where the addresses of the tasks' own interfaces come from; without a prefix they have none.
@@ -89,6 +93,9 @@ struct Settings {
   bool batch = false;
   unsigned wait_s = 0;
 };
+
+// Whether the site has the mode in modes.allow.
+bool is_allowed(Mode mode, const SiteConfig& site);
 
 // Applies the site's policy. Errors are bad_request (a forbidden or not allowed value, named, with what is
 // allowed).

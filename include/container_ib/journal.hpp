@@ -31,8 +31,8 @@ std::string encode_record(const Record& record);  // with the newline
 std::string record_text(const Record& record);
 Result<std::vector<Record>> decode_journal(std::string_view contents);  // in file order
 
-// What the step uses, "mlx5_0:1,mlx5_1:1", and its mode: of the record "ports", which is written when
-// everything is attached. Empty before.
+// What the step uses, "mlx5_0:1,mlx5_1:1", and its mode: of the last record "ports", which is written when
+// everything is attached, and again for a task that comes late. Empty before.
 std::string ports_of(const std::vector<Record>& records);
 std::string mode_of(const std::vector<Record>& records);
 

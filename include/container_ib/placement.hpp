@@ -32,8 +32,12 @@ struct PlacementOptions {
   // Mode vf: how many VFs each PF has to give. A port stands for its PF's VFs then, and at most so many tasks
   // get it; with shared_vfs one is enough for all of them.
   std::optional<std::map<PciAddress, unsigned>> free_vfs;
+  std::map<PciAddress, std::string> why_no_vf;  // of PFs without, where it is not that none is free
   bool shared_vfs = false;
 };
+
+// Whether the port by itself, whatever the others are, may serve MPI.
+bool may_serve(const Port& port, const PlacementOptions& options);
 
 // From the settings of a step and the site's rules for the node of that name.
 PlacementOptions placement_options(const Settings& settings, const SiteConfig& site,

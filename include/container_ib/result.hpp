@@ -16,6 +16,7 @@ enum class Errc {
   not_found,    // nothing there that fits: no port, no device, no journal
   unavailable,  // there, but not now: port down, agent gone
   ended,        // the task or process that it is about has ended
+  in_use,       // another step has it, and will give it back
   denied,       // not allowed to this caller
   unsupported,  // this kernel, node or version cannot do it
   timed_out,    // a bounded wait ended

@@ -32,8 +32,9 @@ enum class Kind : std::uint16_t {
   user_variable,
   ready,
   // agent -> task
-  network,  // + file descriptor, when the task is to enter that network namespace; answers namespaces if
-            // may_be_private(mode)
+  network,   // + file descriptor, when the task is to enter that network namespace; answers namespaces if
+             // may_be_private(mode)
+  patience,  // the answer takes long; wait for it anew
   variable,
   grant,    // ends the answer: go on, attached
   decline,  // ends the answer: go on without us; text is one line for the user
@@ -148,6 +149,11 @@ struct Ready {
   Header header{.kind = kind};
   Text<1024> gpus;  // CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES
   Text<1024> nics;  // SLURM_STEP_NICS
+};
+
+struct Patience {
+  static constexpr Kind kind = Kind::patience;
+  Header header{.kind = kind};
 };
 
 struct Variable {

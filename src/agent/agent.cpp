@@ -55,6 +55,7 @@ Status Agent::turn(int at_most_ms) {
   if (count < 0 && errno != EINTR) return error(Errc::kernel, "epoll_wait", errno);
   if (deadline_ && deadline_->passed() && step_->awaits_deadline()) step_->deadline_passed();
   if (step_->waits_for_vfs()) wait_for_vfs();
+  if (step_->keeps_tasks_waiting()) step_->ask_for_patience();
   for (int i = 0; i < count && !over_; ++i) {
     const auto source = static_cast<Source>(events[static_cast<std::size_t>(i)].data.u64 >> 32);
     const auto task = static_cast<unsigned>(events[static_cast<std::size_t>(i)].data.u64 & 0xffffffffU);
@@ -142,7 +143,7 @@ int Agent::wait_ms(int at_most_ms) {
   if (step_->waits_for_vfs()) return vf_poll_ms;
   if (!step_->awaits_deadline()) return at_most_ms;
   if (!deadline_) deadline_.emplace(static_cast<int>(step_->rendezvous_timeout_s()) * 1000);
-  const int left = deadline_->left_ms();
+  const int left = std::min(deadline_->left_ms(), patience_ms);
   return at_most_ms < 0 ? left : std::min(left, at_most_ms);
 }
 

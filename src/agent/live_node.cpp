@@ -106,17 +106,17 @@ Result<NodeCounters> LiveNode::counters(const std::vector<PlacedPort>& ports) {
 
 Result<bool> LiveNode::rdma_is_exclusive() { return cib::rdma_is_exclusive(); }
 
-Result<std::vector<FreeVf>> LiveNode::free_vfs(const Port& pf) {
-  if (!pf.pci) return std::vector<FreeVf>();
+Result<VfsOfPf> LiveNode::vfs_of(const Port& pf) {
+  if (!pf.pci) return VfsOfPf();
   CIB_TRY(const auto taken, claims());
-  return cib::free_vfs(*pf.pci, taken);
+  return cib::vfs_of(*pf.pci, taken);
 }
 
 Result<std::vector<std::uint16_t>> LiveNode::pkeys(const Port& port) {
   return read_pkeys(node_sysfs, port.device, port.number);
 }
 
-Result<std::vector<std::string>> LiveNode::claims() { return Claims(state_dir_).all(); }
+Result<std::map<std::string, std::string>> LiveNode::claims() { return Claims(state_dir_).all(); }
 
 Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
   UniqueFd sysfs;

@@ -13,9 +13,9 @@ class LiveNode final : public Node {
   Result<Inventory> inventory(const SiteConfig& site) override;
   Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
   Result<bool> rdma_is_exclusive() override;
-  Result<std::vector<FreeVf>> free_vfs(const Port& pf) override;
+  Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override;
-  Result<std::vector<std::string>> claims() override;
+  Result<std::map<std::string, std::string>> claims() override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
 

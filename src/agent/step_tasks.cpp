@@ -259,6 +259,14 @@ Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap)
   return raise_memlock_of(tasks_[task].pidfd.get(), cap);
 }
 
+// One that does not read has a full socket, and hears it the next time.
+void StepTasks::ask_for_patience(const std::vector<unsigned>& tasks) {
+  if (!next_patience_.passed()) return;
+  next_patience_ = Deadline(patience_);
+  for (const unsigned task : tasks)
+    if (tasks_[task].channel) (void)send_frame(tasks_[task].channel.get(), wire::Patience{}, 0);
+}
+
 // The answer is the end of the conversation: whoever holds the task's end after it, a child that outlives the
 // task for example, talks to nobody.
 void StepTasks::grant(unsigned task, const std::vector<EnvironmentChange>& set,

@@ -12,15 +12,22 @@
 #include <vector>
 
 #include "adapters/linux/cgroup.hpp"
+#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
 #include "container_ib/ports/tasks.hpp"
 
 namespace cib {
 
+// How often tasks that wait are asked to go on. They wait for three minutes (attach_timeout_ms in
+// task_side.cpp), and what is done between two calls may take a while.
+inline constexpr int patience_ms = 20'000;
+
 class StepTasks final : public Tasks {
  public:
-  StepTasks(unsigned count, UniqueFd stepd) : stepd_(std::move(stepd)), tasks_(count) {}
+  // `patience`: how often tasks that wait are told, in ms.
+  StepTasks(unsigned count, UniqueFd stepd, int patience = patience_ms)
+      : stepd_(std::move(stepd)), tasks_(count), patience_(patience), next_patience_(patience) {}
 
   int stepd() const { return stepd_.get(); }
 
@@ -54,6 +61,7 @@ class StepTasks final : public Tasks {
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
+  void ask_for_patience(const std::vector<unsigned>& tasks) override;
   void grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;
@@ -87,6 +95,8 @@ class StepTasks final : public Tasks {
   std::vector<UniqueFd> never_closed_;
   std::optional<Error> stuck_;  // why no mount namespace of a task is entered any more
   std::optional<RelayProcess> relay_;
+  int patience_;
+  Deadline next_patience_;
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed_;
 };
 

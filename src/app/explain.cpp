@@ -1,5 +1,6 @@
 #include "app/explain.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 
@@ -29,30 +30,42 @@ std::string join_numbers(const std::vector<unsigned>& numbers) {
 std::string explain_no_port(const std::string& node, const Inventory& inventory,
                             const Assignment& assignment) {
   if (assignment.verdicts.empty()) return node + ": no InfiniBand port: this node has no RDMA device";
-  return node + ": no InfiniBand port can be used: " +
-         join(assignment.verdicts, "; ", [&](const PortVerdict& verdict) {
+  // VFs are in nobody's way where there is a PF that says why.
+  std::vector<PortVerdict> ports = assignment.verdicts;
+  std::erase_if(ports,
+                [&](const PortVerdict& verdict) { return inventory.ports[verdict.port].physfn.has_value(); });
+  if (ports.empty()) ports = assignment.verdicts;
+  return node + ": no InfiniBand port can be used: " + join(ports, "; ", [&](const PortVerdict& verdict) {
            return inventory.ports[verdict.port].name() + ": " +
                   (verdict.eligible ? std::string("not allowed to this task") : verdict.why_not);
          });
 }
 
 std::string explain_few_vfs(const std::string& node, const Inventory& inventory, const Assignment& assignment,
-                            const std::map<PciAddress, unsigned>& free_vfs, std::size_t tasks) {
+                            const Assignment& wanted, const FewVfs& few) {
   std::map<PciAddress, unsigned> usable;  // both ports of an HCA have the same VFs
   std::vector<std::string> ports;
   for (const PortVerdict& verdict : assignment.verdicts) {
     const Port& port = inventory.ports[verdict.port];
     if (port.physfn) continue;
-    if (verdict.eligible) usable[*port.pci] = free_vfs.at(*port.pci);
-    ports.push_back(port.name() + ": " +
-                    (verdict.eligible ? std::to_string(free_vfs.at(*port.pci)) : verdict.why_not));
+    const unsigned count = verdict.eligible ? few.free.at(*port.pci) : 0;
+    if (verdict.eligible) usable[*port.pci] = count;
+    ports.push_back(port.name() + ": " + (verdict.eligible ? std::to_string(count) : verdict.why_not));
   }
   unsigned free = 0;
   for (const auto& [pci, count] : usable) free += count;
-  if (free >= tasks) return {};
-  return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs a VF" : " tasks need a VF each") +
+  std::size_t rails = 1;
+  for (const TaskPlacement& task : wanted.tasks) rails = std::max(rails, task.ports.size());
+  const std::size_t tasks = wanted.tasks.size();
+  return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs " : " tasks need ") +
+         (rails == 1 ? "a VF" : std::to_string(rails) + " VFs") +
+         (tasks == 1   ? ""
+          : few.shared ? " together"
+                       : " each") +
          ", and " + std::to_string(free) + (free == 1 ? " is" : " are") + " free (" + cib::join(ports, "; ") +
-         "); wait=SECONDS waits for those that other steps have";
+         "); " +
+         (few.worth_waiting ? "wait=SECONDS waits for those that other steps have"
+                            : "the node has not enough even when no other step uses any");
 }
 
 std::string explain_choice(const std::string& node, unsigned rank, const Inventory& inventory,

@@ -15,10 +15,15 @@ std::string join_numbers(const std::vector<unsigned>& numbers);  // "0,1"
 // "n0: no port can be used: mlx5_0:1 is down; mlx5_1:1 is Ethernet"
 std::string explain_no_port(const std::string& node, const Inventory& inventory,
                             const Assignment& assignment);
-// "n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits for ...", or
-// empty when there are as many VFs as tasks.
+struct FewVfs {
+  const std::map<PciAddress, unsigned>& free;
+  bool shared = false;         // by the tasks
+  bool worth_waiting = false;  // there are enough, and other steps have them
+};
+// "n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits for ...".
+// `wanted` is what they would have if there were enough.
 std::string explain_few_vfs(const std::string& node, const Inventory& inventory, const Assignment& assignment,
-                            const std::map<PciAddress, unsigned>& free_vfs, std::size_t tasks);
+                            const Assignment& wanted, const FewVfs& few);
 // "n0: rank 5 uses mlx5_1:1 (NUMA 1, same NUMA node, 200 Gb/s)"; several ports have their facts between
 // semicolons
 std::string explain_choice(const std::string& node, unsigned rank, const Inventory& inventory,

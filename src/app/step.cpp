@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "app/explain.hpp"
+#include "app/vf_places.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
 #include "container_ib/text.hpp"
@@ -51,8 +53,8 @@ Status Step::choose_mode(const Request& request) {
     CIB_TRY(settings_, resolve(one, site_));
     forced_ = forced_over(request, site_);
     require_ = settings_.require;
-    if (must_reach_slurm() && is_private(settings_.mode)) settings_.mode = Mode::verbs;
-    const auto status = begin_mode(settings_);
+    auto status = stay_in_nodes_network();
+    if (status.ok()) status = begin_mode(settings_);
     if (status.ok() || mode == modes.back()) return status;
   }
   return {};
@@ -62,10 +64,24 @@ Status Step::choose_mode(const Request& request) {
 // network.
 bool Step::must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
 
+// What a task's program is called, or that it is a shell, is the user's to choose: it leads to no mode that
+// the site does not allow.
+Status Step::stay_in_nodes_network() {
+  if (!must_reach_slurm() || !is_private(settings_.mode)) return {};
+  const std::string asked(mode_name(std::exchange(settings_.mode, Mode::verbs)));
+  if (is_allowed(Mode::verbs, site_)) return {};
+  return error(Errc::denied,
+               facts_.node_name + ": " +
+                   (facts_.daemon_step ? "mpirun's helper" : "a batch script or interactive shell") +
+                   " stays in the node's network, so mode " + asked +
+                   " means verbs for it, which is not allowed at this site; " +
+                   (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
+}
+
 Status Step::begin_mode(const Settings& settings) {
   CIB_CHECK(check_mode(settings.mode));
   const std::string step = step_name(facts_.job, facts_.step);
-  const std::string owner = step + "@" + facts_.owner["agent_start"];
+  const std::string owner = claim_owner(step, facts_.owner["agent_start"], facts_.uid);
   if (!journal_.is_open()) {
     auto fields = facts_.owner;
     fields["uid"] = std::to_string(facts_.uid);
@@ -153,25 +169,52 @@ void Step::decide_when_complete() {
   if (complete) decide();
 }
 
-// The main path: place -> journal -> networks -> devices -> answers.
+// The main path: place -> journal -> claims -> networks -> devices -> answers. Nothing is written before it
+// is certain that there is enough for the step.
 void Step::decide() {
   decided_ = true;
   phases_.end("tasks");  // Slurm forks, binds and releases them
-  auto status = failure_ ? Status(*failure_) : place_tasks();
+  auto status = failure_ ? Status(*failure_) : place_and_claim();
   phases_.end("placement");
-  if (status.ok()) status = note_tasks();
-  if (status.ok()) status = attach_networks();
-  if (!status && status.error().code == Errc::unavailable && settings_.wait_s > 0 && !failure_) {
-    (void)network_.give_interfaces_back();  // what fails is tried again when the step ends
+  if (!status && status.error().code == Errc::in_use && settings_.wait_s > 0 && !failure_) {
     waiting_ = std::move(status).error();
     return;
   }
+  if (status.ok()) status = attach_networks();
   if (status.ok()) status = note_ports();
-  for (unsigned id = 0; status.ok() && id < task_.size(); ++id)
-    if (task_[id].progress == Progress::ready) status = attach(id, task_[id]);
+  for (const unsigned id : ready_tasks()) {
+    if (!status) break;
+    status = attach(id, task_[id]);
+    ask_for_patience();
+  }
   if (!status) fail(std::move(status).error());
   answer_all();
 }
+
+Status Step::place_and_claim() {
+  if (!network_.is_private()) {
+    CIB_CHECK(place_tasks());
+    return note_tasks();
+  }
+  CIB_TRY(const auto turn, network_.claims_turn());
+  CIB_CHECK(place_tasks());
+  std::vector<StepNetwork::Wish> wishes;
+  for (const unsigned id : ready_tasks()) wishes.push_back({id, placed_ports(task_[id])});
+  CIB_CHECK(network_.check_addresses(wishes));
+  CIB_CHECK(note_tasks());
+  return network_.claim(wishes);
+}
+
+std::vector<unsigned> Step::ready_tasks() const {
+  std::vector<unsigned> ready;
+  for (unsigned id = 0; id < task_.size(); ++id)
+    if (task_[id].progress == Progress::ready) ready.push_back(id);
+  return ready;
+}
+
+bool Step::keeps_tasks_waiting() const { return !ready_tasks().empty(); }
+
+void Step::ask_for_patience() { tasks_.ask_for_patience(ready_tasks()); }
 
 void Step::answer_all() {
   if (failure_) take_back();
@@ -205,14 +248,11 @@ Status Step::place_tasks() {
         {id, t.mask, visible_gpus(inventory_, t.facts.gpus), split_list(t.facts.nics), t.bound || !may_roam});
   }
   if (settings_.mode == Mode::vf) {
-    CIB_TRY(options.free_vfs, network_.capacity(inventory_));
+    CIB_TRY(const VfCapacity capacity, network_.capacity(inventory_, options));
     options.shared_vfs = settings_.scope == Scope::node;
-  }
-  assignment_ = place(inventory_, tasks, options);
-  if (options.free_vfs && !options.shared_vfs) {
-    const auto few =
-        explain_few_vfs(facts_.node_name, inventory_, assignment_, *options.free_vfs, tasks.size());
-    if (!few.empty()) return error(Errc::unavailable, few);
+    CIB_TRY(assignment_, place_on_vfs(facts_.node_name, inventory_, tasks, options, capacity, site_.vf));
+  } else {
+    assignment_ = place(inventory_, tasks, options);
   }
   for (const TaskPlacement& placed : assignment_.tasks) {
     Task& t = task_[placed.task];
@@ -241,12 +281,26 @@ Status Step::note_tasks() {
 
 Status Step::attach_networks() {
   if (!network_.is_private()) return {};
-  for (unsigned id = 0; id < task_.size(); ++id)
-    if (task_[id].progress == Progress::ready) CIB_CHECK(attach_network(id, task_[id]));
+  for (const unsigned id : ready_tasks()) {
+    CIB_CHECK(attach_network(id, task_[id]));
+    ask_for_patience();
+  }
   phases_.end("network");
-  auto status = network_.await_carriers();
+  auto status = network_.await_carriers([&] { ask_for_patience(); });
   phases_.end("carrier");  // the subnet manager's part
   return status;
+}
+
+Status Step::attach_late_network(unsigned id, Task& task) {
+  const std::vector<StepNetwork::Wish> wish = {{id, placed_ports(task)}};
+  {
+    CIB_TRY(const auto turn, network_.claims_turn());
+    CIB_CHECK(network_.check_addresses(wish));
+    CIB_CHECK(network_.claim(wish));
+  }
+  CIB_CHECK(attach_network(id, task));
+  CIB_CHECK(network_.await_carriers([&] { ask_for_patience(); }));
+  return note_ports();
 }
 
 Status Step::attach_network(unsigned id, Task& task) {
@@ -278,7 +332,7 @@ Status Step::note_ports() {
   for (const PlacedPort& placed : ports) names.push_back(placed.port.name());
   CIB_CHECK(journal_.write(Mark::done, "ports",
                            {{"mode", std::string(mode_name(settings_.mode))}, {"ports", join(names, ",")}}));
-  traffic_.begin(std::move(ports));
+  traffic_.has_begun() ? traffic_.add(std::move(ports)) : traffic_.begin(std::move(ports));
   return {};
 }
 
@@ -382,7 +436,7 @@ std::vector<PlacedPort> Step::used_ports() const {
   };
   for (const Task& t : task_) {
     for (const NetworkDevice& device : t.devices) add({device.port, device.netns});
-    if (t.devices.empty())
+    if (!network_.is_private())
       for (const Port& port : placed_ports(t)) add({port});
   }
   std::sort(used.begin(), used.end(), [](const PlacedPort& a, const PlacedPort& b) {

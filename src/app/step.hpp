@@ -77,11 +77,15 @@ class Step {
   // How long each part of attaching took, once the tasks are answered; for the administrator.
   std::string timing() const { return "step " + step_name(facts_.job, facts_.step) + ": " + phases_.line(); }
 
+  // Some task has reported and has no answer: call ask_for_patience() now and then.
+  bool keeps_tasks_waiting() const;
+  void ask_for_patience();
+
   bool awaits_deadline() const { return first_ready_ && !decided_; }
   unsigned rendezvous_timeout_s() const { return site_.rendezvous_timeout_s; }
 
-  // wait=: decided, but VFs are missing that other steps have. Call try_again() now and then, and
-  // give_up_waiting() after wait_s().
+  // wait=: decided, but VFs or addresses are missing that other steps have, and nothing was made yet. Call
+  // try_again() now and then, and give_up_waiting() after wait_s().
   bool waits_for_vfs() const { return waiting_.has_value(); }
   unsigned wait_s() const { return settings_.wait_s; }
   void try_again();
@@ -107,13 +111,16 @@ class Step {
   Status choose_mode(const Request& request);
   Status begin_mode(const Settings& settings);
   bool must_reach_slurm() const;
+  Status stay_in_nodes_network();
   void decide_when_complete();
   void decide();
+  Status place_and_claim();
   Status place_tasks();
   Status note_tasks();
   Status note_ports();
   Status attach_networks();
   Status attach_network(unsigned id, Task& task);
+  Status attach_late_network(unsigned id, Task& task);
   Status relay_pmix(const Task& task);
   Status attach(unsigned id, Task& task);
   void answer_all();
@@ -125,6 +132,7 @@ class Step {
   bool is_worth_telling(const Judgement& judgement) const;
   void take_back();
   bool all_dead() const;
+  std::vector<unsigned> ready_tasks() const;
   void turn_away(unsigned id, const Error& error);
   std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;
@@ -149,7 +157,7 @@ class Step {
   Assignment assignment_;
   std::vector<Task> task_;
   std::optional<Error> failure_;     // why no task of this node is attached
-  std::optional<Error> waiting_;     // for VFs, and why
+  std::optional<Error> waiting_;     // for what other steps have, and why
   std::vector<std::string> forced_;  // what the site sets instead of the user's values
   bool greeted_ = false;             // what is said once in a step is said
   bool memlock_told_ = false;

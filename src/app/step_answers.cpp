@@ -20,9 +20,7 @@ constexpr unsigned nodes_that_tell = 8;
 
 void Step::answer(unsigned id, Task& task) {
   if (!failure_ && !task.attached) {  // a late one
-    Status status;
-    if (network_.is_private()) status = attach_network(id, task);
-    if (status.ok() && network_.is_private()) status = network_.await_carriers();
+    auto status = network_.is_private() ? attach_late_network(id, task) : Status();
     if (status.ok()) status = attach(id, task);
     if (!status) {
       turn_away(id, status.error());
@@ -119,6 +117,10 @@ std::vector<std::string> Step::report() {
   if (settings_.report == ReportLevel::full)
     for (const Task& t : task_)
       if (!t.line.empty()) lines.push_back(t.line);
+  if (network_.shares_vfs() && settings_.report != ReportLevel::off)
+    lines.push_back(facts_.node_name +
+                    ": not isolated: the RDMA subsystem is in shared mode, in which other steps "
+                    "on the node can open this step's VFs too");
   auto judged = traffic_.judge(facts_.nodes);
   const Judgement judgement =
       judged ? std::move(*judged)

@@ -10,7 +10,12 @@ namespace cib {
 
 namespace {
 
-constexpr const char* how_to_switch = "; see 'rdma system' and the module option ib_core netns_mode";
+const std::string address_claim = "address-";
+
+constexpr const char* how_to_switch =
+    "; 'rdma system set netns exclusive|shared' switches it while there is no network namespace but the "
+    "node's, the "
+    "module option ib_core netns_mode=0|1 at boot";
 
 bool has_guids(const VfSettings& settings) {
   return settings.node_guid.value_or(0) != 0 && settings.port_guid.value_or(0) != 0;
@@ -44,10 +49,17 @@ Status StepNetwork::begin(const Settings& settings, const SiteConfig& site, cons
   site_ = site;
   node_name_ = node_name;
   owner_ = owner;
+  uid_ = uid_of_claim(owner).value_or(0);
   directory_ = directory;
   private_ = cib::is_private(settings.mode);
   if (!private_) return {};
   CIB_TRY(exclusive_, node_.rdma_is_exclusive());
+  if (shares_vfs() && !site.vf.shared_rdma)
+    return error(Errc::unsupported,
+                 node_name +
+                     ": mode vf needs the RDMA subsystem's exclusive mode at this site (vf.shared_rdma), "
+                     "and this node is in shared mode" +
+                     how_to_switch);
   // A device that stays on the node cannot be opened from another namespace then (rdma_dev_access_netns).
   if (settings.mode == Mode::ipoib && exclusive_)
     return error(
@@ -70,15 +82,75 @@ Result<NetnsFile> StepNetwork::join(unsigned task) {
   return file;
 }
 
-Result<std::map<PciAddress, unsigned>> StepNetwork::capacity(const Inventory& inventory) {
-  std::map<PciAddress, unsigned> capacity;
+// Only of ports that could be chosen: an HCA that is not for MPI may have VFs that nobody can ask for. One
+// that cannot be asked has none, and its reason is told if there are too few.
+Result<VfCapacity> StepNetwork::capacity(const Inventory& inventory, const PlacementOptions& options) {
+  VfCapacity capacity;
+  CIB_TRY(const auto claims, node_.claims());
+  for (const auto& [name, owner] : claims)
+    if (PciAddress::parse(name) && uid_of_claim(owner) == uid_) ++capacity.of_user;
   for (const Port& port : inventory.ports) {
-    if (!port.pci || port.physfn) continue;
-    CIB_TRY(const auto free, node_.free_vfs(port));
-    unsigned& count = capacity[*port.pci];
-    for (const FreeVf& vf : free) count += may_be_given(vf, site_) ? 1U : 0U;
+    if (!port.pci || capacity.free.contains(*port.pci) || !may_serve(port, options)) continue;
+    const auto vfs = node_.vfs_of(port);
+    if (!vfs) {
+      capacity.why_none[*port.pci] = vfs.error().message();
+      continue;
+    }
+    capacity.free[*port.pci] = static_cast<unsigned>(std::count_if(
+        vfs->free.begin(), vfs->free.end(), [&](const FreeVf& vf) { return may_be_given(vf, site_); }));
+    capacity.claimed[*port.pci] = vfs->claimed;
   }
   return capacity;
+}
+
+std::set<StepNetwork::Place> StepNetwork::not_claimed_of(const std::vector<Wish>& wishes) const {
+  std::set<Place> places;
+  for (const Wish& wish : wishes)
+    for (const Port& port : wish.ports)
+      if (const Place place{netns_of(wish.task), port.name()}; !claimed_.contains(place))
+        places.insert(place);
+  return places;
+}
+
+Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
+  if (site_.addresses.pool.empty()) return {};
+  CIB_TRY(const AddressPool pool, AddressPool::of_node(site_.addresses, node_name_));
+  CIB_TRY(const auto claims, node_.claims());
+  const auto taken =
+      static_cast<std::size_t>(std::count_if(claims.begin(), claims.end(), [](const auto& claim) {
+        return claim.first.starts_with(address_claim);
+      }));
+  const std::size_t needed = not_claimed_of(wishes).size(), size = pool.size();
+  if (needed + taken <= size) return {};
+  const std::string text =
+      node_name_ + ": " + std::to_string(needed) +
+      (needed == 1 ? " interface needs an address" : " interfaces need an address each") + ", and ";
+  if (needed > size)
+    return error(Errc::unavailable, text + "this node has " + std::to_string(size) +
+                                        "; addresses.per_node in the site's file could be larger");
+  return error(Errc::in_use, text + std::to_string(taken) + " of this node's " + std::to_string(size) +
+                                 " are in use; wait=SECONDS waits for those that other steps have");
+}
+
+Status StepNetwork::claim(const std::vector<Wish>& wishes) {
+  for (const Wish& wish : wishes) {
+    const std::string doing = "attach task " + std::to_string(wish.task);
+    for (const Port& port : wish.ports) {
+      const Place place{netns_of(wish.task), port.name()};
+      if (claimed_.contains(place)) continue;
+      Claimed claimed;
+      if (settings_.mode == Mode::vf) {
+        auto vf = claim_vf(port);
+        if (!vf) return std::move(vf).error().in(doing);
+        claimed.vf = std::move(*vf);
+      }
+      auto address = claim_address();
+      if (!address) return std::move(address).error().in(doing);
+      claimed.address = std::move(*address);
+      claimed_.emplace(place, std::move(claimed));
+    }
+  }
+  return {};
 }
 
 Result<std::vector<NetworkDevice>> StepNetwork::attach(unsigned task, const std::vector<Port>& ports) {
@@ -92,8 +164,10 @@ Result<std::vector<NetworkDevice>> StepNetwork::attach(unsigned task, const std:
     auto found = std::find_if(present.begin(), present.end(), same);
     if (found == present.end()) {
       const std::string netdev = "ib" + std::to_string(present.size());
-      CIB_TRY(auto device,
-              settings_.mode == Mode::vf ? add_vf(netns, netdev, port) : add_child(netns, netdev, port));
+      const auto claimed = claimed_.find({netns, port.name()});
+      if (claimed == claimed_.end()) return error(Errc::bug, port.name() + " was not claimed");
+      CIB_TRY(auto device, settings_.mode == Mode::vf ? add_vf(netns, netdev, port, claimed->second)
+                                                      : add_child(netns, netdev, port, claimed->second));
       found = present.insert(present.end(), std::move(device));
     }
     devices.push_back(*found);
@@ -101,10 +175,11 @@ Result<std::vector<NetworkDevice>> StepNetwork::attach(unsigned task, const std:
   return devices;
 }
 
-// claim -> settings -> RDMA device -> interface -> address: doc/adr/0004-order-of-an-attach.md.
-Result<NetworkDevice> StepNetwork::add_vf(const NetnsFile& netns, const std::string& netdev, const Port& pf) {
-  FreeVf taken;
-  CIB_TRY(const VfIdentity vf, claim_vf(pf, taken));
+// The order of it: doc/adr/0004-order-of-an-attach.md.
+Result<NetworkDevice> StepNetwork::add_vf(const NetnsFile& netns, const std::string& netdev, const Port& pf,
+                                          const Claimed& claimed) {
+  const auto& [taken, address] = claimed;
+  const VfIdentity& vf = taken.identity;
   CIB_CHECK(run(make_vf_names(vf, taken.netdev, taken.rdma)));
   VfSettings settings = site_.vf.settings;
   if (!has_guids(taken.settings)) {
@@ -115,7 +190,6 @@ Result<NetworkDevice> StepNetwork::add_vf(const NetnsFile& netns, const std::str
     CIB_CHECK(run(make_vf_settings(vf, settings, old_of(settings, taken.settings))));
   if (exclusive_) CIB_CHECK(run(make_rdma_move(vf, netns)));
   CIB_CHECK(run(make_vf_link(vf, netns, netdev, exclusive_)));
-  CIB_TRY(const std::string address, claim_address());
   CIB_CHECK(run(make_link_up(netns, netdev, settings_.mtu.value_or(0), address)));
 
   NetworkDevice device{.port = pf, .netns = netns, .netdev = netdev, .address = address};
@@ -126,23 +200,21 @@ Result<NetworkDevice> StepNetwork::add_vf(const NetnsFile& netns, const std::str
   return device;
 }
 
-Result<VfIdentity> StepNetwork::claim_vf(const Port& pf, FreeVf& taken) {
-  CIB_TRY(const auto free, node_.free_vfs(pf));
-  for (const FreeVf& vf : free) {
+Result<FreeVf> StepNetwork::claim_vf(const Port& pf) {
+  CIB_TRY(const auto vfs, node_.vfs_of(pf));
+  for (FreeVf vf : vfs.free) {
     if (!may_be_given(vf, site_)) continue;
     const auto status = run(make_claim(vf.identity.pci.text(), owner_));
-    if (!status && status.error().code == Errc::unavailable) continue;  // another step was faster
+    if (!status && status.error().code == Errc::unavailable) continue;  // it was counted, but somebody has it
     if (!status) return status.error();
-    taken = vf;
-    VfIdentity identity = vf.identity;
-    identity.owner = owner_;
-    return identity;
+    vf.identity.owner = owner_;
+    return vf;
   }
   return error(Errc::unavailable, node_name_ + ": no VF of " + pf.name() + " is free any more");
 }
 
 Result<NetworkDevice> StepNetwork::add_child(const NetnsFile& netns, const std::string& netdev,
-                                             const Port& port) {
+                                             const Port& port, const Claimed& claimed) {
   if (!port.pci) return error(Errc::unsupported, port.name() + " is on no PCI function");
   if (settings_.pkey) {
     CIB_TRY(const auto table, node_.pkeys(port));
@@ -162,9 +234,8 @@ Result<NetworkDevice> StepNetwork::add_child(const NetnsFile& netns, const std::
   plan.pkey = settings_.pkey;
   plan.connected = site_.ipoib_connected;
   CIB_CHECK(run(make_ipoib_child(plan)));
-  CIB_TRY(const std::string address, claim_address());
-  CIB_CHECK(run(make_link_up(netns, netdev, settings_.mtu.value_or(0), address)));
-  return NetworkDevice{.port = port, .netns = netns, .netdev = netdev, .address = address};
+  CIB_CHECK(run(make_link_up(netns, netdev, settings_.mtu.value_or(0), claimed.address)));
+  return NetworkDevice{.port = port, .netns = netns, .netdev = netdev, .address = claimed.address};
 }
 
 // The lowest slot of this node's part of the pool that nobody has.
@@ -173,23 +244,21 @@ Result<std::string> StepNetwork::claim_address() {
   CIB_TRY(const AddressPool pool, AddressPool::of_node(site_.addresses, node_name_));
   CIB_TRY(const auto taken, node_.claims());
   for (unsigned slot = 0; slot < pool.size(); ++slot) {
-    const std::string name = "address-" + std::to_string(slot);
-    if (std::find(taken.begin(), taken.end(), name) != taken.end()) continue;
+    const std::string name = address_claim + std::to_string(slot);
+    if (taken.contains(name)) continue;
     const auto status = run(make_claim(name, owner_ + "#" + std::to_string(slot)));
     if (status.ok()) return pool.address(slot);
     if (status.error().code != Errc::unavailable) return status.error();
   }
-  return error(
-      Errc::unavailable,
-      node_name_ + ": all " + std::to_string(pool.size()) +
-          " addresses of this node are in use; addresses.per_node in the site's file could be larger");
+  return error(Errc::unavailable, node_name_ + ": no address of this node is free any more");
 }
 
-Status StepNetwork::await_carriers() {
+Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
   for (const auto& [netns, devices] : devices_)
     for (const NetworkDevice& device : devices) {
       const auto status =
           node_.await_carrier(netns, device.netdev, static_cast<int>(site_.carrier_timeout_s) * 1000);
+      meanwhile();
       if (status.ok()) continue;
       if (status.error().code != Errc::timed_out) return status;
       return error(Errc::timed_out,
@@ -212,11 +281,13 @@ std::vector<std::string> StepNetwork::give_back(Choose choose) {
 
 std::vector<std::string> StepNetwork::give_interfaces_back() {
   for (auto& [netns, devices] : devices_) devices.clear();
+  claimed_.clear();
   return give_back([](const Record& record) { return record.verb != "netns"; });
 }
 
 std::vector<std::string> StepNetwork::give_all_back() {
   devices_.clear();
+  claimed_.clear();
   return give_back([](const Record&) { return true; });
 }
 

@@ -1,13 +1,39 @@
 #include "app/step_traffic.hpp"
 
+#include <functional>
+#include <utility>
+
 namespace cib {
+
+namespace {
+
+// Counters only mean something by their difference, so they may wrap.
+template <class Operator>
+void each(NodeCounters& counters, const NodeCounters& others, Operator by) {
+  for (const auto member :
+       {&NodeCounters::verbs_sent, &NodeCounters::verbs_received, &NodeCounters::tcp_sent,
+        &NodeCounters::tcp_received, &NodeCounters::ipoib_sent, &NodeCounters::ipoib_received})
+    counters.*member = by(counters.*member, others.*member);
+}
+
+}  // namespace
 
 void StepTraffic::begin(std::vector<PlacedPort> ports) {
   ports_ = std::move(ports);
   std::vector<std::string> names;
   for (const PlacedPort& placed : ports_) names.push_back(placed.port.name());
-  shared_ = state_.share(names);
+  shared_ = state_.share(names) || shared_;
   if (auto counters = node_.counters(ports_)) before_ = *counters;
+}
+
+void StepTraffic::add(std::vector<PlacedPort> ports) {
+  const auto until_now =
+      before_ ? node_.counters(ports_) : Result<NodeCounters>(error(Errc::not_found, "none"));
+  const auto earlier = std::exchange(before_, std::nullopt);
+  begin(std::move(ports));
+  if (!until_now || !before_) return before_.reset();
+  each(*before_, *until_now, std::minus<>());
+  each(*before_, *earlier, std::plus<>());
 }
 
 Result<Judgement> StepTraffic::judge(unsigned nodes) {

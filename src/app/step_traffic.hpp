@@ -17,6 +17,8 @@ class StepTraffic {
   // The step is about to use these, and other steps are told so. Without counters there is no verdict, and no
   // error: nobody's job fails for that.
   void begin(std::vector<PlacedPort> ports);
+  // From now on it uses all of these, those of before among them. What those have moved stays the step's.
+  void add(std::vector<PlacedPort> ports);
   bool has_begun() const { return before_.has_value(); }
   // `nodes`: how many the step has.
   Result<Judgement> judge(unsigned nodes);

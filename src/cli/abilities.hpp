@@ -11,9 +11,11 @@ namespace cib::cli {
 struct Abilities {
   bool port = false, vf = false;
   // Of a described node nobody knows these, and they count as no hindrance.
-  bool exclusive = false;    // RDMA devices belong to one network namespace
-  bool no_ipoib = false;     // no InfiniBand port has an IPoIB interface
-  std::string no_rdma = {};  // why the kernel's RDMA subsystem does not answer
+  bool exclusive = false;       // RDMA devices belong to one network namespace
+  bool shared = false;          // they are all namespaces'
+  bool forbids_shared = false;  // the site, mode vf there
+  bool no_ipoib = false;        // no InfiniBand port has an IPoIB interface
+  std::string no_rdma = {};     // why the kernel's RDMA subsystem does not answer
 };
 
 // `has_port`: whether some port is eligible.
@@ -21,5 +23,8 @@ Abilities abilities_of(const NodeQuestion& question, bool has_port, bool live);
 
 // Why the node cannot do the mode, and what would help; empty when it can.
 std::string why_not(Mode mode, const Abilities& node);
+
+// What a mode that the node can do does not give here; empty where there is nothing to say.
+std::string caveat(Mode mode, const Abilities& node);
 
 }  // namespace cib::cli

@@ -78,19 +78,20 @@ void look_at_modes(const SiteConfig& site, const NodeQuestion& question, const A
 }
 
 // VFs that nobody has, of each PF, and those that no step will ever get.
-void look_at_vfs(const SiteConfig& site, const Inventory& inventory, const std::vector<std::string>& claims,
-                 Lines& lines) {
+void look_at_vfs(const SiteConfig& site, const Inventory& inventory,
+                 const std::map<std::string, std::string>& claims, Lines& lines) {
   for (const Port& port : inventory.ports) {
     if (!port.pci || port.physfn || port.number != 1) continue;
-    const auto free = free_vfs(*port.pci, claims);
-    if (!free) {
-      lines.push_back({Kind::note, "VFs of " + port.device + ": " + free.error().message()});
+    const auto vfs = vfs_of(*port.pci, claims);
+    if (!vfs) {
+      lines.push_back({Kind::note, "VFs of " + port.device + ": " + vfs.error().message()});
       continue;
     }
-    const auto usable =
-        std::count_if(free->begin(), free->end(), [&](const FreeVf& vf) { return may_be_given(vf, site); });
-    const auto without = static_cast<long>(free->size()) - usable;
-    if (!free->empty()) lines.push_back({Kind::note, fmt::format("VFs of {}: {} free", port.device, usable)});
+    const auto usable = std::count_if(vfs->free.begin(), vfs->free.end(),
+                                      [&](const FreeVf& vf) { return may_be_given(vf, site); });
+    const auto without = static_cast<long>(vfs->free.size()) - usable;
+    if (!vfs->free.empty())
+      lines.push_back({Kind::note, fmt::format("VFs of {}: {} free", port.device, usable)});
     if (without != 0)
       lines.push_back(
           {Kind::note, fmt::format("VFs of {}: {} without GUIDs, which no step gets; see vf.guids "
@@ -100,7 +101,7 @@ void look_at_vfs(const SiteConfig& site, const Inventory& inventory, const std::
 }
 
 void look_at_node(const SiteConfig& site, const DoctorOptions& options,
-                  const std::vector<std::string>& claims, Lines& lines) {
+                  const std::map<std::string, std::string>& claims, Lines& lines) {
   NodeOptions node;
   node.config = options.config;
   node.node = options.node;
@@ -132,10 +133,7 @@ bool is_marked(const Link& link) {
 Result<Marked> marked(const std::string& state) {
   Marked found;
   Claims claims(state);
-  CIB_TRY(const auto names, claims.all());
-  for (const std::string& name : names) {
-    CIB_TRY(found.claims[name], claims.owner_of(name));
-  }
+  CIB_TRY(found.claims, claims.all());
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
   for (const Link& link : all)
@@ -150,7 +148,7 @@ Result<Lines> examine(const DoctorOptions& options) {
   if (!left && left.error().code != Errc::bad_config) return left.error();
   const auto site = look_at_site(options.config, lines);
   if (site) {
-    std::vector<std::string> claims;
+    std::map<std::string, std::string> claims;
     if (left) {
       CIB_TRY(claims, Claims(options.state).all());
     }

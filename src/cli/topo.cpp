@@ -49,6 +49,8 @@ void print_json(const NodeQuestion& question, const Assignment& assignment, cons
     if (mode == Mode::auto_ || mode == Mode::none) continue;
     const std::string reason = why_not(mode, abilities);
     modes[std::string(name)] = {{"possible", reason.empty()}, {"why_not", reason}};
+    if (const std::string but = caveat(mode, abilities); reason.empty() && !but.empty())
+      modes[std::string(name)]["caveat"] = but;
   }
   auto numa = nlohmann::ordered_json::array();
   for (const auto& node : question.inventory.numa_nodes)
@@ -114,7 +116,10 @@ void print_text(const NodeQuestion& question, const Assignment& assignment, cons
     const Mode mode = mode_from_name(name).value_or(Mode::none);
     if (mode == Mode::auto_ || mode == Mode::none) continue;
     const std::string reason = why_not(mode, abilities);
-    rows.push_back({std::string(name), reason.empty() ? "yes" : "no: " + reason});
+    const std::string but = caveat(mode, abilities);
+    rows.push_back({std::string(name), !reason.empty() ? "no: " + reason
+                                       : but.empty()   ? "yes"
+                                                       : "yes, " + but});
   }
   print(format_table(rows));
 }

@@ -28,6 +28,16 @@ std::string Action::field(const std::string& key) const {
   return it == fields.end() ? std::string() : it->second;
 }
 
+std::string claim_owner(const std::string& step, const std::string& agent_start, std::uint32_t uid) {
+  return step + '@' + agent_start + ':' + std::to_string(uid);
+}
+
+std::optional<std::uint32_t> uid_of_claim(const std::string& owner) {
+  const auto colon = owner.find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  return whole_number<std::uint32_t>(owner.substr(colon + 1));
+}
+
 Action make_netns(const NetnsFile& file) { return {"netns", {{"netns", file}}}; }
 
 Action make_claim(const std::string& name, const std::string& owner) {

@@ -76,15 +76,28 @@ std::string link_reason(const Port& port, const PlacementOptions& options) {
   return "LID " + std::to_string(port.lid) + " is not one that a subnet manager gives";
 }
 
-std::string vf_reason(const Port& port, const PlacementOptions& options) {
-  if (!options.free_vfs) return {};
-  if (port.physfn) return "a VF; mode vf gives out VFs by their PF";
-  const auto free = port.pci ? options.free_vfs->find(*port.pci) : options.free_vfs->end();
-  return free != options.free_vfs->end() && free->second > 0 ? "" : "no free VF";
+// Whoever has it or will have it, it is not to be shared. In a virtual machine that was given one nothing
+// shows that it is one, and it is an HCA like any other.
+std::string virtual_reason(const Port& port, const PlacementOptions&) {
+  return port.physfn ? "a VF; only mode vf hands it out, by its PF" : "";
 }
 
-constexpr std::array tests_of_one_port = {name_reason,  driver_reason, site_reason, user_reason,
-                                          state_reason, link_reason,   vf_reason};
+std::string no_vf_reason(const Port& port, const PlacementOptions& options) {
+  if (!options.free_vfs) return {};
+  const auto free = port.pci ? options.free_vfs->find(*port.pci) : options.free_vfs->end();
+  if (free != options.free_vfs->end() && free->second > 0) return {};
+  const auto why = port.pci ? options.why_no_vf.find(*port.pci) : options.why_no_vf.end();
+  return why != options.why_no_vf.end() ? "no VF: " + why->second : "no free VF";
+}
+
+constexpr std::array tests_of_one_port = {name_reason, virtual_reason, driver_reason, site_reason,
+                                          user_reason, state_reason,   link_reason,   no_vf_reason};
+
+std::string reason_against(const Port& port, const PlacementOptions& options) {
+  for (const auto test : tests_of_one_port)
+    if (std::string reason = test(port, options); !reason.empty()) return reason;
+  return {};
+}
 
 // ---- ports against each other
 // ------------------------------------------------------------------------------
@@ -97,8 +110,7 @@ class Candidates {
   void test_each(const PlacementOptions& options) {
     std::set<std::string> names;
     for (std::size_t i = 0; i < ports_.size(); ++i) {
-      for (const auto test : tests_of_one_port)
-        if (reasons_[i].empty()) reasons_[i] = test(ports_[i], options);
+      reasons_[i] = reason_against(ports_[i], options);
       if (reasons_[i].empty() && !names.insert(ports_[i].name()).second)
         reasons_[i] = "another device has the same name";
     }
@@ -184,6 +196,10 @@ Fabric fabric_of(const Port& port) {
 
 double usable_rate(const Port& port) {
   return std::isfinite(port.rate_gbps) && port.rate_gbps >= 1 && port.rate_gbps <= 1e5 ? port.rate_gbps : 0;
+}
+
+bool may_serve(const Port& port, const PlacementOptions& options) {
+  return reason_against(port, options).empty();
 }
 
 std::vector<std::string> reasons_against(const std::vector<Port>& ports,

@@ -127,8 +127,8 @@ Result<std::vector<Record>> decode_journal(std::string_view contents) {
 namespace {
 
 std::string ports_field(const std::vector<Record>& records, const std::string& key) {
-  for (const Record& record : records)
-    if (record.verb == "ports") return record.field(key);
+  for (auto record = records.rbegin(); record != records.rend(); ++record)
+    if (record->verb == "ports") return record->field(key);
   return {};
 }
 

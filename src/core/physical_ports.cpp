@@ -71,9 +71,8 @@ std::vector<std::vector<std::size_t>> by_connector(const std::vector<std::size_t
 }
 
 std::string pci_slot_name(const Port& port) {
-  const auto& pci = port.physfn ? port.physfn : port.pci;
-  if (!pci) return {};
-  const std::string text = pci->text();
+  if (!port.pci) return {};
+  const std::string text = port.pci->text();
   return text.substr(0, text.rfind('.'));
 }
 

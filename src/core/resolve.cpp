@@ -25,7 +25,7 @@ Result<Mode> choose_mode(Mode asked, const SiteConfig& site) {
     return refuse("auto: this site's configuration names no mode for auto; allowed: " +
                   mode_list(site.modes));
   }
-  if (std::find(site.modes.begin(), site.modes.end(), asked) != site.modes.end()) return asked;
+  if (is_allowed(asked, site)) return asked;
   return refuse("mode " + std::string(mode_name(asked)) + " is not allowed at this site; allowed: auto, " +
                 mode_list(site.modes) + ", none");
 }
@@ -48,6 +48,10 @@ Status check_user(const Request& request, const SiteConfig& site) {
 }
 
 }  // namespace
+
+bool is_allowed(Mode mode, const SiteConfig& site) {
+  return std::find(site.modes.begin(), site.modes.end(), mode) != site.modes.end();
+}
 
 Result<Settings> resolve(const Request& request, const SiteConfig& site) {
   CIB_TRY(const Mode mode, choose_mode(request.mode, site));

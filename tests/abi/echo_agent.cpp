@@ -1,5 +1,5 @@
-// In the agent's place: sends each task on without InfiniBand, with what it said of its devices as the
-// reason.
+// In the agent's place: asks each task for patience and then sends it on without InfiniBand, with what it
+// said of its devices as the reason.
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/request.hpp"
 
@@ -18,6 +18,7 @@ void answer(int channel, bool network) {
       (void)send_frame(channel, wire::Network{}, patience_ms);
     const auto ready = wire::read_frame<wire::Ready>(frame->bytes.data(), frame->size);
     if (!ready) continue;
+    (void)send_frame(channel, wire::Patience{}, patience_ms);
     wire::Decline decline;
     decline.text.set_cut("gpus=" + ready->gpus.get() + " nics=" + ready->nics.get());
     (void)send_frame(channel, decline, patience_ms);

@@ -157,6 +157,7 @@ struct Meanwhile final : Kernel {
     std::exchange(happens, [] {})();
     return status;
   }
+  Result<std::unique_ptr<ClaimsTurn>> claims_turn() override { return node.claims_turn(); }
   FakeNode& node;
   std::function<void()> happens;
 };

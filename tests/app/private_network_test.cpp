@@ -117,9 +117,10 @@ TEST_F(PrivateNetwork, AVfWithoutGuidsIsNotFreeWhereTheSiteMakesNone) {
   node.vfs[1].settings.node_guid = 0x102;  // and no port's
   start("vf");
   release_tasks(*step);
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: n0: 4 tasks need a VF each, and 1 is free (mlx5_0:1: 1; mlx5_1:1: no free VF); "
-            "wait=SECONDS waits for those that other steps have");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 tasks need a VF each, and 1 is free (mlx5_0:1: 1; mlx5_1:1: no free VF); the node has "
+      "not enough even when no other step uses any");
 }
 
 TEST_F(PrivateNetwork, AVfThatHasGuidsKeepsThem) {
@@ -198,6 +199,206 @@ TEST_F(PrivateNetwork, WaitsForNothingButAVf) {
   EXPECT_THAT(*node.task(0).answer, StartsWith("refused: "));
 }
 
+TEST_F(PrivateNetwork, WaitingWritesAndClaimsNothing) {
+  const std::string taken = node.vfs[0].identity.pci.text();
+  node.claimed[taken] = "another step";
+  start("vf,wait=60");
+  release_tasks(*step);
+  const auto written = node.journals["17.0"].size();
+  for (int again = 0; again < 5; ++again) {
+    step->try_again();
+    ASSERT_TRUE(step->waits_for_vfs());
+  }
+  EXPECT_EQ(node.journals["17.0"].size(), written);
+  EXPECT_THAT(node.claimed, SizeIs(1)) << "the other step's";
+}
+
+TEST_F(PrivateNetwork, RailsCountAndWhatTheNodeNeverHasIsNotWaitedFor) {
+  start("vf,rails=2,wait=60");
+  release_tasks(*step);
+  EXPECT_FALSE(step->waits_for_vfs());
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 tasks need 2 VFs each, and 4 are free (mlx5_0:1: 2; mlx5_1:1: 2); the node has not "
+      "enough even when no other step uses any");
+  EXPECT_THAT(node.claimed, IsEmpty());
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, RailsThatOtherStepsHaveAreWaitedFor) {
+  const std::string taken = node.vfs[2].identity.pci.text();
+  for (const std::size_t vf : {2U, 3U}) node.claimed[node.vfs[vf].identity.pci.text()] = "another step";
+  auto f = facts("vf,rails=2,wait=60");
+  f.local_tasks = 1;
+  Step one(f, node, node, node, node);
+  one.prepare();
+  run_only_task(one);
+  EXPECT_TRUE(one.waits_for_vfs()) << "a task asked for two, and mlx5_1 has none that is free";
+  node.claimed.erase(taken);
+  one.try_again();
+  EXPECT_EQ(node.task(0).answer, "granted");
+  EXPECT_THAT(node.task(0).devices, SizeIs(2));
+}
+
+TEST_F(PrivateNetwork, WhoNamesNoNumberOfRailsHasOneWhereThereAreNotMore) {
+  for (const std::size_t vf : {2U, 3U}) node.claimed[node.vfs[vf].identity.pci.text()] = "another step";
+  auto f = facts("vf");
+  f.local_tasks = 1;
+  Step one(f, node, node, node, node);
+  one.prepare();
+  run_only_task(one);
+  EXPECT_EQ(node.task(0).answer, "granted");
+  EXPECT_THAT(node.task(0).devices, SizeIs(1));
+}
+
+TEST_F(PrivateNetwork, APortThatIsDownIsNotWaitedFor) {
+  for (Port& port : node.node.ports) port.state = PortState::down;
+  for (const char* option : {"vf,wait=60", "verbs,wait=60"}) {
+    FakeNode down(four_tasks);
+    down.site = node.site;
+    down.node = node.node;
+    down.vfs = node.vfs;
+    down.exclusive = true;
+    Step none(facts(option), down, down, down, down);
+    fork_tasks(none);
+    release_tasks(none);
+    EXPECT_FALSE(none.waits_for_vfs());
+    EXPECT_THAT(
+        *down.task(0).answer,
+        AllOf(StartsWith("refused: n0: no InfiniBand port can be used: mlx5_0:1: state DOWN; mlx5_1:1: "),
+              Not(HasSubstr("mlx5_2"))))
+        << option;
+  }
+}
+
+TEST_F(PrivateNetwork, APfThatCannotBeAskedHasNoVfsAndOthersServe) {
+  node.unanswering_pfs["mlx5_0"] = "port 1 of 0000:20:00.0 has no IPoIB interface on the node";
+  auto f = facts("vf");
+  f.local_tasks = 2;
+  Step two(f, node, node, node, node);
+  two.prepare();
+  for (unsigned id = 0; id < 2; ++id) two.task_has_namespace(id);
+  for (unsigned id = 0; id < 2; ++id) two.task_started(id, id, mask_of(id), true, {{"task_pid", "1000"}});
+  for (unsigned id = 0; id < 2; ++id) two.task_ready(id, {});
+  EXPECT_EQ(node.task(0).answer, "granted");
+  EXPECT_EQ(node.task(1).answer, "granted");
+}
+
+TEST_F(PrivateNetwork, WhyAPfCouldNotBeAskedIsToldWhenThereAreTooFew) {
+  node.unanswering_pfs["mlx5_0"] = "port 1 of 0000:20:00.0 has no IPoIB interface on the node";
+  start("vf,wait=60");
+  release_tasks(*step);
+  EXPECT_FALSE(step->waits_for_vfs());
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 tasks need a VF each, and 2 are free (mlx5_0:1: no VF: port 1 of 0000:20:00.0 has no "
+      "IPoIB interface on the node; mlx5_1:1: 2); the node has not enough even when no other step uses any");
+}
+
+TEST_F(PrivateNetwork, AnHcaThatTheSiteDoesNotAllowIsNotAskedForItsVfs) {
+  node.site.nodes = {{.name = "*", .hca = {"mlx5_1"}}};
+  node.unanswering_pfs["mlx5_0"] = "asked";
+  start("vf");
+  release_tasks(*step);
+  EXPECT_THAT(*node.task(0).answer, AllOf(HasSubstr("not for MPI at this site"), Not(HasSubstr("asked"))));
+}
+
+TEST_F(PrivateNetwork, TheSiteLimitsWhatAStepMayHave) {
+  node.site.vf.per_step = 3;
+  start("vf,wait=60");
+  release_tasks(*step);
+  EXPECT_FALSE(step->waits_for_vfs());
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: this step needs 4 VFs here, and the site allows each step 3 on a node (vf.per_step)");
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, AsManyAsAStepMayHaveItGets) {
+  node.site.vf.per_step = node.site.vf.per_user = 4;
+  start("vf");
+  release_tasks(*step);
+  EXPECT_EQ(node.task(0).answer, "granted");
+}
+
+TEST_F(PrivateNetwork, TheSiteLimitsWhatAUserMayHaveOnANode) {
+  node.site.vf.per_user = 4;
+  node.claimed["0000:30:00.1"] = claim_owner("16.0", "1", 1000);
+  node.claimed["0000:30:00.2"] = claim_owner("15.0", "1", 1001);  // somebody else's
+  node.claimed["address-0"] = claim_owner("16.0", "1", 1000) + "#0";
+  start("vf,wait=60");
+  release_tasks(*step);
+  EXPECT_TRUE(step->waits_for_vfs()) << "for the user's own other step";
+  step->give_up_waiting();
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: this step needs 4 VFs here, and the site allows each user 4 on a node (vf.per_user), of "
+      "which other steps of yours have 1; wait=SECONDS waits for those");
+  EXPECT_THAT(node.claimed, SizeIs(3));
+}
+
+TEST_F(PrivateNetwork, MoreThanAUserMayEverHaveIsNotWaitedFor) {
+  node.site.vf.per_user = 3;
+  start("vf,wait=60");
+  release_tasks(*step);
+  EXPECT_FALSE(step->waits_for_vfs());
+  EXPECT_THAT(*node.task(0).answer, HasSubstr("the site allows each user 3 on a node (vf.per_user)"));
+}
+
+TEST_F(PrivateNetwork, WaitsForAddressesThatOtherStepsHave) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 4};
+  node.claimed["address-2"] = "16.0@1:7#2";
+  start("ipoib,wait=60");
+  release_tasks(*step);
+  EXPECT_TRUE(step->waits_for_vfs());
+  EXPECT_THAT(node.claimed, SizeIs(1)) << "none of ours before there are enough";
+  node.claimed.clear();
+  step->try_again();
+  EXPECT_EQ(node.task(0).answer, "granted");
+  end();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, AddressesThatTheNodeDoesNotHaveAreNotWaitedFor) {
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 3};
+  start("ipoib,wait=60");
+  release_tasks(*step);
+  EXPECT_FALSE(step->waits_for_vfs());
+}
+
+TEST_F(PrivateNetwork, WhereTheRdmaSubsystemIsSharedTheReportSaysThatNothingIsIsolated) {
+  node.exclusive = false;
+  step.emplace(facts("vf,report=summary"), node, node, node, node);
+  fork_tasks(*step);
+  release_tasks(*step);
+  for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
+  EXPECT_THAT(step->report(), testing::Contains(StartsWith("n0: not isolated: ")));
+  node.exclusive = true;
+  FakeNode other(four_tasks);
+  other.site = node.site;
+  other.add_vfs(2);
+  other.exclusive = true;
+  Step isolated(facts("vf,report=summary"), other, other, other, other);
+  fork_tasks(isolated);
+  release_tasks(isolated);
+  for (unsigned id = 0; id < four_tasks; ++id) isolated.task_died(id);
+  EXPECT_THAT(isolated.report(), Not(testing::Contains(HasSubstr("isolated"))));
+}
+
+TEST_F(PrivateNetwork, TheSiteMayForbidVfsWhereTheyAreNotIsolated) {
+  node.site.vf.shared_rdma = false;
+  node.exclusive = false;
+  step.emplace(facts("vf"), node, node, node, node);
+  fork_tasks(*step);
+  release_tasks(*step);
+  EXPECT_THAT(*node.task(0).answer,
+              AllOf(StartsWith("refused: n0: mode vf needs the RDMA subsystem's exclusive mode at this site"),
+                    HasSubstr("rdma system set netns exclusive")));
+  EXPECT_EQ(node.task(0).netns, "") << "nothing was made";
+}
+
 TEST_F(PrivateNetwork, GivesUpWaitingInTheEnd) {
   node.claimed[node.vfs[0].identity.pci.text()] = "another step";
   start("vf,wait=1");
@@ -214,7 +415,8 @@ TEST_F(PrivateNetwork, IpoibGivesAChildOfTheChosenPort) {
     EXPECT_THAT(node.task(id).devices, ElementsAre(id < 2 ? "mlx5_0" : "mlx5_1")) << "the HCA's own uverbs";
   }
   EXPECT_THAT(node.ipoib_children, SizeIs(4));
-  EXPECT_TRUE(node.ipoib_children.contains("container-ib:17.0@2:netns-3:ib0")) << "the tag tells whose it is";
+  EXPECT_TRUE(node.ipoib_children.contains("container-ib:17.0@2:1000:netns-3:ib0"))
+      << "the tag tells whose it is";
   end();
   expect_as_before();
 }
@@ -275,9 +477,10 @@ TEST_F(PrivateNetwork, WithoutAnAddressForEachTaskThereIsNoStep) {
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 3};
   start("ipoib");
   release_tasks(*step);
-  EXPECT_EQ(*node.task(0).answer,
-            "refused: attach rank 6: n0: all 3 addresses of this node are in use; addresses.per_node in the "
-            "site's file could be larger");
+  EXPECT_EQ(
+      *node.task(0).answer,
+      "refused: n0: 4 interfaces need an address each, and this node has 3; addresses.per_node in the site's "
+      "file could be larger");
   end();
   expect_as_before();
 }
@@ -399,6 +602,45 @@ TEST_F(PrivateNetwork, AJobsShellStaysInTheNodesNetwork) {
   EXPECT_EQ(node.task(0).answer, "granted");
 }
 
+TEST_F(PrivateNetwork, WhoStaysInTheNodesNetworkGetsNoModeThatTheSiteDoesNotAllow) {
+  node.site.modes = node.site.auto_modes = {Mode::vf};
+  const auto answer_to = [&](const std::string& option, bool daemon) {
+    FakeNode one(1);
+    one.site = node.site;
+    one.add_vfs(2);
+    one.exclusive = true;
+    auto f = facts(option);
+    f.local_tasks = 1;
+    f.daemon_step = daemon;
+    f.shell = !daemon;
+    Step the_step(f, one, one, one, one);
+    the_step.prepare();
+    EXPECT_FALSE(the_step.needs_relay());
+    run_only_task(the_step);
+    EXPECT_THAT(one.task(0).devices, IsEmpty());
+    return *one.task(0).answer;
+  };
+  EXPECT_EQ(
+      answer_to("vf", true),
+      "refused: n0: mpirun's helper stays in the node's network, so mode vf means verbs for it, which is "
+      "not allowed at this site; start the ranks with srun");
+  EXPECT_THAT(answer_to("vf,batch=yes", false),
+              AllOf(StartsWith("refused: "), HasSubstr("leave out batch=yes")));
+  EXPECT_THAT(answer_to("vf,require=no", true), StartsWith("declined: "));
+  EXPECT_THAT(answer_to("auto", true), StartsWith("declined: "));
+}
+
+TEST_F(PrivateNetwork, AutoGoesOnToAModeThatAShellMayHave) {
+  node.site.auto_modes = {Mode::vf, Mode::ipoib, Mode::verbs};
+  auto f = facts("auto");
+  f.local_tasks = 1;
+  f.daemon_step = true;
+  Step helper(f, node, node, node, node);
+  helper.prepare();
+  run_only_task(helper);
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_MODE"], "verbs");
+}
+
 TEST_F(PrivateNetwork, OneTaskNeedsOneVf) {
   for (const FakeVf& vf : node.vfs) node.claimed[vf.identity.pci.text()] = "another step";
   auto f = facts("vf");
@@ -443,6 +685,23 @@ TEST_F(PrivateNetwork, WhatTheVfOfALateTaskCarriedBeforeIsNotTheSteps) {
   ASSERT_EQ(node.task(3).answer, "granted");
   for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
   EXPECT_THAT(step->report(), ElementsAre(Not(HasSubstr("native:"))));
+  (void)step->finish();
+  expect_as_before();
+}
+
+TEST_F(PrivateNetwork, WhatTheVfOfALateTaskCarriesIsTheSteps) {
+  start("vf,report=summary");
+  for (unsigned id = 0; id < 3; ++id) step->task_ready(id, {});
+  step->deadline_passed();
+  node.verbs_of_each_vf = 1'000'000'000;
+  step->task_ready(3, {});
+  ASSERT_EQ(node.task(3).answer, "granted");
+  const std::string ports = ports_of(node.journals["17.0"]);
+  EXPECT_EQ(std::count(ports.begin(), ports.end(), ','), 3) << ports;
+  node.verbs_of_each_vf = 3'000'000'000;
+  for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
+  EXPECT_THAT(step->report(), ElementsAre(HasSubstr("native: 11.0 GB by verbs")))
+      << "three moved all of it, the fourth what it moved since";
   (void)step->finish();
   expect_as_before();
 }

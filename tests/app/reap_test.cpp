@@ -181,6 +181,7 @@ TEST(Reap, WhatRestsOnWhatDoesNotComeBackStays) {
       {"pci", pci}, {"physfn", node.vfs[0].identity.physfn.text()}, {"vf", "0"}, {"owner", "17.0@2"}};
   auto link = vf;
   link.insert({{"netns", netns}, {"name", "ib0"}, {"remade", "no"}});
+  const auto turn = node.claims_turn();
   carry_out(node, {{"netns", {{"netns", netns}}},
                    {"netns", {{"netns", "/state/17.0/netns-1"}}},
                    {"claim", {{"name", pci}, {"owner", "17.0@2"}}},

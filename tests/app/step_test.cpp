@@ -53,6 +53,21 @@ TEST(Step, AnswersNobodyBeforeAllHaveReported) {
   EXPECT_FALSE(step.awaits_deadline());
 }
 
+TEST(Step, OnlyTasksThatWaitForAnAnswerAreAskedForPatience) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  EXPECT_FALSE(step.keeps_tasks_waiting());
+  step.task_ready(2, {});
+  step.task_ready(0, {});
+  EXPECT_TRUE(step.keeps_tasks_waiting());
+  step.ask_for_patience();
+  EXPECT_THAT(node.asked_for_patience, ElementsAre(0U, 2U));
+  step.task_ready(1, {});
+  step.task_ready(3, {});
+  EXPECT_FALSE(step.keeps_tasks_waiting());
+}
+
 TEST(Step, ATaskThatDiesDoesNotKeepTheOthersWaiting) {
   for (unsigned victim = 0; victim < four_tasks; ++victim) {
     FakeNode node(four_tasks);

@@ -138,7 +138,7 @@ static int describe_write(pid_t pid, const struct user_regs_struct *r, char *cal
 /* What stays between steps. */
 static int is_made_once(const char *path)
 {
-	static const char *const ends[] = { "/container-ib", "/claims", "/claims.lock", "/node.lock", "/dev/null" };
+	static const char *const ends[] = { "/container-ib", "/claims", "/claims.lock", "/claiming.lock", "/node.lock", "/dev/null" };
 	size_t i, size = strlen(path);
 
 	for (i = 0; i < ARRAY_SIZE(ends); i++)

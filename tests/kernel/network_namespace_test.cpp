@@ -202,7 +202,7 @@ TEST_F(Namespaces, AClaimIsOnesUntilItsOwnerReleasesIt) {
   ASSERT_TRUE(claims.take("0000:21:00.1", "17.0@1").ok());
   EXPECT_EQ(claims.take("0000:21:00.1", "18.0@2").error().code, Errc::unavailable);
   EXPECT_EQ(claims.take("0000:21:00.1", "17.0@1").error().code, Errc::unavailable) << "one VF for two tasks";
-  EXPECT_THAT(*claims.all(), ElementsAre("0000:21:00.1"));
+  EXPECT_THAT(*claims.all(), ElementsAre(testing::Pair("0000:21:00.1", "17.0@1")));
   EXPECT_TRUE(claims.release("0000:21:00.1", "18.0@2").ok());
   EXPECT_EQ(*claims.owner_of("0000:21:00.1"), "17.0@1") << "not its own";
   for (int twice = 0; twice < 2; ++twice) EXPECT_TRUE(claims.release("0000:21:00.1", "17.0@1").ok());
@@ -213,14 +213,17 @@ TEST_F(Namespaces, AClaimWhoseWriterDiedBeforeItWroteIsFree) {
   Claims claims(folder_);
   ASSERT_TRUE(claims.take("a", "17.0@1").ok());
   std::filesystem::resize_file(folder_ + "/claims/a", 0);
+  EXPECT_THAT(*claims.all(), IsEmpty());
   EXPECT_TRUE(claims.take("a", "18.0@2").ok());
   EXPECT_EQ(*claims.owner_of("a"), "18.0@2");
 }
 
 TEST_F(Namespaces, OneProcessAtATimeHasTheNodesLock) {
-  const auto mine = NodeLock::take(folder_, 1000);
+  const auto mine = NodeLock::take(folder_, NodeLock::Of::devices, 1000);
   ASSERT_TRUE(mine.ok());
-  EXPECT_EQ(NodeLock::take(folder_, 50).error().code, Errc::timed_out);
+  EXPECT_EQ(NodeLock::take(folder_, NodeLock::Of::devices, 50).error().code, Errc::timed_out);
+  EXPECT_TRUE(NodeLock::take(folder_, NodeLock::Of::claiming, 50).ok())
+      << "who claims re-registers nothing yet";
 }
 
 }  // namespace

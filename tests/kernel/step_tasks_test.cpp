@@ -26,5 +26,23 @@ TEST(StepTasks, ATaskThatIsLateToReadGetsItsWholeAnswer) {
   EXPECT_EQ(kinds, all);
 }
 
+TEST(StepTasks, ThoseThatWaitAreAskedForPatienceNowAndThen) {
+  const auto told = [](int every_ms) {
+    auto [theirs, ours] = make_channel().value();
+    StepTasks tasks(2, UniqueFd(), every_ms);
+    tasks.set_channel(1, std::move(ours));
+    for (int often = 0; often < 3; ++often) tasks.ask_for_patience({0, 1});  // 0 has no channel any more
+    tasks.decline(1, "done");
+    unsigned patience = 0;
+    for (;;) {
+      const auto frame = receive_frame(theirs.get(), 0);
+      if (!frame || !wire::read_frame<wire::Patience>(frame->bytes.data(), frame->size)) return patience;
+      ++patience;
+    }
+  };
+  EXPECT_EQ(told(0), 3U);
+  EXPECT_EQ(told(patience_ms), 0U);
+}
+
 }  // namespace
 }  // namespace cib::test

@@ -23,7 +23,7 @@ sub below_jobs {
 }
 
 # What is kept between steps is not left behind.
-print "journal $_\n" for grep { !/^(inventory|claims|died|claims\.lock|node\.lock)$/ } entries('/run/container-ib');
+print "journal $_\n" for grep { !/^(inventory|claims|died|claims\.lock|claiming\.lock|node\.lock)$/ } entries('/run/container-ib');
 print "claim $_\n"   for entries('/run/container-ib/claims');
 below_jobs('/sys/fs/cgroup');
 

@@ -225,19 +225,18 @@ Result<NodeCounters> FakeNode::counters(const std::vector<PlacedPort>& ports) {
   return sum;
 }
 
-Result<std::vector<FreeVf>> FakeNode::free_vfs(const Port& pf) {
-  std::vector<FreeVf> free;
-  for (const FakeVf& vf : vfs)
-    if (vf.identity.physfn == *pf.pci && !claimed.contains(vf.identity.pci.text()) && vf.rdma_in.empty() &&
-        vf.netdev_in.empty())
-      free.push_back({vf.identity, vf.netdev, vf.rdma, vf.settings});
-  return free;
-}
-
-Result<std::vector<std::string>> FakeNode::claims() {
-  std::vector<std::string> names;
-  for (const auto& [name, owner] : claimed) names.push_back(name);
-  return names;
+Result<VfsOfPf> FakeNode::vfs_of(const Port& pf) {
+  if (const auto why = unanswering_pfs.find(pf.device); why != unanswering_pfs.end())
+    return error(Errc::not_found, why->second);
+  VfsOfPf of_pf;
+  for (const FakeVf& vf : vfs) {
+    if (vf.identity.physfn != *pf.pci) continue;
+    if (claimed.contains(vf.identity.pci.text()))
+      ++of_pf.claimed;
+    else if (vf.rdma_in.empty() && vf.netdev_in.empty())
+      of_pf.free.push_back({vf.identity, vf.netdev, vf.rdma, vf.settings});
+  }
+  return of_pf;
 }
 
 Result<std::string> FakeNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
@@ -258,8 +257,27 @@ FakeVf& FakeNode::vf(const Action& action) {
   throw std::logic_error("no VF " + action.field("pci"));
 }
 
+namespace {
+
+class FakeTurn final : public ClaimsTurn {
+ public:
+  explicit FakeTurn(bool& taken) : taken_(taken) { taken_ = true; }
+  ~FakeTurn() override { taken_ = false; }
+
+ private:
+  bool& taken_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ClaimsTurn>> FakeNode::claims_turn() {
+  if (turn_taken_) throw std::logic_error("a second turn at claiming");
+  return std::unique_ptr<ClaimsTurn>(std::make_unique<FakeTurn>(turn_taken_));
+}
+
 Status FakeNode::apply(const Action& action) {
   if (action.verb == "claim") {
+    if (!turn_taken_) throw std::logic_error("claimed out of turn");
     const std::string name = action.field("name");
     if (claimed.contains(name)) return error(Errc::unavailable, name + " is in use");
     if (const auto found = unclaimable.find(name); found != unclaimable.end())

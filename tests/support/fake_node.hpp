@@ -74,14 +74,16 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
   bool memlock_may_be_raised = true;
+  std::vector<unsigned> asked_for_patience;  // last
   bool exclusive = false, carrier = true;
   int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;
   std::set<NetnsFile> network_namespaces;
-  std::map<std::string, std::string> claimed;         // by name, the owner
-  std::map<std::string, Errc> unclaimable;            // by name, what a claim of it answers
-  std::map<std::string, NetnsFile> ipoib_children;    // by owner's tag, where
-  std::map<NetnsFile, std::set<std::string>> raised;  // interfaces that are up
+  std::map<std::string, std::string> claimed;          // by name, the owner
+  std::map<std::string, Errc> unclaimable;             // by name, what a claim of it answers
+  std::map<std::string, std::string> unanswering_pfs;  // by device, why nobody knows its VFs
+  std::map<std::string, NetnsFile> ipoib_children;     // by owner's tag, where
+  std::map<NetnsFile, std::set<std::string>> raised;   // interfaces that are up
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;
   // Steps with a journal, as the state directory has them.
   std::map<std::string, std::vector<Record>> journals;
@@ -93,15 +95,16 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Result<Inventory> inventory(const SiteConfig&) override { return node; }
   Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
   Result<bool> rdma_is_exclusive() override { return exclusive; }
-  Result<std::vector<FreeVf>> free_vfs(const Port& pf) override;
+  Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
-  Result<std::vector<std::string>> claims() override;
+  Result<std::map<std::string, std::string>> claims() override { return claimed; }
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
   // Port Kernel
   Status apply(const Action& action) override;
   Status revert(const Action& action) override;
   Status verify(const Action& action) override;
+  Result<std::unique_ptr<ClaimsTurn>> claims_turn() override;
   // Port Tasks
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
@@ -109,6 +112,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
+  void ask_for_patience(const std::vector<unsigned>& tasks) override { asked_for_patience = tasks; }
   void grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;
@@ -142,6 +146,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   FakeVf& vf(const Action& action);
 
   std::vector<FakeTask> tasks_;
+  bool turn_taken_ = false;
   std::string own_step_;
   unsigned changes_ = 0, fault_at_ = 0;
   std::optional<unsigned> full_from_;

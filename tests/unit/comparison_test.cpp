@@ -78,13 +78,13 @@ TEST(Score, ComparesLoadWithTheFairestPossible) {
 TEST(Score, CountsConnectorsAndTheirSpeed) {
   Inventory node = test::numa_node(1);
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0}),
-                port("mlx5_2", "0000:19:00.1", {0})};
+                port("mlx5_2", "0000:1a:00.0", {0})};
   node.ports[0].rate_gbps = 100;
-  node.ports[2].physfn = node.ports[1].pci;
+  node.ports[1].sys_image_guid = node.ports[2].sys_image_guid = 0x506b4b0300abcdef;
   const auto tasks = tasks_on({0, 0, 0});
   const auto ours = place(node, tasks, test::one_rail());
   const auto loads = connector_loads(node, ours.verdicts, ours.tasks);
-  ASSERT_EQ(loads.size(), 2U) << "a VF has no connector of its own";
+  ASSERT_EQ(loads.size(), 2U) << "a card in two slots has one connector";
   EXPECT_EQ(loads[0].tasks, 1U);
   EXPECT_EQ(loads[1].tasks, 2U);
   EXPECT_DOUBLE_EQ(loads[0].fill, 1);

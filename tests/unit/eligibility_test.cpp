@@ -42,6 +42,13 @@ INSTANTIATE_TEST_SUITE_P(
     Reasons, OnePort,
     testing::Values(
         Case{"as it is", [](P&, O&) {}, "eligible"},
+        Case{"a VF", [](P& p, O&) { p.physfn = PciAddress{0, 0x17, 0, 0}; }, "a VF; only mode vf hands it out"},
+        Case{"an allowed VF",
+             [](P& p, O& o) {
+               p.physfn = PciAddress{0, 0x17, 0, 0};
+               o.hca = p.device;
+             },
+             "a VF; only mode vf hands it out"},
         Case{"armed", [](P& p, O&) { p.state = PortState::armed; }, "state ARMED"},
         Case{"down", [](P& p, O&) { p.state = PortState::down; }, "state DOWN"},
         Case{"init", [](P& p, O&) { p.state = PortState::init; }, "no subnet manager"},

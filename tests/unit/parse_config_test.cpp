@@ -45,6 +45,9 @@ raise = false
 cap = "64M"
 [vf]
 guids = "generate"
+shared_rdma = "forbid"
+per_step = 8
+per_user = 16
 link_state = "up"
 vlan = 12
 qos = 3
@@ -74,6 +77,9 @@ hca = ["a", "b*"]
   EXPECT_EQ(site.min_rate_fraction, 1.0);
   EXPECT_THAT(site.modes, ElementsAre(Mode::verbs, Mode::vf));
   EXPECT_TRUE(site.vf.generate_guids);
+  EXPECT_FALSE(site.vf.shared_rdma);
+  EXPECT_EQ(site.vf.per_step, 8U);
+  EXPECT_EQ(site.vf.per_user, 16U);
   EXPECT_EQ(site.vf.settings.link_state, VfLinkState::up);
   EXPECT_EQ(site.vf.settings.vlan, 12U);
   EXPECT_EQ(site.vf.settings.qos, 3U);
@@ -114,6 +120,8 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
        "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, memlock, "
        "timeouts, topology, defaults, force, nodes"},
       {"[vf]\nguids = true", "conf:2: vf.guids: true, allowed: \"keep\" and \"generate\""},
+      {"[vf]\nshared_rdma = false", "conf:2: vf.shared_rdma: false, allowed: \"allow\" and \"forbid\""},
+      {"[vf]\nper_user = -1", "conf:2: vf.per_user: -1, allowed: a number of VFs, or 0"},
       {"[vf]\nvlan = 4095", "conf:2: vf.vlan: 4095, allowed: 0 to 4094"},
       {"[vf]\ntrust = 1", "conf:2: vf.trust: 1, allowed: true and false"},
       {"[vf]\nmax_tx_mbps = -1", "conf:2: vf.max_tx_mbps: -1, allowed: a rate"},

@@ -246,7 +246,8 @@ TEST(Place, DevicesOfOneConnectorShareItsLoad) {
       << "independent HFIs share the GUID too";
 }
 
-TEST(Place, VirtualFunctionsShareTheirPort) {
+// Whoever has one or will have one, in mode verbs it is not to be shared.
+TEST(Place, VirtualFunctionsServeNobodyByThemselves) {
   Inventory node = numa_node(1);
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_1", "0000:19:00.0", {0})};
   for (unsigned i = 0; i < 4; ++i) {
@@ -262,6 +263,7 @@ TEST(Place, VirtualFunctionsShareTheirPort) {
   for (const auto& verdict : assignment.verdicts)
     if (node.ports[verdict.port].device != "mlx5_1") {
       EXPECT_EQ(verdict.physical_port, "0000:18:00.0:1");
+      EXPECT_EQ(verdict.eligible, !node.ports[verdict.port].physfn);
     }
 }
 
@@ -654,7 +656,7 @@ TEST(PlaceVfs, VfsAreGivenOutByTheirPf) {
   node.ports.push_back(vf);
   const auto assignment = place(node, tasks_on({0}), vfs(1, 0));
   EXPECT_EQ(ports_text(node, assignment), "mlx5_0:1");
-  EXPECT_THAT(why_not(node, assignment, "mlx5_2:1"), HasSubstr("by their PF"));
+  EXPECT_THAT(why_not(node, assignment, "mlx5_2:1"), HasSubstr("only mode vf hands it out, by its PF"));
 }
 
 }  // namespace

@@ -90,8 +90,8 @@ TEST(PlanModel, HasEachThingWhereItIs) {
 
 TEST(PlanModel, DevicesOfOneConnectorShareItsFill) {
   auto shown = two_sockets();
-  shown.node.ports[2] = port("mlx5_2", "0000:18:00.1", {0});
-  shown.node.ports[2].physfn = shown.node.ports[0].pci;
+  shown.node.ports[2] = port("mlx5_2", "0000:19:00.0", {0});
+  shown.node.ports[0].sys_image_guid = shown.node.ports[2].sys_image_guid = 0x506b4b0300abcdef;
   const auto model = shown.model();
   ASSERT_EQ(model.ports.size(), 3U);
   EXPECT_EQ(model.ports[0].tasks + model.ports[1].tasks, 2U);

@@ -35,6 +35,15 @@ TEST(Wire, TakesNothingFromAFrameThatIsNotExactlyAsExpected) {
   }
 }
 
+TEST(Wire, APleaForPatienceHasNothingInIt) {
+  const Patience patience;
+  EXPECT_TRUE(read_frame<Patience>(&patience, sizeof patience).ok());
+  const Decline longer;
+  EXPECT_FALSE(read_frame<Patience>(&longer, sizeof longer).ok());
+  std::array<Patience, 2> twice;
+  EXPECT_FALSE(read_frame<Patience>(&twice, sizeof twice).ok());
+}
+
 TEST(Wire, TextWithoutAnEndIsReadToItsSize) {
   Line line;
   line.text.bytes.fill('x');

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,11 @@ struct FreeVf {
   VfSettings settings;
 };
 
+struct VfsOfPf {
+  std::vector<FreeVf> free;
+  unsigned claimed = 0;  // that steps have, and will give back
+};
+
 class Node {
  public:
   virtual ~Node() = default;
@@ -42,11 +48,11 @@ class Node {
 
   // Whether an RDMA device belongs to one network namespace, instead of to all of them.
   virtual Result<bool> rdma_is_exclusive() = 0;
-  virtual Result<std::vector<FreeVf>> free_vfs(const Port& pf) = 0;
+  virtual Result<VfsOfPf> vfs_of(const Port& pf) = 0;
   // What is set in the port's table, in its order.
   virtual Result<std::vector<std::uint16_t>> pkeys(const Port& port) = 0;
-  // Names that steps have claimed.
-  virtual Result<std::vector<std::string>> claims() = 0;
+  // What steps have claimed: by name, the owner as claim_owner() made it.
+  virtual Result<std::map<std::string, std::string>> claims() = 0;
   // The name of the function's RDMA device where it is now.
   virtual Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) = 0;
   // Waits until the interface in that namespace has a carrier; timed_out when it has none by then.

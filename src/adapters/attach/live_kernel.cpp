@@ -12,6 +12,15 @@ namespace cib {
 namespace {
 
 constexpr int lock_timeout_ms = 30'000;  // several steps may each re-register a VF or two
+constexpr int turn_timeout_ms = 10'000;  // they count and claim, for milliseconds each
+
+class LiveTurn final : public ClaimsTurn {
+ public:
+  explicit LiveTurn(NodeLock lock) : lock_(std::move(lock)) {}
+
+ private:
+  NodeLock lock_;
+};
 
 Status nothing(const Action&) { return {}; }
 
@@ -59,7 +68,7 @@ Status LiveKernel::apply(const Action& action) {
   if (verb == nullptr) return unknown(action);
   if (verb->name == "netns") CIB_CHECK(make_private_mount(state_dir_));
   if (!verb->of_a_vf) return verb->apply(action);
-  CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, lock_timeout_ms));
+  CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, NodeLock::Of::devices, lock_timeout_ms));
   return verb->apply(action);
 }
 
@@ -68,7 +77,7 @@ Status LiveKernel::revert(const Action& action) {
   const Verb* verb = find_verb(action.verb);
   if (verb == nullptr) return unknown(action);
   if (!verb->of_a_vf) return verb->revert(action);
-  CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, lock_timeout_ms));
+  CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, NodeLock::Of::devices, lock_timeout_ms));
   CIB_TRY(const std::string owner, claims_.owner_of(action.field("pci")));
   if (owner != action.field("owner")) return {};
   return verb->revert(action);
@@ -78,6 +87,11 @@ Status LiveKernel::verify(const Action& action) {
   if (action.verb == "claim") return verify_claim(action);
   const Verb* verb = find_verb(action.verb);
   return verb == nullptr ? unknown(action) : verb->verify(action);
+}
+
+Result<std::unique_ptr<ClaimsTurn>> LiveKernel::claims_turn() {
+  CIB_TRY(NodeLock lock, NodeLock::take(state_dir_, NodeLock::Of::claiming, turn_timeout_ms));
+  return std::unique_ptr<ClaimsTurn>(std::make_unique<LiveTurn>(std::move(lock)));
 }
 
 Status LiveKernel::verify_claim(const Action& action) {

@@ -13,6 +13,7 @@ class LiveKernel final : public Kernel {
   Status apply(const Action& action) override;
   Status revert(const Action& action) override;
   Status verify(const Action& action) override;
+  Result<std::unique_ptr<ClaimsTurn>> claims_turn() override;
 
  private:
   Status verify_claim(const Action& action);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -18,12 +17,13 @@ namespace {
 constexpr int lock_timeout_ms = 10'000;  // held for a few system calls each
 constexpr const char* claims_lock = "claims.lock";
 constexpr const char* node_lock = "node.lock";
+constexpr const char* claiming_lock = "claiming.lock";
 
 Result<UniqueFd> lock_file(const std::string& state_dir, const char* name, int timeout_ms) {
   const std::string path = state_dir + '/' + name;
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return error(Errc::kernel, "open " + path, errno);
-  CIB_CHECK(lock(file, path, timeout_ms));
+  CIB_CHECK(lock_in_turn(file, path, timeout_ms));
   return file;
 }
 
@@ -73,17 +73,19 @@ Status Claims::release(const std::string& name, const std::string& owner) {
   return {};
 }
 
-Result<std::vector<std::string>> Claims::all() {
+Result<std::map<std::string, std::string>> Claims::all() {
+  std::map<std::string, std::string> owners;
   CIB_TRY(const UniqueFd directory, open_directory(false));
-  if (!directory) return std::vector<std::string>();
+  if (!directory) return owners;
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(
       ::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), ::closedir);
   if (!dir) return error(Errc::kernel, "list claims", errno);
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(dir.get()))
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  std::sort(names.begin(), names.end());
-  return names;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    if (entry->d_name[0] == '.') continue;
+    CIB_TRY(const std::string owner, read_claim(directory, entry->d_name));
+    if (!owner.empty()) owners[entry->d_name] = owner;
+  }
+  return owners;
 }
 
 Result<std::string> Claims::owner_of(const std::string& name) {
@@ -91,8 +93,8 @@ Result<std::string> Claims::owner_of(const std::string& name) {
   return directory ? read_claim(directory, name) : std::string();
 }
 
-Result<NodeLock> NodeLock::take(const std::string& state_dir, int timeout_ms) {
-  CIB_TRY(UniqueFd file, lock_file(state_dir, node_lock, timeout_ms));
+Result<NodeLock> NodeLock::take(const std::string& state_dir, Of what, int timeout_ms) {
+  CIB_TRY(UniqueFd file, lock_file(state_dir, what == Of::devices ? node_lock : claiming_lock, timeout_ms));
   return NodeLock(std::move(file));
 }
 

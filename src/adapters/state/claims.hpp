@@ -2,8 +2,8 @@
 // state directory with the owner in it; it outlives its owner's death until somebody reaps.
 #pragma once
 
+#include <map>
 #include <string>
-#include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/result.hpp"
@@ -18,8 +18,8 @@ class Claims {
   Status take(const std::string& name, const std::string& owner);
   // Success when it is not, or no longer, this owner's.
   Status release(const std::string& name, const std::string& owner);
-  // The rest only reads. Names, sorted.
-  Result<std::vector<std::string>> all();
+  // The rest only reads. By name, the owner.
+  Result<std::map<std::string, std::string>> all();
   // Empty when nobody has it.
   Result<std::string> owner_of(const std::string& name);
 
@@ -29,11 +29,15 @@ class Claims {
   std::string state_dir_;
 };
 
-// While it lives, no other process on this node has it: re-registrations of RDMA devices, of which only one
-// may go on at a time, since their uverbs minors change hands. Waits a bounded time.
+// While it lives, no other process on this node has it. Who waits gets it in the order of coming, within a
+// bounded time.
 class NodeLock {
  public:
-  static Result<NodeLock> take(const std::string& state_dir, int timeout_ms);
+  enum class Of {
+    devices,   // re-registrations of RDMA devices: their uverbs minors change hands
+    claiming,  // counting what nobody has, and claiming it
+  };
+  static Result<NodeLock> take(const std::string& state_dir, Of what, int timeout_ms);
 
  private:
   explicit NodeLock(UniqueFd file) : file_(std::move(file)) {}

@@ -65,6 +65,18 @@ bool read_guids(const toml::node& node, SiteConfig& site) {
   return true;
 }
 
+bool read_shared_rdma(const toml::node& node, SiteConfig& site) {
+  std::string text;
+  if (!read_text(node, text) || (text != "allow" && text != "forbid")) return false;
+  site.vf.shared_rdma = text == "allow";
+  return true;
+}
+
+template <auto Member>
+bool into_vf_policy(const toml::node& node, SiteConfig& site) {
+  return read_number(node, site.vf.*Member);
+}
+
 bool read_link_state(const toml::node& node, SiteConfig& site) {
   std::string text;
   if (!read_text(node, text)) return false;
@@ -109,6 +121,9 @@ constexpr std::array key_table = {
     ConfigKey{"users", "allow_umad", "true and false", into<&SiteConfig::allow_umad, read_bool>},
     ConfigKey{"pkeys", "allow", "a list of P_Keys such as 0x8001", into<&SiteConfig::pkeys, read_pkeys>},
     ConfigKey{"vf", "guids", "\"keep\" and \"generate\"", read_guids},
+    ConfigKey{"vf", "shared_rdma", "\"allow\" and \"forbid\"", read_shared_rdma},
+    ConfigKey{"vf", "per_step", "a number of VFs, or 0", into_vf_policy<&VfPolicy::per_step>},
+    ConfigKey{"vf", "per_user", "a number of VFs, or 0", into_vf_policy<&VfPolicy::per_user>},
     ConfigKey{"vf", "link_state", "\"follow\", \"up\" and \"down\"", read_link_state},
     ConfigKey{"vf", "vlan", "0 to 4094", read_vlan},
     ConfigKey{"vf", "qos", "0 to 7", read_qos},
