@@ -39,9 +39,9 @@ const std::vector<Group>& needed_calls() {
   static const std::vector<Group> groups = {
     running(),
     {"knowing who and when",
-     {SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
-      SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-      SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep)}},
+     {SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid),
+      SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+      SCMP_SYS(time), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep)}},
     {"reading the site's file, /proc, /sys and cgroups",
      {SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),  SCMP_SYS(close),
       SCMP_SYS(read),       SCMP_SYS(pread64),    SCMP_SYS(readv),    SCMP_SYS(lseek),
@@ -73,8 +73,7 @@ const std::vector<Group>& needed_calls() {
       SCMP_SYS(dup2), SCMP_SYS(dup3)}},
 #if defined(__SANITIZE_ADDRESS__)
     {"AddressSanitizer and its search for leaks at the end",
-     {SCMP_SYS(ptrace), SCMP_SYS(getdents), SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield), SCMP_SYS(getppid),
-      SCMP_SYS(tgkill)}},
+     {SCMP_SYS(ptrace), SCMP_SYS(getdents), SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield), SCMP_SYS(tgkill)}},
 #endif
   };
   return groups;

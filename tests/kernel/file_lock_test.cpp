@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <vector>
 
+#include "agent/system_calls.hpp"
 #include "kernel/scratch.hpp"
 
 namespace cib::test {
@@ -35,16 +37,18 @@ class Turns : public Scratch {
   std::string path() const { return folder_ + "/turn.lock"; }
   UniqueFd open() const { return UniqueFd(::open(path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)); }
 
-  // A process that takes the lock, tells its letter, and with `keep` has it until it is killed.
+  // A process that, with the agent's system calls, takes the lock, tells its letter, and with `keep` has it
+  // until it is killed.
   pid_t start(char letter, int tell, bool keep) {
     const pid_t child = ::fork();
     if (child != 0) return child;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     held_.reset();
+    if (!allow_only_needed_calls()) ::_exit(1);
     const UniqueFd file = open();
     if (lock_in_turn(file, path(), long_ms).ok()) (void)!::write(tell, &letter, 1);
     if (keep)
-      for (;;) ::pause();
+      for (;;) (void)::poll(nullptr, 0, -1);
     ::_exit(0);
   }
   void await_waiters(std::size_t count) const {
