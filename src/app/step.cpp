@@ -199,7 +199,7 @@ Status Step::place_and_claim() {
   CIB_TRY(const auto turn, network_.claims_turn());
   CIB_CHECK(place_tasks());
   std::vector<StepNetwork::Wish> wishes;
-  for (const unsigned id : ready_tasks()) wishes.push_back({id, placed_ports(task_[id])});
+  for (const unsigned id : ready_tasks()) wishes.push_back({id, task_[id].rank, placed_ports(task_[id])});
   CIB_CHECK(network_.check_addresses(wishes));
   CIB_CHECK(note_tasks());
   return network_.claim(wishes);
@@ -292,7 +292,7 @@ Status Step::attach_networks() {
 }
 
 Status Step::attach_late_network(unsigned id, Task& task) {
-  const std::vector<StepNetwork::Wish> wish = {{id, placed_ports(task)}};
+  const std::vector<StepNetwork::Wish> wish = {{id, task.rank, placed_ports(task)}};
   {
     CIB_TRY(const auto turn, network_.claims_turn());
     CIB_CHECK(network_.check_addresses(wish));

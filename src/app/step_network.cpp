@@ -134,7 +134,7 @@ Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
 
 Status StepNetwork::claim(const std::vector<Wish>& wishes) {
   for (const Wish& wish : wishes) {
-    const std::string doing = "attach task " + std::to_string(wish.task);
+    const std::string doing = "attach rank " + std::to_string(wish.rank);
     for (const Port& port : wish.ports) {
       const Place place{netns_of(wish.task), port.name()};
       if (claimed_.contains(place)) continue;

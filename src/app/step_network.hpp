@@ -49,6 +49,7 @@ class StepNetwork {
   // What a task wants an interface for each of.
   struct Wish {
     unsigned task = 0;
+    unsigned rank = 0;  // for who reads why not
     std::vector<Port> ports;
   };
   // Whether there are addresses for all of it. In_use: not now, but when other steps have given theirs back.

@@ -25,6 +25,7 @@ std::vector<Record> journal(const std::string& boot = "boot") {
 
 // Done to the node, and in the journal of step 17.0.
 void carry_out(FakeNode& node, const std::vector<Action>& actions) {
+  const auto turn = node.claims_turn();
   auto& records = node.journals["17.0"] = journal();
   for (const Action& action : actions) {
     records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
@@ -181,7 +182,6 @@ TEST(Reap, WhatRestsOnWhatDoesNotComeBackStays) {
       {"pci", pci}, {"physfn", node.vfs[0].identity.physfn.text()}, {"vf", "0"}, {"owner", "17.0@2"}};
   auto link = vf;
   link.insert({{"netns", netns}, {"name", "ib0"}, {"remade", "no"}});
-  const auto turn = node.claims_turn();
   carry_out(node, {{"netns", {{"netns", netns}}},
                    {"netns", {{"netns", "/state/17.0/netns-1"}}},
                    {"claim", {{"name", pci}, {"owner", "17.0@2"}}},
