@@ -19,7 +19,7 @@ def test_the_sites_rules_and_what_is_said_go_by_slurms_names():
     with files({"container-ib.conf": rules}):
         done = must(srun("-w", "hpc-1", "-n1", "--container-ib=verbs,report=full", "printenv", "CONTAINER_IB_PORTS"))
         assert done.lines == ["mlx5_1:1"], done
-        assert any(line.startswith("container-ib: hpc-1: task 0 uses mlx5_1:1") for line in done.ours()), done
+        assert any(line.startswith("container-ib: hpc-1: rank 0 uses mlx5_1:1") for line in done.ours()), done
         # A shell on the node knows the host's name only.
         plan = ("container-ib", "plan", "--json", "--tasks", "1")
         assert json.loads(must(run("n1", *plan), 1).out)["tasks"][0]["ports"] == []
