@@ -314,7 +314,8 @@ TEST(Step, AMemlockThatNobodyMayRaiseIsToldOnceANode) {
   Step step(facts(), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
-  EXPECT_THAT(node.task(0).lines, ElementsAre(HasSubstr("n0: raise memlock: Operation not permitted; slurmd on n0 needs")));
+  EXPECT_THAT(node.task(0).lines,
+              ElementsAre(HasSubstr("n0: raise memlock: Operation not permitted; slurmd on n0 needs")));
   for (unsigned id = 1; id < four_tasks; ++id) EXPECT_THAT(node.task(id).lines, IsEmpty());
 }
 

@@ -16,8 +16,8 @@ Result<UniqueFd> open_own_network_namespace();
 // A new one, empty but for lo, which is up.
 Result<UniqueFd> make_network_namespace();
 
-// Makes a directory a mount of its own, if it is none, which passes nothing on to other mount namespaces: they
-// would keep what is mounted there. What one has copied when it was made goes when its file is removed
+// Makes a directory a mount of its own, if it is none, which passes nothing on to other mount namespaces:
+// they would keep what is mounted there. What one has copied when it was made goes when its file is removed
 // (detach_mounts() in vfs_unlink(), since Linux 3.18).
 Status make_private_mount(const std::string& directory);
 
