@@ -84,24 +84,28 @@ std::string read_all(const UniqueFd& pipe, int wait_ms) {
   return text;
 }
 
-// Returns what the reaper says, which it does for who names its own slurmstepd.
-std::string run_reap(const PlugstackArgs& args, const std::string& job, const std::string& ended_stepd,
-                     int wait_ms) {
+// One of the agent's other lives: returns what it says until it ends, or until then; 0: it is not waited for.
+std::string run_agent(const PlugstackArgs& args, Words words, int wait_ms) {
   std::array<int, 2> life{};
   if (::pipe2(life.data(), O_CLOEXEC) != 0) return {};
   UniqueFd reading(life[0]), writing(life[1]);
-  const Words words = {args.agent.c_str(),
-                       "reap",
-                       args.state.c_str(),
-                       job.empty() ? nullptr : job.c_str(),
-                       ended_stepd.empty() ? nullptr : ended_stepd.c_str(),
-                       nullptr};
   if (auto status = exec_agent(args.agent, words, writing.get()); !status) {
-    complain("container-ib: reap: " + status.error().message());
+    complain("container-ib: " + std::string(words[1]) + ": " + status.error().message());
     return {};
   }
   writing.reset();
   return wait_ms > 0 ? read_all(reading, wait_ms) : std::string();
+}
+
+Words reap_words(const PlugstackArgs& args, const char* job = nullptr, const char* ended_stepd = nullptr) {
+  return {args.agent.c_str(), "reap", args.state.c_str(), job, ended_stepd, nullptr};
+}
+
+std::vector<std::string> lines_of(const std::string& said) {
+  std::vector<std::string> lines;
+  for (const std::string_view line : split(said, '\n'))
+    if (!line.empty()) lines.emplace_back(line);
+  return lines;
 }
 
 // Whether there is a step whose name begins so. Most jobs leave none, and a look takes a hundredth of the
@@ -124,19 +128,25 @@ Result<UniqueFd> start_agent(const PlugstackArgs& args) {
   return std::move(ends.first);
 }
 
-void reap_in_background(const PlugstackArgs& args) { (void)run_reap(args, "", "", 0); }
+void reap_in_background(const PlugstackArgs& args) { (void)run_agent(args, reap_words(args), 0); }
 
 std::vector<std::string> reap_own_step(std::uint32_t job, const PlugstackArgs& args) {
-  const std::string said = run_reap(args, std::to_string(job), std::to_string(::getpid()), reap_timeout_ms);
-  const auto lines = split(said, '\n');
-  return {lines.begin(), lines.end()};
+  const std::string own_job = std::to_string(job), own_pid = std::to_string(::getpid());
+  return lines_of(run_agent(args, reap_words(args, own_job.c_str(), own_pid.c_str()), reap_timeout_ms));
+}
+
+std::vector<std::string> death_of_agent(const std::string& step, const PlugstackArgs& args) {
+  return lines_of(run_agent(args,
+                            {args.agent.c_str(), "died", args.state.c_str(), step.c_str(), nullptr, nullptr},
+                            reap_timeout_ms));
 }
 
 void reap_job(spank_t spank, const PlugstackArgs& args) {
   std::uint32_t job = 0;
   if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS) return;
   const std::string text = std::to_string(job);
-  if (may_have_left(args.state, text + '.')) (void)run_reap(args, text, "", reap_timeout_ms);
+  if (may_have_left(args.state, text + '.'))
+    (void)run_agent(args, reap_words(args, text.c_str()), reap_timeout_ms);
 }
 
 }  // namespace cib

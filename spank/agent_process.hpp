@@ -24,4 +24,8 @@ void reap_job(spank_t spank, const PlugstackArgs& args);
 // says nothing then. What there is to tell of the agent's death, in lines for the user.
 std::vector<std::string> reap_own_step(std::uint32_t job, const PlugstackArgs& args);
 
+// What the journal of a step ("17.0") tells of its agent's death, in lines for the user; a few seconds at
+// most.
+std::vector<std::string> death_of_agent(const std::string& step, const PlugstackArgs& args);
+
 }  // namespace cib

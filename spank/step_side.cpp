@@ -9,9 +9,11 @@
 #include <cstdlib>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/seqpacket.hpp"
+#include "container_ib/journal.hpp"
 #include "container_ib/request.hpp"
 #include "spank/agent_process.hpp"
 #include "spank/option.hpp"
@@ -122,9 +124,10 @@ std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& ar
 
 Status StepSide::start(spank_t spank, const std::string& option) {
   job_ = item(spank, S_JOB_ID, 0);
+  step_ = item(spank, S_JOB_STEPID, 0);
   wire::Start start;
   start.job = job_;
-  start.step = item(spank, S_JOB_STEPID, 0);
+  start.step = step_;
   start.uid = item(spank, S_JOB_UID, ~0U);
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
@@ -198,7 +201,12 @@ void StepSide::task_exited(spank_t spank) {
   if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0) return;
   wire::TaskExited message;
   message.task = static_cast<std::uint32_t>(task);
-  if (tell_agent(message).ok()) print_answer();
+  const auto told = tell_agent(message);
+  if (told.ok()) return print_answer();
+  // Only now does the user still see what is said (srun has closed his terminal when `exit` is called).
+  if (told.error().code != Errc::unavailable || std::exchange(death_told_, true)) return;
+  for (const std::string& line : death_of_agent(step_name(job_, step_), args_))
+    say("container-ib: " + node_name() + ": " + line);
 }
 
 void StepSide::end() {

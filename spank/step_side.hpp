@@ -48,7 +48,8 @@ class StepSide {
   std::string error_;
   bool require_ = true, network_may_be_private_ = true;
   bool silent_ = false;  // it was waited for in vain once: not again, or a wait for each task would add up
-  std::uint32_t job_ = 0;
+  bool death_told_ = false;
+  std::uint32_t job_ = 0, step_ = 0;
 };
 
 }  // namespace cib

@@ -7,6 +7,8 @@
 //   container-ib-agent reap STATE_DIR [JOB [PID]]
 //       gives back what steps without a living owner left; the step of the slurmstepd PID is over though that
 //       lives
+//   container-ib-agent died STATE_DIR STEP
+//       says on descriptor 3 what the journal tells of the death of that step's agent
 
 #include <cstring>
 
@@ -52,6 +54,7 @@ int main(int argc, char** argv) try {
   if (argc == 2 && std::strcmp(argv[1], "relay") == 0) return run_relay();
   if (argc >= 3 && argc <= 5 && std::strcmp(argv[1], "reap") == 0)
     return cib::reap_command(argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "");
+  if (argc == 4 && std::strcmp(argv[1], "died") == 0) return cib::tell_death_command(argv[2], argv[3]);
   return 2;
 } catch (const std::exception& e) {
   cib::log_error(std::string("unexpected: ") + e.what());

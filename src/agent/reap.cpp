@@ -8,6 +8,7 @@
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/state/live_remains.hpp"
+#include "adapters/state/state_dir.hpp"
 #include "agent/log.hpp"
 #include "agent/system_calls.hpp"
 #include "app/reap.hpp"
@@ -49,6 +50,14 @@ int reap_command(const std::string& state_dir, const std::string& job, const std
   for (const std::string& line : reaped->findings) log_error("reap: " + line);
   if (!ended_stepd.empty()) tell_stepd(*reaped);
   return reaped->findings.empty() ? 0 : 1;
+}
+
+int tell_death_command(const std::string& state_dir, const std::string& step) {
+  (void)::signal(SIGPIPE, SIG_IGN);
+  const auto stored = stored_step(state_dir, step);
+  if (!stored || stored->held || !stored->records || stored->records->empty()) return 1;
+  const std::string line = "the agent of this step died " + last_of(*stored->records) + "; its tasks go on\n";
+  return ::write(stepd_fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) ? 0 : 1;
 }
 
 }  // namespace cib

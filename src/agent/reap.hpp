@@ -8,4 +8,8 @@ namespace cib {
 // 3 too, a line each).
 int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd);
 
+// What the step's journal tells of its agent's death, a line on descriptor 3. Exit status 1: there is none,
+// or its agent lives.
+int tell_death_command(const std::string& state_dir, const std::string& step);
+
 }  // namespace cib

@@ -293,6 +293,8 @@ TEST_P(DeathOfAnother, OfTheAgentIsToldAndReaped) {
   EXPECT_EQ(count(outcome.output, "agent on this node died"), GetParam() == Point::tasks_run ? 0U : 4U)
       << outcome.output;
   if (GetParam() == Point::tasks_run) {
+    EXPECT_EQ(count(outcome.output, "the agent of this step died after open (record 1); its tasks go on"),
+              1U);
     EXPECT_THAT(outcome.output, HasSubstr(": step 17.0: its agent died after open (record 1); its journal is "
                                           "kept in " +
                                           folder_ + "/state/died/"));

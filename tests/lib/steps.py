@@ -52,6 +52,11 @@ def agents_death_leaves_the_step():
         assert others.status == 2 and "only root can see attachments" in others.err, others
         assert must(run("n0", "container-ib", "reap")).out == "", "a running step is nobody's leftover"
         assert len(step.tasks()) == 2
+        must(run("n0", "pkill", "-xu", "alice", "sleep"))
+        done = step.end()
+        assert done.err.count("n0: the agent of this step died after mount_devices of task") == 1, done
+    wait_until(lambda: not journals("n0"), 30, "slurmstepd's reaping")
+    must(sh("n0", "grep ' mount_devices ' /run/container-ib/died/*"))  # the journal that slurmstepd found
 
 
 def both_killed_is_reaped_by_hand(sleepers):
