@@ -2,9 +2,9 @@
 
 import contextlib
 
-from cluster import HCAS, NODES, must, run, srun, write
+from cluster import HCAS, NODES, journals, must, run, sh, skip, srun, suite, wait_until, write
 from slurm import configured, files, private_tmp, slurm_release, text_of
-from steps import orphans_end
+from steps import SLEEPERS, BackgroundStep, orphans_end
 from test_deaths import install_killers
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other, mpi_starts
 
@@ -104,3 +104,32 @@ def test_what_another_plugin_returns():
         option = f"--kill-{where}={hook}:1:{code}"
         done = srun("-w", "n0", "-n2", "--container-ib=verbs", option, "printenv", "CONTAINER_IB_PORTS")
         assert sorted(done.lines) == attached, (option, done)
+
+
+def job_namespaces(flags):
+    """Slurm's namespace/linux, which 25.11 brought."""
+    if suite() != "sid":
+        skip(f"the Slurm of {suite()} has no namespace/linux")
+    text = f"defaults:\n  auto_base_path: true\n  base_path: /var/spool/slurmd/ns\n  clone_ns_flags: {flags}\n"
+    return configured({"NamespaceType": "namespace/linux", "PrologFlags": "Contain"}, {"namespace.yaml": text})
+
+
+def test_a_job_in_a_pid_namespace_of_its_own():
+    """slurmstepd and agent are in it, so that the numbers in the journal are not the node's."""
+    with job_namespaces("CLONE_NEWNS|CLONE_NEWPID"):
+        with BackgroundStep(*SLEEPERS) as step:
+            journal = must(sh("n0", "cat /run/container-ib/[0-9]*/journal")).out
+            assert f"agent_pid={step.pid('container-ib-ag')} " not in journal, "its number is the node's"
+            assert must(run("n0", "container-ib", "list")).out.splitlines()[1].endswith("running")
+            assert must(run("n0", "container-ib", "reap")).out == ""
+            assert "attachments: 1, as recorded" in must(run("n0", "container-ib", "check")).out
+            assert len(step.tasks()) == 2
+        wait_until(lambda: not journals("n0"), 30, "the end of the step")
+
+
+def test_a_job_in_a_user_namespace_is_refused_by_name():
+    with job_namespaces("CLONE_NEWNS|CLONE_NEWPID|CLONE_NEWUSER"):
+        done = srun("-w", "n0", "-n1", "--container-ib=verbs", "true")
+        assert done.status != 0 and "user namespace" in done.err, done
+        assert must(srun("-w", "n0", "-n1", "id", "-un")).out == "alice\n"
+        assert must(run("n0", "sinfo", "-hn", "n0", "-o", "%t")).out.strip() in ("idle", "comp"), "drained for a user's wish"
