@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,16 +26,6 @@ constexpr int reap_timeout_ms = 5'000;
 
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
 
-// Or at its end. Signals are no answer: slurmstepd has handlers.
-bool readable_within(const UniqueFd& fd, int timeout_ms) {
-  const Deadline deadline(timeout_ms);
-  pollfd p{.fd = fd.get(), .events = POLLIN, .revents = 0};
-  int ready = -1;
-  do ready = ::poll(&p, 1, deadline.left_ms());
-  while (ready < 0 && errno == EINTR);
-  return ready == 1;
-}
-
 // Forks twice, so that the agent is init's child and slurmstepd never has to wait for it. `inherited` is the
 // lifeline, or a pipe whose end of file says that the process has ended.
 Status exec_agent(const std::string& path, Words words, int inherited) {
@@ -57,7 +46,7 @@ Status exec_agent(const std::string& path, Words words, int inherited) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!readable_within(reading, exec_timeout_ms))
+  if (!readable_within(reading.get(), exec_timeout_ms))
     return error(Errc::timed_out, "start " + path + ": not done within 5 s");
   int why = 0;
   ssize_t size = -1;
@@ -75,7 +64,7 @@ std::string read_all(const UniqueFd& pipe, int wait_ms) {
   const Deadline deadline(wait_ms);
   std::string text;
   std::array<char, 1024> part{};
-  while (text.size() < limit && readable_within(pipe, deadline.left_ms())) {
+  while (text.size() < limit && readable_within(pipe.get(), deadline.left_ms())) {
     const ssize_t size = ::read(pipe.get(), part.data(), part.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) break;

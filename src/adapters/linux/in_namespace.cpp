@@ -1,7 +1,6 @@
 #include "adapters/linux/in_namespace.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -30,15 +29,6 @@ void close_all_but(std::array<int, 9> kept) {
     next = std::max(next, fd + 1);
   }
   (void)::close_range(static_cast<unsigned>(next), ~0U, 0);
-}
-
-bool ends_within(const UniqueFd& pidfd, int timeout_ms) {
-  const Deadline deadline(timeout_ms);
-  pollfd p{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  int ready = -1;
-  do ready = ::poll(&p, 1, deadline.left_ms());
-  while (ready < 0 && errno == EINTR);
-  return ready == 1;
 }
 
 // What our own child returned; it has ended, and is waited for.
@@ -76,9 +66,9 @@ Status in_namespace(const Namespace& ns, int (*work)(void*), void* arg, std::ini
     (void)::kill(child, SIGKILL);
     return std::move(pidfd).error().in(doing);
   }
-  if (ends_within(*pidfd, timeout_ms)) return result_of(child, doing);
+  if (readable_within(pidfd->get(), timeout_ms)) return result_of(child, doing);
   (void)kill_process(pidfd->get());
-  if (!ends_within(*pidfd, dying_ms))
+  if (!readable_within(pidfd->get(), dying_ms))
     return error(Errc::stuck, doing + ": a file system there does not answer; process " +
                                   std::to_string(child) + " of ours waits for it and cannot be killed");
   (void)result_of(child, doing);
