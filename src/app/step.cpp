@@ -46,13 +46,13 @@ Status Step::read_site_and_node() {
 Status Step::choose_mode(const Request& request) {
   std::vector<Mode> modes = {request.mode};
   if (request.mode == Mode::auto_ && !site_.auto_modes.empty()) modes = site_.auto_modes;
+  CIB_TRY(const Settings asked, resolve(request, site_));
   Request one = request;
-  one.require = require_;
+  one.require = require_ = asked.require;  // by the mode that was asked for, be it auto
   for (const Mode mode : modes) {
     one.mode = mode;
     CIB_TRY(settings_, resolve(one, site_));
     forced_ = forced_over(request, site_);
-    require_ = settings_.require;
     auto status = stay_in_nodes_network();
     if (status.ok()) status = begin_mode(settings_);
     if (status.ok() || mode == modes.back()) return status;

@@ -259,6 +259,19 @@ TEST(Step, AContainerAloneOnItsNodeKeepsCma) {
   }
 }
 
+TEST(Step, TheSitesDefaultDecidesWhetherInfiniBandIsRequired) {
+  for (const auto& [required, answer] : {std::pair("no", "declined: "), std::pair("yes", "refused: ")})
+    for (const char* option : {"verbs", "auto"}) {
+      FakeNode node(four_tasks);
+      node.node.ports.clear();
+      node.site.defaults = {{"require", required}};
+      Step step(facts(option), node, node, node, node);
+      fork_tasks(step);
+      release_tasks(step);
+      EXPECT_THAT(*node.task(0).answer, testing::StartsWith(answer)) << option;
+    }
+}
+
 TEST(Step, ATaskThatDiedMeanwhileIsNobodyElsesFailure) {
   FakeNode node(four_tasks);
   node.unmountable[2] = Errc::ended;
