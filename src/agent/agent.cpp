@@ -112,7 +112,8 @@ Status Agent::begin() {
   if (::access(earlier.c_str(), F_OK) == 0) {
     LiveRemains remains(start.state_dir.get(), stepd.get());
     if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job)))
-      for (const std::string& line : reaped->findings) log_error("reap: " + line);
+      for (const auto& lines : {reaped->deaths, reaped->findings})
+        for (const std::string& line : lines) log_error("reap: " + line);
   }
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<LoggedState>(start.state_dir.get());
