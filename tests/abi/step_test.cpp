@@ -121,6 +121,13 @@ TEST_F(StepProcesses, TheNodeHasItsNameInSlurm) {
               HasSubstr("going on without InfiniBand: " + name.substr(0, name.find('.')) + ": "));
 }
 
+TEST_F(StepProcesses, SignalsWhileTheAgentStartsAreNoTimeOut) {
+  plan_.interrupted = true;
+  const auto outcome = run();
+  EXPECT_THAT(outcome.output, Not(HasSubstr("not done within")));
+  EXPECT_EQ(count(outcome.output, "going on without InfiniBand: "), 4U) << outcome.output;
+}
+
 TEST_F(StepProcesses, ListedMoreThanOnceTheFirstLineCounts) {
   plan_.listings = 3;
   const auto outcome = run();

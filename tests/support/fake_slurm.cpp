@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +74,15 @@ pid_t find_agent() {
   return agent;
 }
 
+// A handler that nothing is started anew after; 0: no more of them.
+void interrupt_each_us(suseconds_t period) {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  (void)::sigaction(SIGALRM, &action, nullptr);
+  const itimerval timer{.it_interval = {0, period}, .it_value = {0, period}};
+  (void)::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
 class Stepd {
  public:
   Stepd(const StepPlan& plan, Board* board) : plan_(plan), board_(board) {}
@@ -99,7 +109,9 @@ class Stepd {
       std::snprintf(board_->help.data(), board_->help.size(), "--%s=%s %s", slurm.option->name,
                     slurm.option->arginfo, slurm.option->usage);
     if (plan_.option && slurm.option != nullptr) (void)slurm.option->cb(0, plan_.option->c_str(), 1);
+    if (plan_.interrupted) interrupt_each_us(100);
     (void)call("slurm_spank_init_post_opt");
+    if (plan_.interrupted) interrupt_each_us(0);
     if (plan_.option) board_->agent = find_agent();
     reach(Point::step_prepared, 0);
     fork_tasks();

@@ -35,7 +35,8 @@ struct StepPlan {
   std::uint32_t step = 0;
   unsigned listings = 1;                           // lines of plugstack.conf that name it
   std::map<std::string, std::string> environment;  // of the tasks, when task_init is called
-  std::string node_name;                           // in slurmstepd's own environment; empty: not there
+  bool interrupted = false;  // slurmstepd gets signals all the time while it starts the agent
+  std::string node_name;     // in slurmstepd's own environment; empty: not there
   Victim victim = Victim::nobody;
   Point when = Point::step_prepared;
   unsigned victim_task = 0;
