@@ -28,7 +28,8 @@ class BackgroundStep(Background):
 
     @staticmethod
     def pid(name):
-        words = name if name != "slurmstepd" else "-f '^slurmstepd: .[0-9]*[.]0.'"  # not that of the job's extern step
+        # Not the slurmstepd of the job's extern step, and not the agent's other life, the reaper of an earlier job's epilog.
+        words = {"slurmstepd": "-f '^slurmstepd: .[0-9]*[.]0.'", "container-ib-ag": "-f 'container-ib-agent step$'"}.get(name, name)
         return must(sh("n0", f"pgrep {words} | head -n 1")).out.strip()
 
 
