@@ -81,6 +81,10 @@ std::string node_name() {
   return std::string(full.substr(0, full.find('.')));
 }
 
+void say_of_node(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) say("container-ib: " + node_name() + ": " + line);
+}
+
 // The allowed CPUs of a process, for any size of machine. Returns the number of words that count.
 Result<std::uint32_t> read_mask(pid_t pid, std::array<std::uint64_t, wire::max_mask_words>& mask) {
   if (::sched_getaffinity(pid, sizeof mask, reinterpret_cast<cpu_set_t*>(mask.data())) != 0)
@@ -205,8 +209,7 @@ void StepSide::task_exited(spank_t spank) {
   if (told.ok()) return print_answer();
   // Only now does the user still see what is said (srun has closed his terminal when `exit` is called).
   if (told.error().code != Errc::unavailable || std::exchange(death_told_, true)) return;
-  for (const std::string& line : death_of_agent(step_name(job_, step_), args_))
-    say("container-ib: " + node_name() + ": " + line);
+  say_of_node(death_of_agent(step_name(job_, step_), args_));
 }
 
 void StepSide::end() {
@@ -215,9 +218,7 @@ void StepSide::end() {
   if (told.ok()) print_answer();
   lifeline_.reset();
   if (told.ok()) return;
-  // It was killed: what it wrote down is given back here.
-  for (const std::string& line : reap_own_step(job_, args_))
-    say("container-ib: " + node_name() + ": " + line);
+  say_of_node(reap_own_step(job_, args_));  // it was killed: what it wrote down is given back here
 }
 
 template <class M>

@@ -21,7 +21,7 @@ namespace {
 constexpr int task_send_timeout_ms = 5'000;
 constexpr int network_timeout_ms = 60'000;
 // For the next message of the agent's, which sends one of kind patience much more often while it works or
-// waits (patience_ms in step_tasks.cpp), however long the site and the user let it. When it dies the channel
+// waits (patience_ms in step_tasks.hpp), however long the site and the user let it. When it dies the channel
 // is closed.
 constexpr int attach_timeout_ms = 180'000;
 

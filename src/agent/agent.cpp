@@ -14,6 +14,7 @@
 #include "adapters/linux/user_namespace.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "agent/log.hpp"
+#include "agent/reap.hpp"
 #include "agent/system_calls.hpp"
 #include "app/reap.hpp"
 
@@ -111,9 +112,7 @@ Status Agent::begin() {
   const std::string earlier = start.state_dir.get() + '/' + step_name(start.job, start.step);
   if (::access(earlier.c_str(), F_OK) == 0) {
     LiveRemains remains(start.state_dir.get(), stepd.get());
-    if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job)))
-      for (const auto& lines : {reaped->deaths, reaped->findings})
-        for (const std::string& line : lines) log_error("reap: " + line);
+    if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job))) log_troubles(*reaped);
   }
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<LoggedState>(start.state_dir.get());
@@ -196,8 +195,7 @@ void Agent::on_lifeline(Frame& frame) {
 void Agent::on_broken_lifeline(const std::string& why) {
   lifeline_broken_ = true;
   unwatch(lifeline_.get());
-  pollfd stepd{.fd = tasks_->stepd(), .events = POLLIN, .revents = 0};
-  if (stepd.fd < 0 || ::poll(&stepd, 1, dying_ms) == 1)
+  if (tasks_->stepd() < 0 || readable_within(tasks_->stepd(), dying_ms))
     abandon();
   else
     log_error("lifeline: " + why + ", and slurmstepd lives; what the step holds is given back when it ends");

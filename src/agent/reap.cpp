@@ -11,7 +11,6 @@
 #include "adapters/state/state_dir.hpp"
 #include "agent/log.hpp"
 #include "agent/system_calls.hpp"
-#include "app/reap.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -20,15 +19,24 @@ namespace {
 
 constexpr int stepd_fd = 3;  // its pipe; nothing else is there, whoever starts us by hand has none
 
+std::vector<std::string> troubles_of(const Reaped& reaped) {
+  auto lines = reaped.deaths;
+  lines.insert(lines.end(), reaped.findings.begin(), reaped.findings.end());
+  return lines;
+}
+
 // For the user, whose step it is. A slurmstepd that does not read any more has ended.
 void tell_stepd(const Reaped& reaped) {
   std::string text;
-  for (const auto& lines : {reaped.deaths, reaped.findings})
-    for (const std::string& line : lines) text += line + '\n';
+  for (const std::string& line : troubles_of(reaped)) text += line + '\n';
   (void)!::write(stepd_fd, text.data(), text.size());
 }
 
 }  // namespace
+
+void log_troubles(const Reaped& reaped) {
+  for (const std::string& line : troubles_of(reaped)) log_error("reap: " + line);
+}
 
 int reap_command(const std::string& state_dir, const std::string& job, const std::string& ended_stepd) {
   (void)::signal(SIGPIPE, SIG_IGN);  // slurmstepd may not wait for us until the end
@@ -46,8 +54,7 @@ int reap_command(const std::string& state_dir, const std::string& job, const std
     return 1;
   }
   for (const std::string& step : reaped->given_back) log_info("reap: gave back step " + step);
-  for (const std::string& line : reaped->deaths) log_error("reap: " + line);
-  for (const std::string& line : reaped->findings) log_error("reap: " + line);
+  log_troubles(*reaped);
   if (!ended_stepd.empty()) tell_stepd(*reaped);
   return reaped->findings.empty() ? 0 : 1;
 }

@@ -2,7 +2,12 @@
 
 #include <string>
 
+#include "app/reap.hpp"
+
 namespace cib {
+
+// To syslog: how agents died, and what could not be given back.
+void log_troubles(const Reaped& reaped);
 
 // Exit status: 0 fine, 1 something could not be given back (told in syslog; with `ended_stepd` on descriptor
 // 3 too, a line each).

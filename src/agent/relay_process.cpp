@@ -1,7 +1,6 @@
 #include "agent/relay_process.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/exec.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/seqpacket.hpp"
@@ -84,8 +84,7 @@ Status relay_listener(const RelayProcess& relay, int listener, int task_pidfd, c
 void end_relay(RelayProcess relay) {
   if (relay.pid <= 0) return;
   const bool told = send_frame(relay.control.get(), wire::End{}, send_timeout_ms).ok();
-  pollfd p{.fd = relay.pidfd.get(), .events = POLLIN, .revents = 0};
-  if (!told || ::poll(&p, 1, end_timeout_ms) != 1) (void)::kill(relay.pid, SIGKILL);
+  if (!told || !readable_within(relay.pidfd.get(), end_timeout_ms)) (void)::kill(relay.pid, SIGKILL);
   wait_for(relay.pid);
 }
 

@@ -260,10 +260,10 @@ Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap)
 }
 
 // One that does not read has a full socket, and hears it the next time.
-void StepTasks::ask_for_patience(const std::vector<unsigned>& tasks) {
+void StepTasks::ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) {
   if (!next_patience_.passed()) return;
   next_patience_ = Deadline(patience_);
-  for (const unsigned task : tasks)
+  for (const unsigned task : waiting())
     if (tasks_[task].channel) (void)send_frame(tasks_[task].channel.get(), wire::Patience{}, 0);
 }
 

@@ -25,8 +25,8 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
 JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
                             const std::string& prefix);
 
-// What an agent had begun and not ended when it died, "vf_link of 0000:81:00.1 (record 12)", or after what it
-// died.
+// What an agent had begun and not ended when it died, "during vf_link of 0000:81:00.1 (record 12)", or what
+// it had ended last, "after ...".
 std::string last_of(const std::vector<Record>& journal);
 
 // For `list`: who holds what since when. `ending`: slurmstepd is gone, and the agent gives back.

@@ -47,12 +47,12 @@ Status Step::choose_mode(const Request& request) {
   std::vector<Mode> modes = {request.mode};
   if (request.mode == Mode::auto_ && !site_.auto_modes.empty()) modes = site_.auto_modes;
   CIB_TRY(const Settings asked, resolve(request, site_));
+  forced_ = forced_over(request, site_);
   Request one = request;
   one.require = require_ = asked.require;  // by the mode that was asked for, be it auto
   for (const Mode mode : modes) {
     one.mode = mode;
     CIB_TRY(settings_, resolve(one, site_));
-    forced_ = forced_over(request, site_);
     auto status = stay_in_nodes_network();
     if (status.ok()) status = begin_mode(settings_);
     if (status.ok() || mode == modes.back()) return status;
@@ -214,7 +214,9 @@ std::vector<unsigned> Step::ready_tasks() const {
 
 bool Step::keeps_tasks_waiting() const { return !ready_tasks().empty(); }
 
-void Step::ask_for_patience() { tasks_.ask_for_patience(ready_tasks()); }
+void Step::ask_for_patience() {
+  tasks_.ask_for_patience([this] { return ready_tasks(); });
+}
 
 void Step::answer_all() {
   if (failure_) take_back();

@@ -14,8 +14,7 @@ const std::string address_claim = "address-";
 
 constexpr const char* how_to_switch =
     "; 'rdma system set netns exclusive|shared' switches it while there is no network namespace but the "
-    "node's, the "
-    "module option ib_core netns_mode=0|1 at boot";
+    "node's, the module option ib_core netns_mode=0|1 at boot";
 
 bool has_guids(const VfSettings& settings) {
   return settings.node_guid.value_or(0) != 0 && settings.port_guid.value_or(0) != 0;
@@ -49,7 +48,6 @@ Status StepNetwork::begin(const Settings& settings, const SiteConfig& site, cons
   site_ = site;
   node_name_ = node_name;
   owner_ = owner;
-  uid_ = uid_of_claim(owner).value_or(0);
   directory_ = directory;
   private_ = cib::is_private(settings.mode);
   if (!private_) return {};
@@ -88,7 +86,7 @@ Result<VfCapacity> StepNetwork::capacity(const Inventory& inventory, const Place
   VfCapacity capacity;
   CIB_TRY(const auto claims, node_.claims());
   for (const auto& [name, owner] : claims)
-    if (PciAddress::parse(name) && uid_of_claim(owner) == uid_) ++capacity.of_user;
+    if (PciAddress::parse(name) && uid_of_claim(owner) == uid_of_claim(owner_)) ++capacity.of_user;
   for (const Port& port : inventory.ports) {
     if (!port.pci || capacity.free.contains(*port.pci) || !may_serve(port, options)) continue;
     const auto vfs = node_.vfs_of(port);

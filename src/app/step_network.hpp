@@ -2,7 +2,6 @@
 // them.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -97,7 +96,6 @@ class StepNetwork {
   SiteConfig site_;
   std::string node_name_, owner_, directory_;
   bool private_ = false, exclusive_ = false;
-  std::uint32_t uid_ = 0;
   std::map<NetnsFile, std::vector<NetworkDevice>> devices_;  // of the namespaces that were made
   std::map<Place, Claimed> claimed_;
 };

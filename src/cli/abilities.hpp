@@ -1,6 +1,7 @@
 // Which modes a node can do, for whoever tells it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "node_options.hpp"
@@ -11,11 +12,10 @@ namespace cib::cli {
 struct Abilities {
   bool port = false, vf = false;
   // Of a described node nobody knows these, and they count as no hindrance.
-  bool exclusive = false;       // RDMA devices belong to one network namespace
-  bool shared = false;          // they are all namespaces'
-  bool forbids_shared = false;  // the site, mode vf there
-  bool no_ipoib = false;        // no InfiniBand port has an IPoIB interface
-  std::string no_rdma = {};     // why the kernel's RDMA subsystem does not answer
+  std::optional<bool> exclusive = {};  // whether RDMA devices belong to one network namespace, or to all
+  bool forbids_shared = false;         // the site, mode vf there
+  bool no_ipoib = false;               // no InfiniBand port has an IPoIB interface
+  std::string no_rdma = {};            // why the kernel's RDMA subsystem does not answer
 };
 
 // `has_port`: whether some port is eligible.

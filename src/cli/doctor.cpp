@@ -1,12 +1,11 @@
 #include <fmt/core.h>
-#include <linux/capability.h>
-#include <sys/prctl.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "abilities.hpp"
 #include "adapters/attach/free_vfs.hpp"
+#include "adapters/capabilities/capabilities.hpp"
 #include "adapters/linux/trusted_file.hpp"
 #include "adapters/netlink/links.hpp"
 #include "adapters/netlink/rdma_devices.hpp"
@@ -118,8 +117,7 @@ void look_at_node(const SiteConfig& site, const DoctorOptions& options,
 // As for the agent, which is root with what this process has at most.
 std::string memlock_text(const SiteConfig& site) {
   if (!site.raise_memlock) return "left as it is (memlock.raise)";
-  if (::prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE, 0, 0, 0) != 1)
-    return "cannot be raised: root has no CAP_SYS_RESOURCE here";
+  if (!root_may_raise_limits()) return "cannot be raised: root has no CAP_SYS_RESOURCE here";
   if (!site.memlock_bytes) return "raised to unlimited";
   return fmt::format("raised to {} bytes (memlock.cap)", *site.memlock_bytes);
 }

@@ -31,7 +31,8 @@ TEST(StepTasks, ThoseThatWaitAreAskedForPatienceNowAndThen) {
     auto [theirs, ours] = make_channel().value();
     StepTasks tasks(2, UniqueFd(), every_ms);
     tasks.set_channel(1, std::move(ours));
-    for (int often = 0; often < 3; ++often) tasks.ask_for_patience({0, 1});  // 0 has no channel any more
+    for (int often = 0; often < 3; ++often)
+      tasks.ask_for_patience([] { return std::vector<unsigned>{0, 1}; });  // 0 has no channel any more
     tasks.decline(1, "done");
     unsigned patience = 0;
     for (;;) {

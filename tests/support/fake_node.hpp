@@ -112,7 +112,9 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
-  void ask_for_patience(const std::vector<unsigned>& tasks) override { asked_for_patience = tasks; }
+  void ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) override {
+    asked_for_patience = waiting();
+  }
   void grant(unsigned task, const std::vector<EnvironmentChange>& set, const std::vector<std::string>& lines,
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;

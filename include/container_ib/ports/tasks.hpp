@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,9 +40,9 @@ class Tasks {
   // Raises the soft and hard locked-memory limit to `cap` bytes (empty: unlimited); never lowers one.
   virtual Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) = 0;
 
-  // These wait for an answer that is not due yet, and shall not give up. To be called as often as anything
-  // was done; tells them only now and then.
-  virtual void ask_for_patience(const std::vector<unsigned>& tasks) = 0;
+  // Some wait for an answer that is not due yet, and shall not give up. To be called as often as anything was
+  // done; asks who they are, and tells them, only now and then.
+  virtual void ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) = 0;
 
   // The three answers; each ends the task's conversation. A task that is gone does not get one, and that is
   // no error.

@@ -50,6 +50,8 @@ Status keep_needed_capabilities(Privileges which) {
   return {};
 }
 
+bool root_may_raise_limits() { return ::prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE, 0, 0, 0) == 1; }
+
 Status drop_capabilities() {
   const Capabilities none(::cap_init(), ::cap_free);
   if (!none || ::cap_set_proc(none.get()) != 0) return error(Errc::kernel, "drop capabilities", errno);

@@ -12,6 +12,9 @@ enum class Privileges { of_agent, of_command };
 // not there is no error here: the call that wants it says so. Without root there is nothing to give up.
 Status keep_needed_capabilities(Privileges which);
 
+// Whether root may raise limits here: in a container it may not have that capability.
+bool root_may_raise_limits();
+
 // Gives up all of them.
 Status drop_capabilities();
 

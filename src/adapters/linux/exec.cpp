@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -14,6 +15,16 @@ namespace {
 constexpr int out_of_the_way = 16;
 
 }  // namespace
+
+void close_all_but(std::span<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  int next = 0;
+  for (const int fd : kept) {
+    if (fd > next) (void)::close_range(static_cast<unsigned>(next), static_cast<unsigned>(fd) - 1, 0);
+    next = std::max(next, fd + 1);
+  }
+  (void)::close_range(static_cast<unsigned>(next), ~0U, 0);
+}
 
 void exec_clean(const char* path, char* const* argv, std::span<const int> inherited, int report) {
   // Out of the way of the fixed numbers first, since any may already be one of them.

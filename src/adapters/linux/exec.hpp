@@ -5,6 +5,10 @@
 
 namespace cib {
 
+// In a child that only makes system calls: closes every descriptor but these, which it sorts. What else its
+// parent has open, locks and sockets, must not stay with it.
+void close_all_but(std::span<int> kept);
+
 inline constexpr int first_inherited_fd = 3;
 inline constexpr int max_inherited = 4;
 

@@ -1,19 +1,17 @@
 #include "adapters/linux/file_lock.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/exec.hpp"
 
 namespace cib {
 
@@ -22,18 +20,6 @@ namespace {
 Error held_too_long(const std::string& path, int timeout_ms) {
   return error(Errc::timed_out,
                "another process holds " + path + " for " + std::to_string(timeout_ms / 1000) + " s");
-}
-
-// What else the caller has open may be a lock of its own, or a socket whose peer must see at once that it is
-// closed.
-void close_all_but(int one, int other) {
-  const auto close_between = [](int first, int last) {
-    if (first <= last) (void)::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0);
-  };
-  const auto [low, high] = std::minmax(one, other);
-  close_between(STDERR_FILENO + 1, low - 1);
-  close_between(low + 1, high - 1);
-  close_between(high + 1, INT_MAX);
 }
 
 // The call waits without bound, so it is made by a child: a lock belongs to the open file, which the child
@@ -52,25 +38,22 @@ Status in_bounded_time(int file, Wait wait, const std::string& path, int timeout
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
-    close_all_but(file, from_child.get());
+    std::array kept = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, file, from_child.get()};
+    close_all_but(kept);
     const auto why = static_cast<unsigned char>(wait());
     (void)!::write(from_child.get(), &why, 1);
     ::_exit(0);
   }
   from_child.reset();
-  const Deadline deadline(timeout_ms);
-  pollfd p{.fd = answer.get(), .events = POLLIN, .revents = 0};
-  int ready = -1;
-  do ready = ::poll(&p, 1, deadline.left_ms());
-  while (ready < 0 && errno == EINTR);
+  const bool ended = readable_within(answer.get(), timeout_ms);
   unsigned char why = 0;
-  const bool told = ready == 1 && ::read(answer.get(), &why, 1) == 1;
-  if (ready != 1) (void)::kill(child, SIGKILL);  // it waits still, so the number is its own
+  const bool told = ended && ::read(answer.get(), &why, 1) == 1;
+  if (!ended) (void)::kill(child, SIGKILL);  // it waits still, so the number is its own
   while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
   if (told && why == 0) return {};
   if (told) return error(Errc::kernel, "lock " + path, why);
-  if (ready == 0) return held_too_long(path, timeout_ms);
+  if (!ended) return held_too_long(path, timeout_ms);
   return error(Errc::kernel, "wait for " + path + ": the helper was killed");
 }
 

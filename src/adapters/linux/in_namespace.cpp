@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/exec.hpp"
 #include "adapters/linux/process.hpp"
 
 namespace cib {
@@ -18,18 +19,6 @@ namespace cib {
 namespace {
 
 constexpr int dying_ms = 1'000;  // a process that was killed and waits for nobody
-
-// In a child that may stay: what else this process has open, its locks and its sockets, must not stay with
-// it.
-void close_all_but(std::array<int, 9> kept) {
-  std::sort(kept.begin(), kept.end());
-  int next = 0;
-  for (const int fd : kept) {
-    if (fd > next) (void)::close_range(static_cast<unsigned>(next), static_cast<unsigned>(fd) - 1, 0);
-    next = std::max(next, fd + 1);
-  }
-  (void)::close_range(static_cast<unsigned>(next), ~0U, 0);
-}
 
 // What our own child returned; it has ended, and is waited for.
 Status result_of(pid_t child, const std::string& doing) {
@@ -56,7 +45,7 @@ Status in_namespace(const Namespace& ns, int (*work)(void*), void* arg, std::ini
   const pid_t child = ::fork();
   if (child < 0) return error(Errc::kernel, doing + ": fork", errno);
   if (child == 0) {
-    close_all_but(kept);
+    close_all_but(kept);  // it may stay for long
     const int fd = ns.fd >= 0 ? ns.fd : ::open(ns.file, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || ::setns(fd, ns.kind) != 0) ::_exit(errno);
     ::_exit(work(arg));  // errno values fit an exit status (the largest is 133)

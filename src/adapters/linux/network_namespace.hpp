@@ -23,11 +23,6 @@ Status make_private_mount(const std::string& directory);
 
 // Binds the namespace to a new file, which keeps it alive whoever dies. A file that is there already is an
 // error.
-// Makes a directory a mount of its own, if it is none, which passes nothing on to other mount namespaces:
-// they would keep what is mounted there. What one has copied when it was made goes when its file is removed
-// (detach_mounts() in vfs_unlink(), since Linux 3.18).
-Status make_private_mount(const std::string& directory);
-
 Status pin_network_namespace(const UniqueFd& ns, const std::string& file);
 // The namespace that the file keeps; not_found when there is no such file or it keeps none.
 Result<UniqueFd> open_pinned_network_namespace(const std::string& file);
