@@ -208,7 +208,7 @@ void StepSide::task_exited(spank_t spank) {
   const auto told = tell_agent(message);
   if (told.ok()) return print_answer();
   // Only now does the user still see what is said (srun has closed his terminal when `exit` is called).
-  if (told.error().code != Errc::unavailable || std::exchange(death_told_, true)) return;
+  if (told.error().code != Errc::peer_gone || std::exchange(death_told_, true)) return;
   say_of_node(death_of_agent(step_name(job_, step_), args_));
 }
 

@@ -34,7 +34,7 @@ int refuse(const std::string& why) {
 }
 
 std::string explain(const Error& error) {
-  return error.code == Errc::unavailable ? "the agent on this node died; see its syslog and try again"
+  return error.code == Errc::peer_gone ? "the agent on this node died; see its syslog and try again"
                                          : error.message();
 }
 
@@ -59,7 +59,7 @@ Status make_mount_namespace() {
 // The agent answers when it has read the site's file and the node.
 Status enter_network() {
   CIB_TRY(Frame frame, receive_frame(channel.get(), network_timeout_ms, 1));
-  if (frame.size == 0) return error(Errc::unavailable, "closed");
+  if (frame.size == 0) return error(Errc::peer_gone, "closed");
   CIB_TRY([[maybe_unused]] const auto message,
           wire::read_frame<wire::Network>(frame.bytes.data(), frame.size));
   if (frame.fds.empty()) return {};
@@ -153,7 +153,7 @@ Status await_answer(spank_t spank) {
   for (bool complete = false; !complete;) {
     auto frame = receive_frame(channel.get(), attach_timeout_ms);
     if (!frame) return std::move(frame).error().in("wait for the agent");
-    if (frame->size == 0) return error(Errc::unavailable, "closed");
+    if (frame->size == 0) return error(Errc::peer_gone, "closed");
     CIB_CHECK(take_over(spank, *frame, complete));
   }
   return {};

@@ -125,7 +125,7 @@ Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile
     CIB_TRY(sysfs, sysfs_of_network_namespace(namespace_fd.get()));
   }
   const auto names = rdma_devices_of(sysfs ? path_of(sysfs) : node_sysfs, pci);
-  if (names.empty()) return error(Errc::unavailable, pci.text() + " has no RDMA device");
+  if (names.empty()) return error(Errc::not_found, pci.text() + " has no RDMA device");
   return names.front();
 }
 

@@ -214,7 +214,7 @@ Status StepTasks::unless_stuck(Work work) {
 Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
   for (int attempt = 1;; ++attempt) {
     auto status = unless_stuck([&] { return try_mount_devices(task, ports, umad); });
-    if (status.ok() || !alive(task) || status.error().code != Errc::unavailable || attempt == mount_attempts)
+    if (status.ok() || !alive(task) || status.error().code != Errc::changed || attempt == mount_attempts)
       return status;
     const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
     (void)::nanosleep(&pause, nullptr);
@@ -243,7 +243,7 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   for (std::size_t i = 0; same && i < nodes.size(); ++i) same = (*again)[i].rdev == nodes[i].rdev;
   if (same) return {};
   (void)unmount_devices(task);
-  return error(Errc::unavailable, "the RDMA devices changed while they were attached; try again");
+  return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
 }
 
 Status StepTasks::unmount_devices(unsigned task) {

@@ -265,7 +265,7 @@ Status Step::place_tasks() {
         if (verdict.eligible) t.ports.push_back(verdict.port);
     }
     if (t.ports.empty())
-      return error(Errc::unavailable, explain_no_port(facts_.node_name, inventory_, assignment_));
+      return error(Errc::unusable, explain_no_port(facts_.node_name, inventory_, assignment_));
     t.line = explain_choice(facts_.node_name, t.rank, inventory_, placed, t.ports);
   }
   return {};

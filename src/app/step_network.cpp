@@ -124,7 +124,7 @@ Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
       node_name_ + ": " + std::to_string(needed) +
       (needed == 1 ? " interface needs an address" : " interfaces need an address each") + ", and ";
   if (needed > size)
-    return error(Errc::unavailable, text + "this node has " + std::to_string(size) +
+    return error(Errc::unusable, text + "this node has " + std::to_string(size) +
                                         "; addresses.per_node in the site's file could be larger");
   return error(Errc::in_use, text + std::to_string(taken) + " of this node's " + std::to_string(size) +
                                  " are in use; wait=SECONDS waits for those that other steps have");
@@ -203,12 +203,12 @@ Result<FreeVf> StepNetwork::claim_vf(const Port& pf) {
   for (FreeVf vf : vfs.free) {
     if (!may_be_given(vf, site_)) continue;
     const auto status = run(make_claim(vf.identity.pci.text(), owner_));
-    if (!status && status.error().code == Errc::unavailable) continue;  // it was counted, but somebody has it
+    if (!status && status.error().code == Errc::in_use) continue;  // it was counted, but somebody has it
     if (!status) return status.error();
     vf.identity.owner = owner_;
     return vf;
   }
-  return error(Errc::unavailable, node_name_ + ": no VF of " + pf.name() + " is free any more");
+  return error(Errc::unusable, node_name_ + ": no VF of " + pf.name() + " is free any more");
 }
 
 Result<NetworkDevice> StepNetwork::add_child(const NetnsFile& netns, const std::string& netdev,
@@ -246,9 +246,9 @@ Result<std::string> StepNetwork::claim_address() {
     if (taken.contains(name)) continue;
     const auto status = run(make_claim(name, owner_ + "#" + std::to_string(slot)));
     if (status.ok()) return pool.address(slot);
-    if (status.error().code != Errc::unavailable) return status.error();
+    if (status.error().code != Errc::in_use) return status.error();
   }
-  return error(Errc::unavailable, node_name_ + ": no address of this node is free any more");
+  return error(Errc::unusable, node_name_ + ": no address of this node is free any more");
 }
 
 Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {

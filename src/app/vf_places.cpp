@@ -73,7 +73,7 @@ Result<Assignment> place_on_vfs(const std::string& node_name, const Inventory& n
   };
   const bool shared = options.shared_vfs;
   Assignment wanted = place_with(all, true);  // what they would have if there were VFs without end
-  if (has_portless_task(wanted)) return error(Errc::unavailable, explain_no_port(node_name, node, wanted));
+  if (has_portless_task(wanted)) return error(Errc::unusable, explain_no_port(node_name, node, wanted));
   const auto enough = [&](const Assignment& assignment, const Counts& vfs) {
     return each_has(assignment, wanted) && within(used(node, assignment, shared), vfs);
   };
@@ -89,7 +89,7 @@ Result<Assignment> place_on_vfs(const std::string& node_name, const Inventory& n
   }
   if (!enough(now, capacity.free)) {
     const bool worth_waiting = enough(place_with(all, shared), all);
-    return error(worth_waiting ? Errc::in_use : Errc::unavailable,
+    return error(worth_waiting ? Errc::in_use : Errc::unusable,
                  explain_few_vfs(node_name, node, now, wanted, {capacity.free, shared, worth_waiting}));
   }
   CIB_CHECK(limits(now));

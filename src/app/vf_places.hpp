@@ -17,7 +17,7 @@ struct VfCapacity {
 };
 
 // Errors: in_use when there will be enough once other steps have given some back, denied when the site allows
-// fewer, else unavailable. With rails=auto a task has one VF where there are not enough for more.
+// fewer, else unusable. With rails=auto a task has one VF where there are not enough for more.
 Result<Assignment> place_on_vfs(const std::string& node_name, const Inventory& node,
                                 const std::vector<LocalTask>& tasks, PlacementOptions options,
                                 const VfCapacity& capacity, const VfPolicy& policy);

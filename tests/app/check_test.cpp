@@ -125,7 +125,7 @@ TEST_F(Check, AStepWhoseTasksHaveEndedIsPassedOver) {
 }
 
 TEST_F(Check, WhatFailedBeforeTheStepWentOnHidesNothing) {
-  node.unclaimable["address-1"] = Errc::unavailable;
+  node.unclaimable["address-1"] = Errc::in_use;
   start("ipoib");
   EXPECT_THAT(look().faults, IsEmpty());
   for (auto& [netns, interfaces] : node.raised) interfaces.clear();

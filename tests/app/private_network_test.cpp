@@ -462,7 +462,7 @@ TEST_F(PrivateNetwork, AddressesComeFromTheNodesPartOfThePool) {
 TEST_F(PrivateNetwork, AnAddressThatAnotherStepHasIsPassedOver) {
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 6};
   node.claimed["address-0"] = "16.0@1#0";
-  node.unclaimable["address-2"] = Errc::unavailable;  // it was faster
+  node.unclaimable["address-2"] = Errc::in_use;  // it was faster
   start("ipoib");
   release_tasks(*step);
   std::vector<std::string> addresses;
@@ -496,7 +496,7 @@ TEST_F(PrivateNetwork, AnAddressThatCannotBeClaimedIsAnError) {
 }
 
 TEST_F(PrivateNetwork, AVfThatAnotherStepWasFasterToClaimIsPassedOver) {
-  node.unclaimable[node.vfs[0].identity.pci.text()] = Errc::unavailable;
+  node.unclaimable[node.vfs[0].identity.pci.text()] = Errc::in_use;
   start("vf,scope=node");
   release_tasks(*step);
   EXPECT_EQ(node.task(0).answer, "granted");

@@ -285,7 +285,7 @@ TEST(Step, ATaskThatDiedMeanwhileIsNobodyElsesFailure) {
 // RDMA devices that change while they are attached, for example.
 TEST(Step, ALivingTaskThatCannotBeAttachedIsToldWhyAtOnce) {
   FakeNode node(four_tasks);
-  node.unmountable[2] = Errc::unavailable;
+  node.unmountable[2] = Errc::changed;
   Step step(facts(), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);

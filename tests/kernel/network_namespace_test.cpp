@@ -200,8 +200,8 @@ TEST_F(Namespaces, TheKernelsRefusalSaysWhatWasDone) {
 TEST_F(Namespaces, AClaimIsOnesUntilItsOwnerReleasesIt) {
   Claims claims(folder_);
   ASSERT_TRUE(claims.take("0000:21:00.1", "17.0@1").ok());
-  EXPECT_EQ(claims.take("0000:21:00.1", "18.0@2").error().code, Errc::unavailable);
-  EXPECT_EQ(claims.take("0000:21:00.1", "17.0@1").error().code, Errc::unavailable) << "one VF for two tasks";
+  EXPECT_EQ(claims.take("0000:21:00.1", "18.0@2").error().code, Errc::in_use);
+  EXPECT_EQ(claims.take("0000:21:00.1", "17.0@1").error().code, Errc::in_use) << "one VF for two tasks";
   EXPECT_THAT(*claims.all(), ElementsAre(testing::Pair("0000:21:00.1", "17.0@1")));
   EXPECT_TRUE(claims.release("0000:21:00.1", "18.0@2").ok());
   EXPECT_EQ(*claims.owner_of("0000:21:00.1"), "17.0@1") << "not its own";

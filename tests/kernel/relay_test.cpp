@@ -598,7 +598,7 @@ TEST_F(Relaying, AProgramThatCannotBeStartedIsTheExactError) {
 TEST_F(Relaying, AProgramThatEndsAtOnceIsAnError) {
   const auto relay = start_relay(open_pidfd(stepd_->pid()).value().get(), "/bin/true");
   ASSERT_FALSE(relay.ok());
-  EXPECT_EQ(relay.error().code, Errc::unavailable);
+  EXPECT_EQ(relay.error().code, Errc::peer_gone);
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), 0) << "a child that nobody has waited for";
 }
 

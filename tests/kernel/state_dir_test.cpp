@@ -54,7 +54,7 @@ TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
 TEST_F(StateDirectory, KeepsWhatADeadAgentOfTheSameStepLeft) {
   StateDir first(state()), second(state());
   ASSERT_TRUE(first.create("17.0", open("mlx5_0:1")).ok());
-  EXPECT_EQ(second.create("17.0", open("")).error().code, Errc::unavailable);
+  EXPECT_EQ(second.create("17.0", open("")).error().code, Errc::in_use);
   EXPECT_THAT(*stored_steps(state())->front().records, SizeIs(1));
 }
 

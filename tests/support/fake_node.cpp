@@ -124,7 +124,7 @@ std::vector<std::string> FakeNode::kill_survivors() {
 }
 
 Status FakeNode::create(const std::string& step, const Record& first) {
-  if (journals.contains(step)) return error(Errc::unavailable, step + " is not given back");
+  if (journals.contains(step)) return error(Errc::in_use, step + " is not given back");
   return write_state("create journal", [&] {
     own_step_ = step;
     journals[step] = {first};
@@ -242,7 +242,7 @@ Result<VfsOfPf> FakeNode::vfs_of(const Port& pf) {
 Result<std::string> FakeNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
   for (const FakeVf& vf : vfs)
     if (vf.identity.pci == pci && vf.rdma_in == netns) return vf.rdma;
-  return error(Errc::unavailable, pci.text() + " has no RDMA device in '" + netns + "'");
+  return error(Errc::not_found, pci.text() + " has no RDMA device in '" + netns + "'");
 }
 
 Status FakeNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {
@@ -279,7 +279,7 @@ Status FakeNode::apply(const Action& action) {
   if (action.verb == "claim") {
     if (!turn_taken_) throw std::logic_error("claimed out of turn");
     const std::string name = action.field("name");
-    if (claimed.contains(name)) return error(Errc::unavailable, name + " is in use");
+    if (claimed.contains(name)) return error(Errc::in_use, name + " is in use");
     if (const auto found = unclaimable.find(name); found != unclaimable.end())
       return error(found->second, name + " cannot be claimed");
   }

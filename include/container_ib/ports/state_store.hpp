@@ -14,7 +14,7 @@ class StateStore {
  public:
   virtual ~StateStore() = default;
   // Makes the step's directory and its journal, with the record that says who the owner is: no reaper sees
-  // the one without the other. Unavailable when there is a directory that was not given back.
+  // the one without the other. In_use when there is a directory that was not given back.
   virtual Status create(const std::string& step, const Record& first) = 0;
   // Where files of the step may be kept until remove(): "/run/container-ib/17.0". Valid after create().
   virtual std::string directory() const = 0;

@@ -62,7 +62,7 @@ Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<con
     if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return {};
     if (errno == EINTR) continue;
     if (errno == EPIPE || errno == ECONNRESET)
-      return error(Errc::unavailable, "the other end is closed", errno);
+      return error(Errc::peer_gone, "the other end is closed", errno);
     if (errno != EAGAIN) return error(Errc::kernel, "sendmsg", errno);
     CIB_CHECK(wait_for(socket, POLLOUT, deadline));
   }

@@ -81,7 +81,7 @@ Status NetlinkSocket::ask(nl_msg* message, const std::string& doing,
     bool changed = false;
     CIB_CHECK(receive(doing, see, changed));
     if (!changed) return {};
-    if (attempt == dump_attempts) return error(Errc::unavailable, doing + ": it changes all the time");
+    if (attempt == dump_attempts) return error(Errc::changed, doing + ": it changes all the time");
   }
 }
 

@@ -54,7 +54,7 @@ Status Claims::take(const std::string& name, const std::string& owner) {
   CIB_TRY(const UniqueFd directory, open_directory(true));
   CIB_TRY(const UniqueFd lock, lock_file(state_dir_, claims_lock, lock_timeout_ms));
   CIB_TRY(const std::string present, read_claim(directory, name));
-  if (!present.empty()) return error(Errc::unavailable, name + " is in use by step " + present);
+  if (!present.empty()) return error(Errc::in_use, name + " is in use by step " + present);
   const UniqueFd file(
       ::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file || ::write(file.get(), owner.data(), owner.size()) != static_cast<ssize_t>(owner.size()) ||

@@ -171,7 +171,7 @@ Status StateDir::create(const std::string& step, const Record& first) {
   CIB_CHECK(lock(state, path_, begin_timeout_ms));
   if (::mkdirat(state.get(), step.c_str(), 0700) != 0) {
     if (errno != EEXIST) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
-    return error(Errc::unavailable,
+    return error(Errc::in_use,
                  "what an earlier run of step " + step +
                      " left is not given back yet; 'container-ib reap' on the node says why");
   }
