@@ -2,11 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
-
-#include "container_ib/result.hpp"
 
 namespace cib {
 
@@ -22,12 +18,20 @@ struct VfSettings {
   std::optional<std::uint32_t> min_tx_mbps, max_tx_mbps;  // 0: no limit
   std::optional<bool> spoof_check, trust;
 
+  // By the names that a journal and lines for people have.
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("node_guid", self.node_guid);
+    visit("port_guid", self.port_guid);
+    visit("vlan", self.vlan);
+    visit("qos", self.qos);
+    visit("min_tx_mbps", self.min_tx_mbps);
+    visit("max_tx_mbps", self.max_tx_mbps);
+    visit("spoof_check", self.spoof_check);
+    visit("trust", self.trust);
+    visit("link_state", self.link_state);
+  }
   bool operator==(const VfSettings&) const = default;
 };
-
-// As fields of a journal's record, each name with this prefix, and back. Other text is an error of code
-// corrupt.
-std::map<std::string, std::string> vf_fields(const VfSettings& settings, const std::string& prefix);
-Result<VfSettings> vf_settings(const std::map<std::string, std::string>& fields, const std::string& prefix);
 
 }  // namespace cib

@@ -94,11 +94,11 @@ Status Agent::begin() {
   facts.node_name = start.node.get();
   facts.option = start.option.get();
   facts.config_path = start.config.get();
-  facts.owner = identity_fields("stepd", start.stepd_pid);
-  facts.owner.merge(identity_fields("agent", ::getpid()));
-  CIB_TRY(facts.owner["boot"], boot_id());
-  facts.owner["pid_namespace"] = pid_namespace_here();
-  facts.owner["since"] = std::to_string(std::time(nullptr));
+  facts.owner.stepd = identity_of(start.stepd_pid);
+  facts.owner.agent = identity_of(::getpid());
+  CIB_TRY(facts.owner.boot, boot_id());
+  facts.owner.pid_namespace = pid_namespace_here();
+  facts.owner.since = std::to_string(std::time(nullptr));
 
   // While somebody has the other end, the number is slurmstepd's own; nobody but it and what it forks has. If
   // it has ended already, what it said before still names its tasks.

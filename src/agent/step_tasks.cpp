@@ -100,19 +100,19 @@ void StepTasks::end_channel(UniqueFd channel) {
   keep_open(std::move(channel));
 }
 
-Result<std::map<std::string, std::string>> StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
-  auto fields = identity_fields("task", pid);
+Result<TaskProcess> StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
+  TaskProcess process{identity_of(pid), "", ""};
   auto cgroup = step_cgroup_of(pid);
   // Asked last: when the number is still this process' now, what was read of it is its own.
   CIB_TRY(const pid_t holder, pid_of(pidfd.get()));
   if (holder != pid) return error(Errc::corrupt, "the pidfd of another process");
   tasks_[task].pid = pid;
   tasks_[task].pidfd = std::move(pidfd);
-  if (!cgroup) return fields;
-  fields["cgroup"] = cgroup->path;
-  fields["cgroup_inode"] = std::to_string(cgroup->inode);
+  if (!cgroup) return process;
+  process.cgroup = cgroup->path;
+  process.cgroup_inode = std::to_string(cgroup->inode);
   cgroups_.emplace(cgroup->inode, std::move(*cgroup));  // one for all tasks, as a rule
-  return fields;
+  return process;
 }
 
 bool StepTasks::alive(unsigned task) const {
@@ -174,11 +174,11 @@ Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
   return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms, std::span(&fd, 1));
 }
 
-Result<std::map<std::string, std::string>> StepTasks::start_relay() {
+Result<ProcessIdentity> StepTasks::start_relay() {
   if (!stepd_) return error(Errc::ended, "slurmstepd has ended");
   CIB_TRY(auto started, cib::start_relay(stepd_.get()));
   relay_.emplace(std::move(started));
-  return identity_fields("relay", relay_->pid);
+  return identity_of(relay_->pid);
 }
 
 Status StepTasks::relay(const NetnsFile& file, const TcpEndpoint& endpoint) {

@@ -1,7 +1,6 @@
 #include "app/check.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "app/give_back.hpp"
 #include "app/reap.hpp"
@@ -13,45 +12,48 @@ namespace {
 
 using Records = std::vector<Record>;
 
-struct Advice {
-  std::string_view verb, what;
+struct WhatToDo {
+  std::string operator()(const Claim&) const {
+    return "another step may take it too; end this one with scancel";
+  }
+  std::string operator()(const SetVf&) const {
+    return "'ip link set ... vf' sets it again, or end the step with scancel";
+  }
+  std::string operator()(const RaiseLink&) const {
+    return "'nsenter --net=FILE ip ...' puts an interface right, or end the step with scancel";
+  }
+  template <class Other>
+  std::string operator()(const Other&) const {
+    return "the tasks have lost it; end the step with scancel";
+  }
 };
-
-constexpr std::array advice = {
-    Advice{"claim", "another step may take it too; end this one with scancel"},
-    Advice{"vf_settings", "'ip link set ... vf' sets it again, or end the step with scancel"},
-    Advice{"link_up", "'nsenter --net=FILE ip ...' puts an interface right, or end the step with scancel"},
-};
-
-std::string_view what_to_do(const std::string& verb) {
-  for (const Advice& one : advice)
-    if (one.verb == verb) return one.what;
-  return "the tasks have lost it; end the step with scancel";
-}
 
 // The journal has both records of an action in a row, and only the first when the action failed or goes on.
 bool was_done(const Records& records, const Record& intent) {
   return std::any_of(records.begin(), records.end(), [&](const Record& record) {
-    return record.mark == Mark::done && record.seq == intent.seq + 1 && record.verb == intent.verb;
+    const auto* action = get_if<Action>(record);
+    return record.mark == Mark::done && record.seq == intent.seq + 1 && action != nullptr &&
+           action->index() == get_if<Action>(intent)->index();
   });
 }
 
-std::vector<Record> living_tasks(Remains& remains, const Records& records) {
-  std::vector<Record> tasks;
+std::vector<TaskNoted> living_tasks(Remains& remains, const Records& records) {
+  std::vector<TaskNoted> tasks;
   for (const Record& record : records)
-    if (record.verb == "task" && remains.is_alive(process_of(records, record, "task")))
-      tasks.push_back(record);
+    if (const auto* task = get_if<TaskNoted>(record);
+        task != nullptr && remains.is_alive(process_of(records, task->process)))
+      tasks.push_back(*task);
   return tasks;
 }
 
 // Those that the task has now: mounted, and not taken away again.
-std::vector<Port> mounted_ports(const Records& records, const std::string& task) {
+std::vector<Port> mounted_ports(const Records& records, unsigned task) {
   std::vector<Port> ports;
   for (const Record& record : records) {
-    if (record.verb != "mount_devices" || record.field("task") != task || record.mark == Mark::intent)
-      continue;
+    const auto* mounted = get_if<DevicesMounted>(record);
+    if (mounted == nullptr || mounted->task != task || record.mark == Mark::intent) continue;
     ports.clear();
-    const std::string names = record.mark == Mark::done ? record.field("ports") : "";
+    const std::string names = record.mark == Mark::done ? mounted->ports : "";
     for (const std::string_view name : split(names, ',')) {
       const auto colon = name.rfind(':');
       if (colon == std::string_view::npos) continue;
@@ -68,26 +70,25 @@ std::vector<std::string> faults_of_processes(Remains& remains, const JournaledSt
   const Records& records = *step.records;
   std::vector<std::string> faults;
   if (!step.held)
-    faults.push_back("its agent, pid " + records.front().field("agent_pid") +
+    faults.push_back("its agent, pid " + opened(records)->agent.pid +
                      ", has died; its tasks go on, and what they have is given back when they end");
-  for (const Record& record : records) {
-    const JournaledProcess relay = process_of(records, record, "relay");
-    if (record.verb == "relay" && !remains.is_alive(relay))
-      faults.push_back("its relay to the PMIx server, pid " + relay.pid +
+  for (const Record& record : records)
+    if (const auto* relay = get_if<RelayNoted>(record);
+        relay != nullptr && !remains.is_alive(process_of(records, {relay->process})))
+      faults.push_back("its relay to the PMIx server, pid " + relay->process.pid +
                        ", has died; end the step with scancel");
-  }
   return faults;
 }
 
 std::vector<std::string> faults_of_devices(Remains& remains, const Records& records) {
   std::vector<std::string> faults;
-  for (const Record& task : living_tasks(remains, records)) {
-    const JournaledProcess process = process_of(records, task, "task");
-    const auto ports = mounted_ports(records, task.field("task"));
+  for (const TaskNoted& task : living_tasks(remains, records)) {
+    const JournaledProcess process = process_of(records, task.process);
+    const auto ports = mounted_ports(records, task.task);
     if (ports.empty()) continue;
     const auto status = remains.verify_devices(process, ports);
     if (!status)
-      faults.push_back("task " + task.field("task") + ", pid " + process.pid + ": " +
+      faults.push_back("task " + std::to_string(task.task) + ", pid " + process.pid + ": " +
                        status.error().message() +
                        "; unless its container leaves it out on purpose, end the step with scancel");
     if (!status && status.error().code == Errc::stuck) break;  // the others may be as bad, for seconds each
@@ -101,10 +102,11 @@ std::vector<std::string> faults_of_actions(Kernel& kernel, const Records& record
   std::reverse(actions.begin(), actions.end());  // what others rest on first
   for (const Record* record : actions) {
     if (!was_done(records, *record)) continue;
-    const auto status = kernel.verify({record->verb, record->fields});
+    const Action& action = *get_if<Action>(*record);
+    const auto status = kernel.verify(action);
     if (!status)
-      faults.push_back(record->verb + ": " + status.error().message() + "; " +
-                       std::string(what_to_do(record->verb)));
+      faults.push_back(std::string(verb_of(action)) + ": " + status.error().message() + "; " +
+                       std::visit(WhatToDo(), action));
   }
   return faults;
 }

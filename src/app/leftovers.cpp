@@ -31,8 +31,9 @@ std::vector<std::string> of_claims(const Steps& steps, const Marked& before, con
     const auto still = after.claims.find(name);
     if (still == after.claims.end() || still->second != owner || may_be_unreadable_steps(steps, owner))
       continue;
-    const auto takes_it = [&, &claim = name, &who = owner](const Record& record) {
-      return record.verb == "claim" && record.field("name") == claim && record.field("owner") == who;
+    const auto takes_it = [wanted = Claim{name, owner}](const Record& record) {
+      const auto* claim = get_if<Claim>(record);
+      return claim != nullptr && *claim == wanted;
     };
     if (!some_record(steps, takes_it))
       lines.push_back("claim " + printable(name) + " is that of '" + printable(owner) +
@@ -48,8 +49,8 @@ std::vector<std::string> of_links(const Steps& steps, const Marked& before, cons
     const auto still = after.links.find(name);
     if (still == after.links.end() || still->second != tag) continue;
     const auto makes_it = [&, &link = name, &owner = tag](const Record& record) {
-      return record.verb == "ipoib_child" &&
-             (owner.empty() ? record.field("temporary") == link : record.field("owner") == owner);
+      const auto* child = get_if<MakeIpoibChild>(record);
+      return child != nullptr && (owner.empty() ? child->temporary == link : child->owner == owner);
     };
     if (!some_record(steps, makes_it))
       lines.push_back("interface " + printable(name) + " was made for a step, and no journal has it; " +
@@ -63,7 +64,7 @@ std::string of_step(Remains& remains, const std::string& boot, const JournaledSt
     case StepState::running:
       return "";
     case StepState::ending:
-      return "has lost its slurmstepd, and its agent, pid " + step.records->front().field("agent_pid") +
+      return "has lost its slurmstepd, and its agent, pid " + opened(*step.records)->agent.pid +
              ", gives back; if it does not end, its lines in syslog say why";
     case StepState::unreadable:
       return step.records.error().message() + "; look at its journal and remove the directory by hand";
@@ -72,11 +73,9 @@ std::string of_step(Remains& remains, const std::string& boot, const JournaledSt
     case StepState::orphaned:
       break;
   }
-  if (step.records)
-    for (const Record& record : *step.records)
-      if (record.verb == "quarantine")
-        return "is quarantined: " + printable(record.field("process")) +
-               " could not be killed; when it has ended run 'container-ib reap'";
+  if (const std::string process = step.records ? quarantined(*step.records) : ""; !process.empty())
+    return "is quarantined: " + printable(process) +
+           " could not be killed; when it has ended run 'container-ib reap'";
   return "has no living owner; run 'container-ib reap'";
 }
 

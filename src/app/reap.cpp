@@ -4,21 +4,15 @@
 
 namespace cib {
 
-JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
-                            const std::string& prefix) {
-  return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup"),
-          record.field("cgroup_inode"), journal.front().field("pid_namespace")};
+JournaledProcess process_of(const std::vector<Record>& journal, const TaskProcess& process) {
+  const Opened* open = opened(journal);
+  return {process, open == nullptr ? std::string() : open->pid_namespace};
 }
 
 std::string last_of(const std::vector<Record>& journal) {
   const Record& last = journal.back();
-  std::string text = (last.mark == Mark::intent ? "during " : "after ") + last.verb;
-  for (const char* operand : {"task", "pci", "name", "netns"})
-    if (const std::string value = last.field(operand); !value.empty()) {
-      text += " of " + (operand == std::string_view("task") ? "task " + value : value);
-      break;
-    }
-  return text + " (record " + std::to_string(last.seq) + ')';
+  return (last.mark == Mark::intent ? "during " : "after ") + describe(last.event) + " (record " +
+         std::to_string(last.seq) + ')';
 }
 
 namespace {
@@ -26,7 +20,7 @@ namespace {
 std::vector<JournaledProcess> tasks_of(const std::vector<Record>& records) {
   std::vector<JournaledProcess> tasks;
   for (const Record& record : records)
-    if (record.verb == "task") tasks.push_back(process_of(records, record, "task"));
+    if (const auto* task = get_if<TaskNoted>(record)) tasks.push_back(process_of(records, task->process));
   return tasks;
 }
 
@@ -62,10 +56,10 @@ StepState state_of(Remains& remains, const std::string& boot_id, const Journaled
   // an orphan.
   if (!step.records)
     return step.records.error().code == Errc::corrupt ? StepState::unreadable : StepState::orphaned;
-  if (step.records->empty()) return StepState::orphaned;
-  const Record& open = step.records->front();
-  if (open.field("boot") != boot_id) return StepState::of_earlier_boot;
-  const JournaledProcess stepd = process_of(*step.records, open, "stepd");
+  const Opened* open = opened(*step.records);
+  if (open == nullptr) return StepState::orphaned;
+  if (open->boot != boot_id) return StepState::of_earlier_boot;
+  const JournaledProcess stepd = process_of(*step.records, {open->stepd});
   const bool stepd_lives = remains.is_alive(stepd);
   if (step.held) return stepd_lives ? StepState::running : StepState::ending;
   return stepd_lives && stepd.pid != ended_stepd ? StepState::running : StepState::orphaned;
@@ -83,7 +77,7 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
       case StepState::ending:
         reaped.findings.push_back(
             "step " + step.name + ": slurmstepd has died, and its agent, pid " +
-            step.records->front().field("agent_pid") +
+            opened(*step.records)->agent.pid +
             ", has not ended; what it holds stays out of use until it ends, then run 'container-ib reap'");
         break;
       case StepState::unreadable:
@@ -93,8 +87,8 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
       case StepState::of_earlier_boot:
       case StepState::orphaned: {
         // Nothing of an earlier boot can be alive or in force; an unread journal names none.
-        const bool has_processes =
-            step.records && !step.records->empty() && step.records->front().field("boot") == boot;
+        const Opened* open = step.records ? opened(*step.records) : nullptr;
+        const bool has_processes = open != nullptr && open->boot == boot;
         const JournaledStep nobody{step.name, std::vector<Record>{}};
         reap_orphan(remains, kernel, has_processes ? step : nobody, reaped);
         break;

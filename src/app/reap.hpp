@@ -21,9 +21,8 @@ struct Reaped {
 Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
                     const std::string& ended_stepd = "");
 
-// The process of one of a journal's records, whose fields begin with "stepd", "agent", "relay" or "task".
-JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
-                            const std::string& prefix);
+// The process that a record of the journal is about.
+JournaledProcess process_of(const std::vector<Record>& journal, const TaskProcess& process);
 
 // What an agent had begun and not ended when it died, "during vf_link of 0000:81:00.1 (record 12)", or what
 // it had ended last, "after ...".

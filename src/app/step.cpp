@@ -81,25 +81,24 @@ Status Step::stay_in_nodes_network() {
 Status Step::begin_mode(const Settings& settings) {
   CIB_CHECK(check_mode(settings.mode));
   const std::string step = step_name(facts_.job, facts_.step);
-  const std::string owner = claim_owner(step, facts_.owner["agent_start"], facts_.uid);
+  const std::string owner = claim_owner(step, facts_.owner.agent.start, facts_.uid);
   if (!journal_.is_open()) {
-    auto fields = facts_.owner;
-    fields["uid"] = std::to_string(facts_.uid);
-    fields["node"] = facts_.node_name;
-    fields["option"] = facts_.option;
-    CIB_CHECK(journal_.open(step, std::move(fields)));
+    Opened first = facts_.owner;
+    first.uid = std::to_string(facts_.uid);
+    first.node = facts_.node_name;
+    first.option = facts_.option;
+    CIB_CHECK(journal_.open(step, std::move(first)));
   }
   return network_.begin(settings, site_, facts_.node_name, owner, state_.directory());
 }
 
-void Step::relay_started(Result<std::map<std::string, std::string>> process) {
+void Step::relay_started(Result<ProcessIdentity> process) {
   const auto status =
-      process ? journal_.write(Mark::done, "relay", *process) : Status(std::move(process).error());
+      process ? journal_.write(Mark::done, RelayNoted{*process}) : Status(std::move(process).error());
   if (!status) fail(status.error());
 }
 
-void Step::task_started(unsigned task, unsigned rank, CpuSet mask, bool bound,
-                        std::map<std::string, std::string> process) {
+void Step::task_started(unsigned task, unsigned rank, CpuSet mask, bool bound, TaskProcess process) {
   task_[task].rank = rank;
   task_[task].mask = std::move(mask);
   task_[task].bound = bound;
@@ -273,10 +272,8 @@ Status Step::place_tasks() {
 
 Status Step::note_tasks() {
   for (unsigned id = 0; id < task_.size(); ++id) {
-    if (task_[id].process.empty()) continue;
-    auto process = task_[id].process;
-    process["task"] = std::to_string(id);
-    CIB_CHECK(journal_.write(Mark::done, "task", std::move(process)));
+    if (task_[id].process.pid.empty()) continue;
+    CIB_CHECK(journal_.write(Mark::done, TaskNoted{id, task_[id].process}));
   }
   return {};
 }
@@ -332,8 +329,7 @@ Status Step::note_ports() {
   auto ports = used_ports();
   std::vector<std::string> names;
   for (const PlacedPort& placed : ports) names.push_back(placed.port.name());
-  CIB_CHECK(journal_.write(Mark::done, "ports",
-                           {{"mode", std::string(mode_name(settings_.mode))}, {"ports", join(names, ",")}}));
+  CIB_CHECK(journal_.write(Mark::done, PortsNoted{std::string(mode_name(settings_.mode)), join(names, ",")}));
   traffic_.has_begun() ? traffic_.add(std::move(ports)) : traffic_.begin(std::move(ports));
   return {};
 }
@@ -348,20 +344,19 @@ Status Step::attach(unsigned id, Task& task) {
   } else {
     ports = ports_of(task);
   }
-  const std::map<std::string, std::string> fields = {{"task", std::to_string(id)},
-                                                     {"ports", join_names(ports)}};
-  CIB_CHECK(journal_.write(Mark::intent, "mount_devices", fields));
+  const DevicesMounted mounted{id, join_names(ports)};
+  CIB_CHECK(journal_.write(Mark::intent, mounted));
   if (auto status = tasks_.mount_devices(id, ports, settings_.umad); !status) {
     if (status.error().code == Errc::ended) {  // meanwhile: nobody to attach
       task.progress = Progress::dead;
       return {};
     }
     if (status.error().code == Errc::stuck)
-      (void)journal_.write(Mark::intent, "quarantine", {{"process", status.error().message()}});
+      (void)journal_.write(Mark::intent, Quarantined{status.error().message()});
     return std::move(status).error().in(doing);
   }
   task.attached = true;
-  return journal_.write(Mark::done, "mount_devices", fields);
+  return journal_.write(Mark::done, mounted);
 }
 
 void Step::fail(Error error) { failure_ = std::move(error); }
@@ -370,8 +365,7 @@ void Step::fail(Error error) { failure_ = std::move(error); }
 void Step::take_back() {
   for (unsigned id = 0; id < task_.size(); ++id) {
     if (!task_[id].attached) continue;
-    if (tasks_.unmount_devices(id).ok())
-      (void)journal_.write(Mark::undone, "mount_devices", {{"task", std::to_string(id)}});
+    if (tasks_.unmount_devices(id).ok()) (void)journal_.write(Mark::undone, DevicesMounted{id, ""});
     task_[id].attached = false;
   }
   if (network_.is_private()) (void)network_.give_interfaces_back();  // what fails is tried again at the end
@@ -392,7 +386,7 @@ std::vector<std::string> Step::abandoned() {
   for (const std::string& process : survivors) {
     lines.push_back("step " + step_name(facts_.job, facts_.step) + ": slurmstepd died and " + process +
                     " cannot be killed; what it holds stays out of use until it ends");
-    if (journal_.is_open()) (void)journal_.write(Mark::intent, "quarantine", {{"process", process}});
+    if (journal_.is_open()) (void)journal_.write(Mark::intent, Quarantined{process});
   }
   return lines;
 }

@@ -33,8 +33,7 @@ struct StepFacts {
   std::string node_name;
   std::string option;
   std::string config_path;
-  std::map<std::string, std::string>
-      owner;  // fields of the journal's first record: who must be dead before reaping
+  Opened owner;  // the journal's first record, but for what is above
   Phases::Clock::time_point began = Phases::Clock::now();  // when slurmstepd started to start the agent
 };
 
@@ -53,10 +52,9 @@ class Step {
   // Whether the tasks will be in networks of their own, which a PMIx server reaches only through a relay, and
   // what came of starting it.
   bool needs_relay() const { return network_.is_private() && !failure_; }
-  void relay_started(Result<std::map<std::string, std::string>> process);
+  void relay_started(Result<ProcessIdentity> process);
   // `rank`: its number in the step, by which users know it. `bound`: its mask is not just slurmstepd's own.
-  void task_started(unsigned task, unsigned rank, CpuSet mask, bool bound,
-                    std::map<std::string, std::string> process);
+  void task_started(unsigned task, unsigned rank, CpuSet mask, bool bound, TaskProcess process);
   void task_has_namespace(unsigned task);  // answered with its network if may_be_private()
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
@@ -99,7 +97,7 @@ class Step {
     unsigned rank = 0;
     CpuSet mask;
     bool bound = true;
-    std::map<std::string, std::string> process;
+    TaskProcess process;
     TaskFacts facts;
     std::vector<std::size_t> ports;      // indexes in the inventory, as placed
     std::vector<NetworkDevice> devices;  // in a private network

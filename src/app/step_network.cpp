@@ -75,7 +75,7 @@ NetnsFile StepNetwork::netns_of(unsigned task) const {
 Result<NetnsFile> StepNetwork::join(unsigned task) {
   NetnsFile file = netns_of(task);
   if (devices_.contains(file)) return file;
-  CIB_CHECK(run(make_netns(file)));
+  CIB_CHECK(run(MakeNetns{file}));
   devices_[file];
   return file;
 }
@@ -125,7 +125,7 @@ Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
       (needed == 1 ? " interface needs an address" : " interfaces need an address each") + ", and ";
   if (needed > size)
     return error(Errc::unusable, text + "this node has " + std::to_string(size) +
-                                        "; addresses.per_node in the site's file could be larger");
+                                     "; addresses.per_node in the site's file could be larger");
   return error(Errc::in_use, text + std::to_string(taken) + " of this node's " + std::to_string(size) +
                                  " are in use; wait=SECONDS waits for those that other steps have");
 }
@@ -178,17 +178,16 @@ Result<NetworkDevice> StepNetwork::add_vf(const NetnsFile& netns, const std::str
                                           const Claimed& claimed) {
   const auto& [taken, address] = claimed;
   const VfIdentity& vf = taken.identity;
-  CIB_CHECK(run(make_vf_names(vf, taken.netdev, taken.rdma)));
+  CIB_CHECK(run(KeepVfNames{vf, taken.netdev, taken.rdma}));
   VfSettings settings = site_.vf.settings;
   if (!has_guids(taken.settings)) {
     settings.node_guid = generated_vf_guid(pf.port_guid, vf.index, VfGuid::node);
     settings.port_guid = generated_vf_guid(pf.port_guid, vf.index, VfGuid::port);
   }
-  if (settings != VfSettings{})
-    CIB_CHECK(run(make_vf_settings(vf, settings, old_of(settings, taken.settings))));
-  if (exclusive_) CIB_CHECK(run(make_rdma_move(vf, netns)));
-  CIB_CHECK(run(make_vf_link(vf, netns, netdev, exclusive_)));
-  CIB_CHECK(run(make_link_up(netns, netdev, settings_.mtu.value_or(0), address)));
+  if (settings != VfSettings{}) CIB_CHECK(run(SetVf{vf, settings, old_of(settings, taken.settings)}));
+  if (exclusive_) CIB_CHECK(run(MoveRdmaDevice{vf, netns}));
+  CIB_CHECK(run(MoveVfLink{vf, netns, netdev, exclusive_}));
+  CIB_CHECK(raise(netns, netdev, address));
 
   NetworkDevice device{.port = pf, .netns = netns, .netdev = netdev, .address = address};
   device.port.pci = vf.pci;
@@ -202,7 +201,7 @@ Result<FreeVf> StepNetwork::claim_vf(const Port& pf) {
   CIB_TRY(const auto vfs, node_.vfs_of(pf));
   for (FreeVf vf : vfs.free) {
     if (!may_be_given(vf, site_)) continue;
-    const auto status = run(make_claim(vf.identity.pci.text(), owner_));
+    const auto status = run(Claim{vf.identity.pci.text(), owner_});
     if (!status && status.error().code == Errc::in_use) continue;  // it was counted, but somebody has it
     if (!status) return status.error();
     vf.identity.owner = owner_;
@@ -222,17 +221,16 @@ Result<NetworkDevice> StepNetwork::add_child(const NetnsFile& netns, const std::
                    node_name_ + ": " + port.name() +
                        " is not in the partition that pkey= names; its P_Key table is the subnet manager's");
   }
-  IpoibPlan plan;
-  plan.parent = *port.pci;
-  plan.port = port.number;
-  plan.netns = netns;
-  plan.name = netdev;
-  plan.owner = "container-ib:" + owner_ + ":" + netns.substr(netns.rfind('/') + 1) + ":" + netdev;
-  plan.temporary = temporary_link_name(plan.owner);
-  plan.pkey = settings_.pkey;
-  plan.connected = site_.ipoib_connected;
-  CIB_CHECK(run(make_ipoib_child(plan)));
-  CIB_CHECK(run(make_link_up(netns, netdev, settings_.mtu.value_or(0), claimed.address)));
+  const std::string tag = "container-ib:" + owner_ + ":" + netns.substr(netns.rfind('/') + 1) + ":" + netdev;
+  CIB_CHECK(run(MakeIpoibChild{.parent = *port.pci,
+                               .port = port.number,
+                               .netns = netns,
+                               .name = netdev,
+                               .temporary = temporary_link_name(tag),
+                               .owner = tag,
+                               .pkey = settings_.pkey,
+                               .connected = site_.ipoib_connected}));
+  CIB_CHECK(raise(netns, netdev, claimed.address));
   return NetworkDevice{.port = port, .netns = netns, .netdev = netdev, .address = claimed.address};
 }
 
@@ -244,7 +242,7 @@ Result<std::string> StepNetwork::claim_address() {
   for (unsigned slot = 0; slot < pool.size(); ++slot) {
     const std::string name = address_claim + std::to_string(slot);
     if (taken.contains(name)) continue;
-    const auto status = run(make_claim(name, owner_ + "#" + std::to_string(slot)));
+    const auto status = run(Claim{name, owner_ + "#" + std::to_string(slot)});
     if (status.ok()) return pool.address(slot);
     if (status.error().code != Errc::in_use) return status.error();
   }
@@ -273,14 +271,14 @@ std::vector<std::string> StepNetwork::give_back(Choose choose) {
   std::erase_if(records, [&](const Record* record) { return !choose(*record); });
   const auto [reverted, failed] = cib::give_back(kernel_, records);
   for (const Record& record : reverted)
-    (void)journal_.write(Mark::undone, record.verb, {{"of", std::to_string(record.seq)}});
+    (void)journal_.write(Mark::undone, Undone{std::string(verb_of(*get_if<Action>(record))), record.seq});
   return failed;
 }
 
 std::vector<std::string> StepNetwork::give_interfaces_back() {
   for (auto& [netns, devices] : devices_) devices.clear();
   claimed_.clear();
-  return give_back([](const Record& record) { return record.verb != "netns"; });
+  return give_back([](const Record& record) { return get_if<MakeNetns>(record) == nullptr; });
 }
 
 std::vector<std::string> StepNetwork::give_all_back() {
@@ -290,9 +288,16 @@ std::vector<std::string> StepNetwork::give_all_back() {
 }
 
 Status StepNetwork::run(const Action& action) {
-  CIB_CHECK(journal_.write(Mark::intent, action.verb, action.fields));
+  CIB_CHECK(journal_.write(Mark::intent, action));
   CIB_CHECK(kernel_.apply(action));
-  return journal_.write(Mark::done, action.verb, action.fields);
+  return journal_.write(Mark::done, action);
+}
+
+Status StepNetwork::raise(const NetnsFile& netns, const std::string& netdev, const std::string& address) {
+  return run(RaiseLink{.netns = netns,
+                       .name = netdev,
+                       .mtu = settings_.mtu,
+                       .address = address.empty() ? std::nullopt : std::optional(address)});
 }
 
 }  // namespace cib

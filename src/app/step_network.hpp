@@ -71,6 +71,7 @@ class StepNetwork {
 
  private:
   Status run(const Action& action);
+  Status raise(const NetnsFile& netns, const std::string& netdev, const std::string& address);
   template <class Choose>
   std::vector<std::string> give_back(Choose choose);
   // What an interface has that no other can have.

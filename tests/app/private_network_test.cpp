@@ -150,7 +150,7 @@ TEST_F(PrivateNetwork, WhatIsSetTogetherIsRememberedTogether) {
     release_tasks(*step);
     VfSettings old;
     for (const Record& record : node.journals["17.0"])
-      if (record.verb == "vf_settings") old = vf_settings(record.fields, "old_").value();
+      if (const auto* set = get_if<SetVf>(record)) old = set->old;
     old.node_guid = old.port_guid = {};
     return old;
   };
@@ -696,7 +696,7 @@ TEST_F(PrivateNetwork, WhatTheVfOfALateTaskCarriesIsTheSteps) {
   node.verbs_of_each_vf = 1'000'000'000;
   step->task_ready(3, {});
   ASSERT_EQ(node.task(3).answer, "granted");
-  const std::string ports = ports_of(node.journals["17.0"]);
+  const std::string ports = ports_of(node.journals["17.0"]).ports;
   EXPECT_EQ(std::count(ports.begin(), ports.end(), ','), 3) << ports;
   node.verbs_of_each_vf = 3'000'000'000;
   for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);

@@ -302,7 +302,8 @@ TEST(Step, AProcessThatIsLeftBehindInAContainerIsWrittenDown) {
   EXPECT_EQ(node.task(2).answer, "refused: attach rank 4: injected: mount");
   const auto& records = node.journals.at("17.0");
   EXPECT_TRUE(std::any_of(records.begin(), records.end(), [](const Record& record) {
-    return record.verb == "quarantine" && record.field("process") == "injected: mount";
+    const auto* quarantined = get_if<Quarantined>(record);
+    return quarantined != nullptr && quarantined->process == "injected: mount";
   }));
   (void)step.finish();
   EXPECT_THAT(node.journals, IsEmpty()) << "it holds nothing that is given back";

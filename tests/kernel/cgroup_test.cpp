@@ -177,12 +177,12 @@ TEST_P(StepsCgroup, IsWhatAReaperKillsIfItIsTheOneThatWasWrittenDown) {
   const std::string pid = std::to_string(task.pid()), start = std::to_string(start_time(task.pid()).value());
   const std::string inode = std::to_string(step_cgroup_of(task.pid())->inode);
   LiveRemains remains(root_);
-  EXPECT_THAT(remains.kill({{pid, start + "0", step(), inode + "0"}}), IsEmpty());
+  EXPECT_THAT(remains.kill({{{{pid, start + "0"}, step(), inode + "0"}, ""}}), IsEmpty());
   EXPECT_FALSE(ended(task) || ended(helper));
-  EXPECT_THAT(remains.kill({{pid, start, step(), inode + "0"}}), IsEmpty());
+  EXPECT_THAT(remains.kill({{{{pid, start}, step(), inode + "0"}, ""}}), IsEmpty());
   EXPECT_TRUE(ended(task));
   EXPECT_FALSE(ended(helper));
-  EXPECT_THAT(remains.kill({{pid, start, step(), inode}}), IsEmpty());
+  EXPECT_THAT(remains.kill({{{{pid, start}, step(), inode}, ""}}), IsEmpty());
   EXPECT_TRUE(ended(helper));
   EXPECT_FALSE(std::filesystem::exists(job()));
 }

@@ -22,6 +22,15 @@ namespace cib::test {
 // What the agent's death looks like to the code under test: the stack is gone. Only tests throw or catch it.
 struct AgentDied {};
 
+// The first record of a step whose slurmstepd and agent the node below knows.
+inline Opened opened_by(const std::string& boot, const std::string& stepd = "1") {
+  Opened open;
+  open.stepd = {stepd, stepd};
+  open.agent = {"2", "2"};
+  open.boot = boot;
+  return open;
+}
+
 enum class Fault { none, fails, fails_after_effect, agent_dies_before, agent_dies_after };
 
 struct FakeTask {
@@ -143,9 +152,8 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   template <class Effect>
   Status write_state(const char* what, Effect effect);  // a change that needs room there
   void answer(unsigned task, const std::string& text);
-  void take_effect(const Action& action);
-  void undo_effect(const Action& action);
-  FakeVf& vf(const Action& action);
+  struct Doing;
+  FakeVf& vf(const VfIdentity& identity);
 
   std::vector<FakeTask> tasks_;
   bool turn_taken_ = false;

@@ -17,11 +17,10 @@ struct JournaledStep {
   bool held = false;  // its agent lives, in whatever namespace
 };
 
-// A process as a journal names it: pid and start time, which together are never used twice in one boot, and
-// the cgroup of its step by path and inode number. The pid is the number in the PID namespace of who wrote
-// the journal, by its inode number; empty: in ours.
-struct JournaledProcess {
-  std::string pid, start, cgroup = {}, cgroup_inode = {}, pid_namespace = {};
+// A process as a journal names it, and whose number its pid is: that of the PID namespace of who wrote the
+// journal, by its inode number; empty: in ours.
+struct JournaledProcess : TaskProcess {
+  std::string pid_namespace = {};
 };
 
 class Remains {

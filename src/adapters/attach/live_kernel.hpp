@@ -16,7 +16,16 @@ class LiveKernel final : public Kernel {
   Result<std::unique_ptr<ClaimsTurn>> claims_turn() override;
 
  private:
-  Status verify_claim(const Action& action);
+  // The others are in the files of their kind: an action without all three does not compile.
+  template <class Kind>
+  Status apply_one(const Kind& action);
+  template <class Kind>
+  Status revert_one(const Kind& action);
+  template <class Kind>
+  Status verify_one(const Kind& action);
+  Status apply_one(const Claim& claim);
+  Status revert_one(const Claim& claim);
+  Status verify_one(const Claim& claim);
 
   std::string state_dir_;
   Claims claims_;

@@ -98,9 +98,9 @@ Result<std::string> boot_id() {
   return id;
 }
 
-std::map<std::string, std::string> identity_fields(const std::string& prefix, pid_t pid) {
+ProcessIdentity identity_of(pid_t pid) {
   const auto start = start_time(pid);
-  return {{prefix + "_pid", std::to_string(pid)}, {prefix + "_start", start ? std::to_string(*start) : ""}};
+  return {std::to_string(pid), start ? std::to_string(*start) : ""};
 }
 
 bool is_alive(const std::string& pid, const std::string& start) {

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include "adapters/linux/unique_fd.hpp"
+#include "container_ib/journal.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
@@ -41,10 +41,10 @@ std::string process_name(pid_t pid);
 // Random UUID of this boot.
 Result<std::string> boot_id();
 
-// "<prefix>_pid" and "<prefix>_start" of a process, as the journal keeps them.
-std::map<std::string, std::string> identity_fields(const std::string& prefix, pid_t pid);
+// As the journal keeps it; without a start time when the process has ended.
+ProcessIdentity identity_of(pid_t pid);
 
-// Whether the process that identity_fields() described is still there (a zombie counts as gone).
+// Whether the process that identity_of() described is still there (a zombie counts as gone).
 bool is_alive(const std::string& pid, const std::string& start);
 
 // Whole contents of a small file, as /proc and /sys have them; an error when there is more than `limit`

@@ -152,6 +152,13 @@ Result<Link> Links::get(int index) {
   return link;
 }
 
+Result<Link> Links::named(const std::string& name) {
+  CIB_TRY(const auto all, list());
+  for (const Link& link : all)
+    if (link.name == name) return link;
+  return error(Errc::not_found, "no network device " + name);
+}
+
 // By index of the link.
 Result<std::multimap<int, std::string>> Links::all_addresses() {
   const ifaddrmsg any{};
@@ -182,19 +189,15 @@ Result<std::vector<std::string>> Links::addresses(int index) {
   return addresses;
 }
 
-Status Links::create(const IpoibChild& child) {
-  const auto doing = "create IPoIB interface " + child.name;
+Status Links::create(const NewLink& link, const std::string& doing) {
   CIB_TRY(const auto message, link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link_header(0)));
   nl_msg* m = message.get();
-  bool whole = ::nla_put_string(m, IFLA_IFNAME, child.name.c_str()) == 0 &&
-               ::nla_put_s32(m, IFLA_LINK, child.parent_index) == 0;
+  bool whole = ::nla_put_string(m, IFLA_IFNAME, link.name.c_str()) == 0 &&
+               ::nla_put_s32(m, IFLA_LINK, link.lower_index) == 0;
   nlattr* info = ::nla_nest_start(m, IFLA_LINKINFO);
-  whole = whole && info != nullptr && ::nla_put_string(m, IFLA_INFO_KIND, "ipoib") == 0;
+  whole = whole && info != nullptr && ::nla_put_string(m, IFLA_INFO_KIND, link.kind.c_str()) == 0;
   nlattr* data = ::nla_nest_start(m, IFLA_INFO_DATA);
-  whole = whole && data != nullptr;
-  if (child.pkey) whole = whole && ::nla_put_u16(m, IFLA_IPOIB_PKEY, *child.pkey) == 0;
-  whole = whole && ::nla_put_u16(m, IFLA_IPOIB_MODE,
-                                 child.connected ? IPOIB_MODE_CONNECTED : IPOIB_MODE_DATAGRAM) == 0;
+  whole = whole && data != nullptr && link.options(m);
   if (!whole) return does_not_fit(doing);
   ::nla_nest_end(m, data);
   ::nla_nest_end(m, info);

@@ -157,8 +157,8 @@ std::string keep_journal(const UniqueFd& state, const std::string& step) {
 }
 
 bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
-  const std::string field = ports_of(records);
-  const auto theirs = split(field, ',');
+  const std::string names = ports_of(records).ports;
+  const auto theirs = split(names, ',');
   return std::any_of(ports.begin(), ports.end(), [&](const std::string& port) {
     return std::find(theirs.begin(), theirs.end(), port) != theirs.end();
   });
@@ -171,9 +171,8 @@ Status StateDir::create(const std::string& step, const Record& first) {
   CIB_CHECK(lock(state, path_, begin_timeout_ms));
   if (::mkdirat(state.get(), step.c_str(), 0700) != 0) {
     if (errno != EEXIST) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
-    return error(Errc::in_use,
-                 "what an earlier run of step " + step +
-                     " left is not given back yet; 'container-ib reap' on the node says why");
+    return error(Errc::in_use, "what an earlier run of step " + step +
+                                   " left is not given back yet; 'container-ib reap' on the node says why");
   }
   step_ = step;
   auto status = begin_journal(state, first);
