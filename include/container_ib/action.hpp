@@ -172,6 +172,8 @@ struct MakeIpoibChild {
   std::vector<std::string> rests_on() const { return {netns}; }
   bool operator==(const MakeIpoibChild&) const = default;
 };
+// For ifalias of an interface that is made for a step: "container-ib:17.0@4711:1000:netns-3:ib0".
+std::string link_tag(const std::string& owner, const NetnsFile& netns, const std::string& name);
 // For MakeIpoibChild::temporary: 15 characters (IFNAMSIZ - 1) that no other owner's is likely to have.
 std::string temporary_link_name(const std::string& owner);
 

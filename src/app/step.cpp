@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "app/explain.hpp"
-#include "app/vf_places.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
 #include "container_ib/text.hpp"
@@ -54,7 +53,7 @@ Status Step::choose_mode(const Request& request) {
     one.mode = mode;
     CIB_TRY(settings_, resolve(one, site_));
     auto status = stay_in_nodes_network();
-    if (status.ok()) status = begin_mode(settings_);
+    if (status.ok()) status = begin_mode();
     if (status.ok() || mode == modes.back()) return status;
   }
   return {};
@@ -67,7 +66,7 @@ bool Step::must_reach_slurm() const { return facts_.daemon_step || facts_.shell;
 // What a task's program is called, or that it is a shell, is the user's to choose: it leads to no mode that
 // the site does not allow.
 Status Step::stay_in_nodes_network() {
-  if (!must_reach_slurm() || !is_private(settings_.mode)) return {};
+  if (!must_reach_slurm() || !may_be_private(settings_.mode)) return {};
   const std::string asked(mode_name(std::exchange(settings_.mode, Mode::verbs)));
   if (is_allowed(Mode::verbs, site_)) return {};
   return error(Errc::denied,
@@ -78,10 +77,13 @@ Status Step::stay_in_nodes_network() {
                    (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
 }
 
-Status Step::begin_mode(const Settings& settings) {
-  CIB_CHECK(check_mode(settings.mode));
+// Nothing is asked of the RDMA subsystem for a mode that stays in the node's network.
+Status Step::begin_mode() {
+  CIB_CHECK(check_mode(settings_.mode));
+  mode_ = unit_of(settings_.mode);
+  if (mode_ == nullptr) return error(Errc::bug, "mode " + std::string(mode_name(settings_.mode)) + " has no unit");
   const std::string step = step_name(facts_.job, facts_.step);
-  const std::string owner = claim_owner(step, facts_.owner.agent.start, facts_.uid);
+  owner_ = claim_owner(step, facts_.owner.agent.start, facts_.uid);
   if (!journal_.is_open()) {
     Opened first = facts_.owner;
     first.uid = std::to_string(facts_.uid);
@@ -89,7 +91,26 @@ Status Step::begin_mode(const Settings& settings) {
     first.option = facts_.option;
     CIB_CHECK(journal_.open(step, std::move(first)));
   }
-  return network_.begin(settings, site_, facts_.node_name, owner, state_.directory());
+  rdma_is_exclusive_.reset();
+  if (may_be_private(settings_.mode)) rdma_is_exclusive_ = node_.rdma_is_exclusive();
+  if (rdma_is_exclusive_ && !*rdma_is_exclusive_) return rdma_is_exclusive_->error();
+  if (auto status = mode_->suits(node_facts()); !status)
+    return error(status.error().code, facts_.node_name + ": mode " + std::string(mode_name(settings_.mode)) + ' ' +
+                                          status.error().message());
+  network_.begin(*mode_,
+                 {.node = node_,
+                  .settings = settings_,
+                  .site = site_,
+                  .node_name = facts_.node_name,
+                  .owner = owner_,
+                  .rdma_is_exclusive = rdma_is_exclusive_ && **rdma_is_exclusive_,
+                  .run = {}},
+                 state_.directory());
+  return {};
+}
+
+NodeFacts Step::node_facts() const {
+  return {.name = facts_.node_name, .inventory = inventory_, .site = site_, .rdma_is_exclusive = rdma_is_exclusive_};
 }
 
 void Step::relay_started(Result<ProcessIdentity> process) {
@@ -248,13 +269,12 @@ Status Step::place_tasks() {
     tasks.push_back(
         {id, t.mask, visible_gpus(inventory_, t.facts.gpus), split_list(t.facts.nics), t.bound || !may_roam});
   }
-  if (settings_.mode == Mode::vf) {
-    CIB_TRY(const VfCapacity capacity, network_.capacity(inventory_, options));
-    options.shared_vfs = settings_.scope == Scope::node;
-    CIB_TRY(assignment_, place_on_vfs(facts_.node_name, inventory_, tasks, options, capacity, site_.vf));
-  } else {
-    assignment_ = place(inventory_, tasks, options);
-  }
+  CIB_TRY(assignment_, mode_->place({.facts = node_facts(),
+                                     .node = node_,
+                                     .settings = settings_,
+                                     .tasks = tasks,
+                                     .options = std::move(options),
+                                     .owner = owner_}));
   for (const TaskPlacement& placed : assignment_.tasks) {
     Task& t = task_[placed.task];
     t.ports = placed.ports;

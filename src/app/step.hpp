@@ -107,8 +107,9 @@ class Step {
 
   Status read_site_and_node();
   Status choose_mode(const Request& request);
-  Status begin_mode(const Settings& settings);
+  Status begin_mode();
   bool must_reach_slurm() const;
+  NodeFacts node_facts() const;
   Status stay_in_nodes_network();
   void decide_when_complete();
   void decide();
@@ -143,11 +144,14 @@ class Step {
   Tasks& tasks_;
   StateStore& state_;
   StepJournal journal_;
+  const ModeUnit* mode_ = nullptr;  // of settings_.mode
   StepNetwork network_;
   StepTraffic traffic_;
 
   SiteConfig site_;
   Settings settings_;
+  std::string owner_;  // of claims
+  std::optional<Result<bool>> rdma_is_exclusive_;
   bool require_ = true;
   bool network_may_be_private_ =
       true;  // as the plugin reads the option, which has the tasks wait for an answer

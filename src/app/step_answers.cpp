@@ -117,10 +117,8 @@ std::vector<std::string> Step::report() {
   if (settings_.report == ReportLevel::full)
     for (const Task& t : task_)
       if (!t.line.empty()) lines.push_back(t.line);
-  if (network_.shares_vfs() && settings_.report != ReportLevel::off)
-    lines.push_back(facts_.node_name +
-                    ": not isolated: the RDMA subsystem is in shared mode, in which other steps "
-                    "on the node can open this step's VFs too");
+  if (const std::string caveat = mode_->caveat(node_facts()); !caveat.empty() && settings_.report != ReportLevel::off)
+    lines.push_back(facts_.node_name + ": " + std::string(mode_name(settings_.mode)) + ' ' + caveat);
   auto judged = traffic_.judge(facts_.nodes);
   const Judgement judgement =
       judged ? std::move(*judged)

@@ -51,7 +51,7 @@ InventorySource source_of(const NodeOptions& options) {
 // Without a site's configuration nothing is forbidden: a described node is asked about, not used.
 SiteConfig permissive(const Request& request) {
   SiteConfig site;
-  site.modes = {Mode::verbs, Mode::vf, Mode::ipoib, Mode::macvlan, Mode::overlay, Mode::ovs};
+  site.modes = all_modes();
   site.allow_umad = true;
   if (request.pkey) site.pkeys = {*request.pkey};
   return site;

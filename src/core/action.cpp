@@ -15,6 +15,10 @@ std::optional<std::uint32_t> uid_of_claim(const std::string& owner) {
   return whole_number<std::uint32_t>(owner.substr(colon + 1));
 }
 
+std::string link_tag(const std::string& owner, const NetnsFile& netns, const std::string& name) {
+  return "container-ib:" + owner + ':' + netns.substr(netns.rfind('/') + 1) + ':' + name;
+}
+
 std::string temporary_link_name(const std::string& owner) {
   Hash hash;
   hash.add(owner);

@@ -1,64 +1,60 @@
-#include <array>
-
-#include "container_ib/request.hpp"
+#include "container_ib/mode.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
 
 namespace {
 
-struct ModeEntry {
-  Mode mode;
-  std::string_view name;
-  bool in_this_version;
-};
+const ModeName* row_of(Mode mode) {
+  for (const ModeName& row : mode_table)
+    if (row.mode == mode) return &row;
+  return nullptr;
+}
 
-constexpr std::array modes = {
-    ModeEntry{Mode::auto_, "auto", true},
-    ModeEntry{Mode::verbs, "verbs", true},
-    ModeEntry{Mode::vf, "vf", true},
-    ModeEntry{Mode::ipoib, "ipoib", true},
-    ModeEntry{Mode::macvlan, "macvlan", false},
-    ModeEntry{Mode::overlay, "overlay", false},
-    ModeEntry{Mode::ovs, "ovs", false},
-    ModeEntry{Mode::none, "none", true},
-};
+template <class Choose>
+std::string names(Choose choose) {
+  std::vector<std::string_view> list;
+  for (const ModeName& row : mode_table)
+    if (choose(row)) list.push_back(row.name);
+  return join(list);
+}
 
 }  // namespace
 
 std::string_view mode_name(Mode mode) {
-  for (const auto& entry : modes)
-    if (entry.mode == mode) return entry.name;
-  return "invalid";
+  const ModeName* row = row_of(mode);
+  return row == nullptr ? "invalid" : row->name;
 }
 
 std::optional<Mode> mode_from_name(std::string_view name) {
-  for (const auto& entry : modes)
-    if (entry.name == name) return entry.mode;
+  for (const ModeName& row : mode_table)
+    if (row.name == name) return row.mode;
   return std::nullopt;
 }
 
-const std::vector<std::string_view>& mode_names() {
-  static const std::vector<std::string_view> names = [] {
-    std::vector<std::string_view> list;
-    for (const auto& entry : modes) list.push_back(entry.name);
-    return list;
-  }();
-  return names;
+std::string mode_names() {
+  return names([](const ModeName&) { return true; });
 }
 
-bool may_be_private(Mode mode) { return mode != Mode::verbs && mode != Mode::none; }
-
 std::string modes_of_this_version() {
-  std::vector<std::string_view> available;
-  for (const auto& entry : modes)
-    if (entry.in_this_version) available.push_back(entry.name);
-  return join(available);
+  return names([](const ModeName& row) { return row.is != ModeName::Is::later; });
+}
+
+std::vector<Mode> all_modes() {
+  std::vector<Mode> list;
+  for (const ModeName& row : mode_table)
+    if (row.is != ModeName::Is::word) list.push_back(row.mode);
+  return list;
+}
+
+bool may_be_private(Mode mode) {
+  const ModeName* row = row_of(mode);
+  return row != nullptr && row->may_be_private;
 }
 
 Status check_mode(Mode mode) {
-  for (const auto& entry : modes)
-    if (entry.mode == mode && entry.in_this_version) return {};
+  const ModeName* row = row_of(mode);
+  if (row != nullptr && row->is != ModeName::Is::later) return {};
   const std::string name(mode_name(mode));
   return error(Errc::unsupported, "--container-ib=" + name + ": mode " + name +
                                       " is not in this version; available: " + modes_of_this_version());

@@ -159,7 +159,7 @@ Result<Request> parse(std::string_view text) {
   const auto mode = mode_from_name(words[0]);
   if (!mode)
     return in_option(error(Errc::bad_request, "unknown mode '" + printable(words[0]) + "'; modes are " +
-                                                  join(mode_names()) + ", before any key=value"));
+                                                  mode_names() + ", before any key=value"));
   request.mode = *mode;
   for (std::size_t i = 1; i < words.size(); ++i) {
     const std::size_t equals = words[i].find('=');

@@ -374,7 +374,7 @@ TEST_F(PrivateNetwork, WhereTheRdmaSubsystemIsSharedTheReportSaysThatNothingIsIs
   fork_tasks(*step);
   release_tasks(*step);
   for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
-  EXPECT_THAT(step->report(), testing::Contains(StartsWith("n0: not isolated: ")));
+  EXPECT_THAT(step->report(), testing::Contains(StartsWith("n0: vf without isolation: ")));
   node.exclusive = true;
   FakeNode other(four_tasks);
   other.site = node.site;

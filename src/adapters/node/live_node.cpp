@@ -1,4 +1,4 @@
-#include "agent/live_node.hpp"
+#include "adapters/node/live_node.hpp"
 
 #include <time.h>
 

@@ -1,4 +1,4 @@
-#include "app/vf_places.hpp"
+#include "app/modes/vf_places.hpp"
 
 #include <algorithm>
 #include <set>
