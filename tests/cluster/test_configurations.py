@@ -8,7 +8,7 @@ from slurm import configured, private_tmp
 from steps import agents_death_leaves_the_step, orphans_end
 from verbs import IN_CONTAINER, assert_native, each_task_has_the_hca_of_its_numa_node_and_no_other
 
-INSTANCE = "ctest ctest-trixie"  # soak: ctest
+INSTANCE = "ctest ctest-trixie ctest-sid"  # soak: ctest
 
 
 def soak_a_private_tmp_and_all_limits_of_the_user():

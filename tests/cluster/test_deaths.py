@@ -10,7 +10,7 @@ from steps import (
     slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one,
 )
 
-INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
+INSTANCE = "ctest ctest-trixie ctest-sid"  # soak: ctest-trixie
 
 
 def test_a_task_out_of_memory():

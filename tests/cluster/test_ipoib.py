@@ -6,8 +6,9 @@ from cluster import PINGPONG, contents, journals, must, run, sh, srun, testbed, 
 from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
 from steps import BackgroundStep
+from verbs import has_mpi
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie ctest-sid"
 
 SITE = "/etc/slurm/container-ib.conf"
 
@@ -26,6 +27,7 @@ def children():
 
 
 def test_mpi_over_two_nodes_is_native_and_the_children_go():
+    has_mpi("pmix")
     with site():
         done = must(srun("-N2", "-n2", "--mpi=pmix", "--container-ib=ipoib,rails=1,report=full", "sh", "-c", f"ip -o link >&2; exec {PINGPONG}", timeout=120))
         assert '"ranks": 2' in done.out and done.err.count("ib0@") == 2, done

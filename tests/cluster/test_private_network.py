@@ -5,6 +5,7 @@ import threading
 import time
 
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, wait_until
+from kept import ENDED, what_is_kept
 from many_steps import in_a_row
 from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
@@ -160,6 +161,13 @@ def test_root_of_a_user_namespace_reaches_nothing_of_the_node_or_of_others():
                 assert step.tasks() == pids
         finally:
             must(sh("n0", "pkill -x iperf3"))
+
+
+def test_a_vf_that_is_handed_over_ends_what_was_open_of_its_device():
+    """test_vf_shared.py shows the same where it does not."""
+    with site(), everything_comes_back():
+        seen = what_is_kept()
+    assert seen == ENDED, seen
 
 
 def test_slurmstepd_killed_ends_its_orphans_and_their_vfs_come_back():

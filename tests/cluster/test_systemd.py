@@ -1,10 +1,12 @@
 """A node as its distribution starts it: systemd and udevd, slurmd as a service with Delegate=yes, steps in the scope that
 Slurm asks systemd for."""
 
+import re
+
 from cluster import HCAS, must, run, sh, srun, uverbs_of, wait_until
 from steps import SLEEPERS, BackgroundStep, orphans_end
 
-INSTANCE = "ctest-systemd"
+INSTANCE = "ctest-systemd ctest-sid-systemd"
 
 
 def cgroup_of(pid):
@@ -16,7 +18,7 @@ def test_slurmd_and_udevd_are_services_and_steps_have_a_scope_of_systemds():
     assert must(run("n0", "systemctl", "is-active", "slurmd", "systemd-udevd")).lines == ["active"] * 2
     assert must(run("n0", "udevadm", "info", "-q", "property", "/sys/class/infiniband/mlx5_0")).out, "udev knows no HCA"
     step = must(srun("-n1", "cat", "/proc/self/cgroup")).out
-    assert "/system.slice/" in step and "slurmstepd.scope/job_" in step, step
+    assert re.search(r"/system\.slice/\w*slurmstepd\.scope/(job_\d+|s\w+)/step_0/", step), step  # since 26.05 a SLUID
 
 
 def test_each_task_has_the_hca_of_its_numa_node():
@@ -29,7 +31,7 @@ def test_the_agent_is_outside_the_step_and_the_service_and_outlives_slurmds_rest
     with BackgroundStep(*SLEEPERS) as step:
         agent = step.pid("container-ib-ag")
         cgroup = cgroup_of(agent)
-        assert "slurmstepd.scope/" in cgroup and "/job_" not in cgroup, cgroup
+        assert "slurmstepd.scope/" in cgroup and "/step_" not in cgroup, cgroup
         must(run("n0", "systemctl", "restart", "slurmd"))
         must(run("n0", "systemctl", "daemon-reload"))
         wait_until(lambda: sh("n0", "sinfo -hN -o %T").out in ("mixed\n", "allocated\n"), 30, "slurmd is back")

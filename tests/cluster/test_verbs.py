@@ -3,9 +3,9 @@
 import re
 
 from cluster import IMAGE, PINGPONG, must, srun, verbs_bytes
-from verbs import IN_CONTAINER, assert_native, each_task_has_the_hca_of_its_numa_node_and_no_other
+from verbs import IN_CONTAINER, assert_native, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi
 
-INSTANCE = "ctest ctest-trixie"  # soak: ctest-trixie
+INSTANCE = "ctest ctest-trixie ctest-sid"  # soak: ctest-trixie
 
 
 def test_each_task_has_the_hca_of_its_numa_node_and_no_other():
@@ -21,6 +21,7 @@ def test_mpi_between_nodes_is_native_on_the_bare_node():
 
 
 def test_mpi_inside_a_node_stays_on_shared_memory():
+    has_mpi("pmix")
     before = verbs_bytes("n0")
     done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs,report=summary", *IN_CONTAINER, PINGPONG, timeout=120))
     assert verbs_bytes("n0") - before < 1 << 20, done
@@ -28,6 +29,7 @@ def test_mpi_inside_a_node_stays_on_shared_memory():
 
 
 def test_tasks_of_one_container_use_cma():
+    has_mpi("pmix")
     shared = ("ch-run", "--join", IMAGE, "--")
     before = verbs_bytes("n0")
     done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs,scope=node", *shared, PINGPONG, timeout=120))

@@ -4,6 +4,8 @@
 
 #include "adapters/linux/devices.hpp"
 #include "adapters/linux/file_lock.hpp"
+#include "adapters/linux/in_namespace.hpp"
+#include "adapters/linux/process.hpp"
 #include "adapters/netlink/listening_ports.hpp"
 #include "kernel/agent_process.hpp"
 #include "kernel/silent_file_system.hpp"
@@ -33,6 +35,12 @@ class Silent : public Scratch {
     return server_ > 0;
   }
   std::string file() const { return directory_ + "/file"; }
+  // The server of an `until_continued` has a request that it does not answer yet.
+  bool server_waits() const {
+    int status = 0;
+    return ::waitpid(server_, &status, WUNTRACED | WNOHANG) == server_ && WIFSTOPPED(status);
+  }
+  void let_server_answer() const { signal_process(server_, SIGCONT); }
   // Then whatever waits for it goes on.
   void end_server() {
     if (server_ <= 0) return;
@@ -170,6 +178,76 @@ TEST_F(Silent, AFileThatSlurmstepdHasOpenIsNotAskedForItsKind) {
   const auto endpoints = listening_endpoints(open_pidfd(stepd.pid()).value().get());
   EXPECT_TRUE(endpoints.ok()) << endpoints.error().message();
   end_server();
+}
+
+// What a helper does in a namespace: looks at a file, and then goes on.
+struct Look {
+  const char* file;
+  int before, after;  // pipes
+};
+
+int look_and_go_on(void* arg) {
+  const auto* look = static_cast<Look*>(arg);
+  const pid_t helper = ::getpid();
+  (void)!::write(look->before, &helper, sizeof helper);
+  struct stat status {};
+  (void)::stat(look->file, &status);
+  (void)!::write(look->after, "x", 1);
+  return 0;
+}
+
+// A helper that was left behind, and the pipe that it would write to next.
+class LeftBehind : public Silent {
+ protected:
+  void SetUp() override {
+    Silent::SetUp();
+    if (IsSkipped()) return;
+    if (!mount({.about = FUSE_LOOKUP, .of_name = "file", .until_continued = true}))
+      GTEST_SKIP() << "cannot mount FUSE here";
+    int before[2], after[2];
+    ASSERT_EQ(::pipe2(before, O_CLOEXEC), 0);
+    ASSERT_EQ(::pipe2(after, O_CLOEXEC), 0);
+    const UniqueFd told(before[0]), tell(before[1]), go_on(after[1]);
+    after_ = UniqueFd(after[0]);
+    const UniqueFd ns(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+    const std::string name = file();
+    Look look{.file = name.c_str(), .before = tell.get(), .after = go_on.get()};
+    const auto status =
+        in_mount_namespace(ns.get(), look_and_go_on, &look, {tell.get(), go_on.get()}, "look", 1'000);
+    ASSERT_FALSE(status.ok());
+    ASSERT_EQ(status.error().code, Errc::stuck) << status.error().message();
+    ASSERT_EQ(::read(told.get(), &helper_, sizeof helper_), static_cast<ssize_t>(sizeof helper_));
+    EXPECT_THAT(status.error().message(), HasSubstr("process " + std::to_string(helper_) + " of ours"));
+    ASSERT_TRUE(server_waits());
+    ASSERT_EQ(::waitpid(helper_, nullptr, WNOHANG), 0) << "it waits no more";
+  }
+  // Once the file system has let it go.
+  void expect_nothing_more_was_done() {
+    const auto pidfd = open_pidfd(helper_);
+    ASSERT_TRUE(pidfd.ok()) << pidfd.error().message();
+    pollfd end{.fd = pidfd->get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&end, 1, patience_ms), 1) << "it still waits";
+    int status = 0;
+    ASSERT_EQ(::waitpid(helper_, &status, 0), helper_);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+    char byte = 0;
+    EXPECT_EQ(::read(after_.get(), &byte, 1), 0) << "it went on";
+  }
+
+ private:
+  UniqueFd after_;
+  pid_t helper_ = -1;
+};
+
+TEST_F(LeftBehind, MakesNoFurtherCallOnceTheFileSystemAnswers) {
+  let_server_answer();
+  expect_nothing_more_was_done();
+  EXPECT_EQ(::access(file().c_str(), F_OK), 0) << "that was no answer: " << std::strerror(errno);
+}
+
+TEST_F(LeftBehind, MakesNoFurtherCallOnceTheFileSystemIsGone) {
+  end_server();
+  expect_nothing_more_was_done();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// A FUSE file system with one file in it, whose server leaves some requests without an answer for ever.
-// Whoever made such a request cannot be killed before the server has ended.
+// A FUSE file system with one file in it, whose server leaves some requests without an answer for ever, or
+// the first of them until it is told to go on. Whoever made such a request cannot be killed before it is
+// answered or the server has ended.
 #pragma once
 
 #include <fcntl.h>
@@ -29,6 +30,7 @@ struct Silence {
   std::uint32_t about;                   // FUSE_LOOKUP, FUSE_FLUSH...
   std::string_view of_name = "";         // of a look-up
   std::uint32_t seconds_to_keep = 3600;  // how long the kernel believes attributes without asking again
+  bool until_continued = false;          // the server stops (SIGSTOP), and answers after SIGCONT
 };
 
 class FuseServer {
@@ -46,8 +48,11 @@ class FuseServer {
       fuse_in_header header;
       std::memcpy(&header, request.data(), sizeof header);
       const char* body = request.data() + sizeof header;
-      if (header.opcode == silence_.about && (header.opcode != FUSE_LOOKUP || silence_.of_name == body))
-        continue;
+      if (header.opcode == silence_.about && (header.opcode != FUSE_LOOKUP || silence_.of_name == body)) {
+        if (!silence_.until_continued) continue;
+        (void)::raise(SIGSTOP);
+        silence_.about = 0;
+      }
       answer(header, body);
     }
   }

@@ -1,6 +1,7 @@
 """MPI that starts and ends, with more tasks on a node than it has CPUs."""
 
 from cluster import must, run, srun, write
+from verbs import has_mpi
 
 _SOURCE = """
 #include <mpi.h>
@@ -29,6 +30,7 @@ def _asked(tasks, option):
 
 def mpi_starts(tasks, option):
     """`tasks` ranks on n0, in private networks, find each other by PMIx."""
+    has_mpi("pmix")
     if run("n0", "test", "-x", _PROGRAM).status != 0:
         write("n0", "/usr/local/src/hello.c", _SOURCE)
         must(run("n0", "mpicc", "-o", _PROGRAM, "/usr/local/src/hello.c", timeout=60))

@@ -25,6 +25,7 @@ def each_task_has_the_hca_of_its_numa_node_and_no_other(about_me=ABOUT_ME, comma
 
 def assert_native(*command, mpi="pmix"):
     """MPI between the nodes, UCX_TLS unset: the counters of the ports say what carried it, and so does the plugin."""
+    has_mpi(mpi)
     before = {node: verbs_bytes(node) for node in NODES}
     done = must(srun("-N2", "-n2", f"--mpi={mpi}", "--container-ib=verbs,report=summary", *command, timeout=120))
     assert json.loads(done.out.splitlines()[-1])["ranks"] == 2, done

@@ -133,10 +133,9 @@ def _instance(arguments):
 
 
 def _image(arguments):
-    from . import image, suites
+    from . import image
 
-    native = arguments.native or suites.load(arguments.suite).native
-    print(image.provide(arguments.suite, native=native).root)
+    print(image.provide(arguments.suite, native=arguments.native).root)
     if arguments.prune:
         image.prune()
 

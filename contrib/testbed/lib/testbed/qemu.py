@@ -45,7 +45,7 @@ def command(image, accelerator, layer, layout, guest):
         words.append(_SYSTEMD)
     argv += ["-append", " ".join(words).rstrip()]
     argv += ["-serial", "file:console", "-serial", "file:events", "-qmp", "unix:qmp,server=on,wait=off"]
-    for name, file in (("tree", image.disk("tree")), ("image", image.disk("image")), ("layer", layer)):
+    for name, file in (*((name, image.disk(name)) for name in image.disk_names), ("layer", layer)):
         path = str(file).replace(",", ",,")
         argv += ["-drive", f"if=none,id={name},file={path},format=raw,readonly=on"]
         argv += ["-device", f"virtio-blk-pci,bus=pcie.0,drive={name},serial={name}"]

@@ -9,14 +9,13 @@ from .report import Failure
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite: what goes into its two trees, what apt has to be told, and whether it has nodes without a virtual machine
-    only."""
+    """One suite: what goes into its two trees, what apt has to be told, and the suite whose kernel its guests have."""
 
     name: str
     tree: tuple
     container: tuple
     apt: tuple
-    native: bool
+    kernel: str
     machine: tuple
 
 
@@ -31,11 +30,12 @@ def load(name):
     if name not in table or name == "common":
         raise Failure(f"unknown suite '{name}': use one of {', '.join(names())}, or add it to {SUITES}")
     common, own = table["common"], table[name]
-    native = own.get("native", False)
     parts = {what: tuple(common[what] + own.get(what, [])) for what in ("tree", "container", "apt")}
-    if not native:
-        parts["tree"] += tuple(common["guest"])
-    return Suite(name, native=native, machine=tuple(own.get("machine", ())), **parts)
+    kernel = own.get("kernel", name)
+    if kernel == name:
+        parts["tree"] += tuple(common["kernel"])
+    parts["tree"] += tuple(common["guest"])
+    return Suite(name, kernel=kernel, machine=tuple(own.get("machine", ())), **parts)
 
 
 def of_machine():
