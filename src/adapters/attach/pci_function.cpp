@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <net/if.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,8 @@
 namespace cib {
 
 namespace {
+
+constexpr int pause_ms = 5;
 
 std::string folder_of(const std::string& sysfs, const PciAddress& pci) {
   return sysfs + "/bus/pci/devices/" + pci.text();
@@ -47,16 +48,12 @@ Status await_vf_at_home(const PciAddress& pci, int timeout_ms) {
   const auto folder = Directory::open(folder_of(node_sysfs, pci));
   if (folder && !folder->link_name("driver"))
     CIB_CHECK(write_attribute(std::string(node_sysfs) + "/bus/pci/drivers_probe", pci.text()));
-  const Deadline deadline(timeout_ms);
-  for (;;) {
-    if (!netdevs_of(node_sysfs, pci).empty() && !rdma_devices_of(node_sysfs, pci).empty()) return {};
-    if (deadline.passed())
-      return error(Errc::timed_out, "VF " + pci.text() +
-                                        " has no interface and RDMA device on the node after " +
-                                        std::to_string(timeout_ms) + " ms");
-    const timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
-    (void)::nanosleep(&pause, nullptr);
-  }
+  const bool at_home = poll_until(Deadline(timeout_ms), pause_ms, [&] {
+    return !netdevs_of(node_sysfs, pci).empty() && !rdma_devices_of(node_sysfs, pci).empty();
+  });
+  if (at_home) return {};
+  return error(Errc::timed_out, "VF " + pci.text() + " has no interface and RDMA device on the node after " +
+                                    std::to_string(timeout_ms) + " ms");
 }
 
 Result<int> ipoib_index(const PciAddress& pci, unsigned port) {

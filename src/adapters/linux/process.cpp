@@ -1,13 +1,13 @@
 #include "adapters/linux/process.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
 #include <charconv>
 
+#include "adapters/linux/deadline.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -73,10 +73,7 @@ std::string process_text(int pidfd) {
   return "pid " + std::to_string(*pid) + " (" + printable(process_name(*pid)) + ")";
 }
 
-bool has_ended(int pidfd) {
-  pollfd p{.fd = pidfd, .events = POLLIN, .revents = 0};
-  return ::poll(&p, 1, 0) > 0;
-}
+bool has_ended(int pidfd) { return readable_within(pidfd, 0); }
 
 Result<std::uint64_t> start_time(pid_t pid) {
   CIB_TRY(const std::string fields, stat_fields(pid));
