@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/exec.hpp"
 #include "adapters/linux/seqpacket.hpp"
@@ -24,6 +25,7 @@ namespace {
 constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
 
+constexpr std::size_t most_said = 16UL * 1024;
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
 
 // Forks twice, so that the agent is init's child and slurmstepd never has to wait for it. `inherited` is the
@@ -58,21 +60,6 @@ Status exec_agent(const std::string& path, Words words, int inherited) {
   return {};
 }
 
-// What the other end says until it is closed, or until then.
-std::string read_all(const UniqueFd& pipe, int wait_ms) {
-  constexpr std::size_t limit = 16 * 1024;
-  const Deadline deadline(wait_ms);
-  std::string text;
-  std::array<char, 1024> part{};
-  while (text.size() < limit && readable_within(pipe.get(), deadline.left_ms())) {
-    const ssize_t size = ::read(pipe.get(), part.data(), part.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) break;
-    text.append(part.data(), static_cast<std::size_t>(size));
-  }
-  return text;
-}
-
 // One of the agent's other lives: returns what it says until it ends, or until then; 0: it is not waited for.
 std::string run_agent(const PlugstackArgs& args, Words words, int wait_ms) {
   std::array<int, 2> life{};
@@ -83,7 +70,7 @@ std::string run_agent(const PlugstackArgs& args, Words words, int wait_ms) {
     return {};
   }
   writing.reset();
-  return wait_ms > 0 ? read_all(reading, wait_ms) : std::string();
+  return wait_ms > 0 ? read_pipe(reading.get(), most_said, wait_ms).text : std::string();
 }
 
 Words reap_words(const PlugstackArgs& args, const char* job = nullptr, const char* ended_stepd = nullptr) {

@@ -6,6 +6,7 @@
 
 #include "adapters/attach/free_vfs.hpp"
 #include "adapters/attach/pci_function.hpp"
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/linux/process.hpp"

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <functional>
+#include "adapters/linux/bounded_read.hpp"
 #include <memory>
 #include <sstream>
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include "adapters/linux/bounded_read.hpp"
 #include <memory>
 
 #include "adapters/linux/in_namespace.hpp"

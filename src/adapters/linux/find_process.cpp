@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <memory>
+#include "adapters/linux/bounded_read.hpp"
 #include <string_view>
 
 #include "adapters/linux/namespaces.hpp"

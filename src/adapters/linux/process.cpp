@@ -1,12 +1,12 @@
 #include "adapters/linux/process.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
 #include <charconv>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "container_ib/text.hpp"
 
@@ -105,25 +105,6 @@ bool is_alive(const std::string& pid, const std::string& start) {
   if (!parse(pid, number) || number <= 0) return false;
   const auto fields = stat_fields(number);
   return fields && word(*fields, 0) != "Z" && word(*fields, 19) == start;
-}
-
-Result<std::string> read_small_file(const std::string& path, std::size_t limit) {
-  return read_small_file_at(AT_FDCWD, path, limit);
-}
-
-Result<std::string> read_small_file_at(int directory, const std::string& path, std::size_t limit) {
-  const UniqueFd file(::openat(directory, path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return error(Errc::kernel, "open " + path, errno);
-  std::string contents;
-  char buffer[4096];
-  while (contents.size() < limit) {
-    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error(Errc::kernel, "read " + path, errno);
-    if (n == 0) return contents;
-    contents.append(buffer, static_cast<std::size_t>(n));
-  }
-  return error(Errc::kernel, "read " + path + ": larger than " + std::to_string(limit / 1024) + " KiB");
 }
 
 }  // namespace cib

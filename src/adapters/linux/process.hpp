@@ -3,10 +3,10 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/result.hpp"
@@ -46,12 +46,5 @@ std::map<std::string, std::string> identity_fields(const std::string& prefix, pi
 
 // Whether the process that identity_fields() described is still there (a zombie counts as gone).
 bool is_alive(const std::string& pid, const std::string& start);
-
-// Whole contents of a small file, as /proc and /sys have them; an error when there is more than `limit`
-// bytes.
-inline constexpr std::size_t small_file = 64UL * 1024;
-Result<std::string> read_small_file(const std::string& path, std::size_t limit = small_file);
-Result<std::string> read_small_file_at(int directory, const std::string& path,
-                                       std::size_t limit = small_file);
 
 }  // namespace cib

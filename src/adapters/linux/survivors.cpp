@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include "adapters/linux/bounded_read.hpp"
 #include <memory>
 #include <set>
 #include <string_view>

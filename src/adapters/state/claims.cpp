@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
+#include "adapters/linux/bounded_read.hpp"
 #include <memory>
 
 #include "adapters/linux/file_lock.hpp"
@@ -14,6 +14,7 @@ namespace cib {
 
 namespace {
 
+constexpr std::size_t max_owner = 256;
 constexpr int lock_timeout_ms = 10'000;  // held for a few system calls each
 constexpr const char* claims_lock = "claims.lock";
 constexpr const char* node_lock = "node.lock";
@@ -32,10 +33,7 @@ Result<std::string> read_claim(const UniqueFd& directory, const std::string& nam
   const UniqueFd file(::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file && errno == ENOENT) return std::string();
   if (!file) return error(Errc::kernel, "open claim " + name, errno);
-  std::array<char, 256> text{};
-  const ssize_t size = ::read(file.get(), text.data(), text.size());
-  if (size < 0) return error(Errc::kernel, "read claim " + name, errno);
-  return std::string(text.data(), static_cast<std::size_t>(size));
+  return read_up_to(file.get(), "claim " + name, max_owner);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include "adapters/linux/bounded_read.hpp"
 #include <memory>
 
 #include "adapters/linux/file_lock.hpp"
@@ -80,16 +81,7 @@ std::vector<std::string> steps_in(const UniqueFd& state) {
 Result<std::string> read_journal(const UniqueFd& step) {
   const UniqueFd file(::openat(step.get(), journal_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file) return error(Errc::kernel, "open journal", errno);
-  std::string contents;
-  char buffer[16 * 1024];
-  while (contents.size() < max_journal) {
-    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error(Errc::kernel, "read journal", errno);
-    if (n == 0) return contents;
-    contents.append(buffer, static_cast<std::size_t>(n));
-  }
-  return error(Errc::corrupt, "journal larger than 4 MiB");
+  return read_whole(file.get(), "journal", max_journal, error(Errc::corrupt, "journal larger than 4 MiB"));
 }
 
 Result<std::vector<Record>> records_of(const UniqueFd& state, const std::string& step) {
