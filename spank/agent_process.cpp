@@ -1,10 +1,10 @@
 #include "spank/agent_process.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
@@ -14,6 +14,7 @@
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/exec.hpp"
+#include "adapters/linux/names_in.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/text.hpp"
 #include "spank/say.hpp"
@@ -24,8 +25,8 @@ namespace {
 
 constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
-
 constexpr std::size_t most_said = 16UL * 1024;
+
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
 
 // Forks twice, so that the agent is init's child and slurmstepd never has to wait for it. `inherited` is the
@@ -87,13 +88,10 @@ std::vector<std::string> lines_of(const std::string& said) {
 // Whether there is a step whose name begins so. Most jobs leave none, and a look takes a hundredth of the
 // time that the agent takes to start.
 bool may_have_left(const std::string& state, const std::string& begin) {
-  DIR* const folder = ::opendir(state.c_str());
-  if (folder == nullptr) return errno != ENOENT;
-  bool found = false;
-  while (const dirent* entry = found ? nullptr : ::readdir(folder))
-    found = std::string_view(entry->d_name).starts_with(begin);
-  ::closedir(folder);
-  return found;
+  const auto names = names_in(state);
+  if (!names) return names.error().sys_errno != ENOENT;
+  return std::any_of(names->begin(), names->end(),
+                     [&](const std::string& name) { return name.starts_with(begin); });
 }
 
 }  // namespace

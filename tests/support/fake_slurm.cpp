@@ -1,6 +1,5 @@
 #include "support/fake_slurm.hpp"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +20,7 @@
 #include <map>
 #include <thread>
 
+#include "adapters/linux/process.hpp"
 #include "spank/spank_abi.hpp"
 #include "support/signal_process.hpp"
 
@@ -65,12 +65,8 @@ bool is_own_agent(pid_t pid) { return is_own_child(pid) && is_named(pid, "contai
 // children (hwloc works in one) have its name too.
 pid_t find_agent() {
   pid_t agent = -1;
-  DIR* proc = ::opendir("/proc");
-  while (const dirent* entry = ::readdir(proc)) {
-    const pid_t pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (pid > 0 && is_own_agent(pid)) agent = pid;
-  }
-  ::closedir(proc);
+  for (const pid_t pid : all_processes())
+    if (is_own_agent(pid)) agent = pid;
   return agent;
 }
 

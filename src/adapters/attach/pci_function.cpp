@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/names_in.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "adapters/sysfs/small_files.hpp"
 #include "container_ib/text.hpp"
@@ -21,11 +22,6 @@ std::string folder_of(const std::string& sysfs, const PciAddress& pci) {
   return sysfs + "/bus/pci/devices/" + pci.text();
 }
 
-std::vector<std::string> names_in(const std::string& path) {
-  const auto directory = Directory::open(path);
-  return directory ? directory->names() : std::vector<std::string>();
-}
-
 Status write_attribute(const std::string& path, const std::string& text) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
@@ -36,11 +32,11 @@ Status write_attribute(const std::string& path, const std::string& text) {
 }  // namespace
 
 std::vector<std::string> netdevs_of(const std::string& sysfs, const PciAddress& pci) {
-  return names_in(folder_of(sysfs, pci) + "/net");
+  return names_in(folder_of(sysfs, pci) + "/net").value_or({});
 }
 
 std::vector<std::string> rdma_devices_of(const std::string& sysfs, const PciAddress& pci) {
-  return names_in(folder_of(sysfs, pci) + "/infiniband");
+  return names_in(folder_of(sysfs, pci) + "/infiniband").value_or({});
 }
 
 Status await_vf_at_home(const PciAddress& pci, int timeout_ms) {

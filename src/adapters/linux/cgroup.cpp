@@ -1,6 +1,5 @@
 #include "adapters/linux/cgroup.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -9,13 +8,11 @@
 
 #include <cerrno>
 #include <charconv>
-#include <functional>
-#include "adapters/linux/bounded_read.hpp"
-#include <memory>
 #include <sstream>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/cgroup_paths.hpp"
-#include "adapters/linux/process.hpp"
+#include "adapters/linux/names_in.hpp"
 
 namespace cib {
 
@@ -78,11 +75,8 @@ Status leave(const CgroupMembership& member, const StepCgroupPath& part) {
   return member.unified ? join_leaf_beside_jobs(jobs) : join(jobs.directory.get(), jobs.path);
 }
 
-void for_each_directory(int directory, const std::function<void(const char*)>& visit) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(open_directory(directory, ".").release()),
-                                                ::closedir);
-  while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') visit(entry->d_name);
+std::vector<std::string> children_of(int directory) {
+  return names_in(directory, ".", Entries::directories).value_or({});
 }
 
 void add_processes(int directory, int depth, std::vector<pid_t>& pids) {
@@ -92,18 +86,18 @@ void add_processes(int directory, int depth, std::vector<pid_t>& pids) {
       if (pid > 0) pids.push_back(pid);
   }
   if (depth == 0) return;
-  for_each_directory(directory, [&](const char* name) {
-    if (const UniqueFd child = open_directory(directory, name)) add_processes(child.get(), depth - 1, pids);
-  });
+  for (const std::string& name : children_of(directory))
+    if (const UniqueFd child = open_directory(directory, name.c_str()))
+      add_processes(child.get(), depth - 1, pids);
 }
 
 // rmdir fails while a cgroup holds a process or a child, as it should.
 void remove_below(int directory, int depth) {
-  for_each_directory(directory, [&](const char* name) {
-    const UniqueFd child = open_directory(directory, name);
+  for (const std::string& name : children_of(directory)) {
+    const UniqueFd child = open_directory(directory, name.c_str());
     if (child && depth > 0) remove_below(child.get(), depth - 1);
-    (void)::unlinkat(directory, name, AT_REMOVEDIR);
-  });
+    (void)::unlinkat(directory, name.c_str(), AT_REMOVEDIR);
+  }
 }
 
 std::uint64_t inode_of(int directory) {

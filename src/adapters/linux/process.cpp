@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/names_in.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -65,6 +67,14 @@ bool holds_number(int pidfd, pid_t pid) {
 
 bool kill_process(int pidfd) {
   return !has_ended(pidfd) && ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0U) == 0;
+}
+
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> pids;
+  for (const std::string& name : names_in("/proc").value_or({}))
+    if (const auto pid = whole_number<pid_t>(name)) pids.push_back(*pid);
+  std::sort(pids.begin(), pids.end());
+  return pids;
 }
 
 std::string process_text(int pidfd) {

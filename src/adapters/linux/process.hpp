@@ -26,6 +26,9 @@ bool holds_number(int pidfd, pid_t pid);
 // Sends SIGKILL; false when it has ended.
 bool kill_process(int pidfd);
 
+// The number of every process here, ascending; none when /proc cannot be read.
+std::vector<pid_t> all_processes();
+
 // "pid 17 (sleep)", fit for a terminal.
 std::string process_text(int pidfd);
 

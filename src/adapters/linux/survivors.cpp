@@ -1,15 +1,11 @@
 #include "adapters/linux/survivors.hpp"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include "adapters/linux/bounded_read.hpp"
-#include <memory>
 #include <set>
-#include <string_view>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
@@ -23,18 +19,6 @@ using Pids = std::vector<pid_t>;
 
 constexpr std::size_t a_time = 256;  // pidfds that are open at once
 constexpr int pause_ms = 10;
-
-Pids all_processes() {
-  Pids pids;
-  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr == name.data() + name.size())
-      pids.push_back(pid);
-  }
-  return pids;
-}
 
 void kill_it(int pidfd, Names& alive) {
   if (has_ended(pidfd)) return;
