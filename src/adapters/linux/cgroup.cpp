@@ -19,7 +19,7 @@ namespace cib {
 namespace {
 
 constexpr int deepest = 8;                             // Slurm's own tree is three deep; a task may add to it
-constexpr std::size_t most_text = 64UL * 1024 * 1024;  // as many mounts and processes as Linux allows
+constexpr std::size_t most_text = 64UL * 1024 * 1024;  // as many processes as Linux allows
 
 std::vector<CgroupMembership> memberships(const std::string& pid) {
   const auto text = read_small_file("/proc/" + pid + "/cgroup");
@@ -36,9 +36,7 @@ struct Place {
   UniqueFd directory;
 };
 Place find_place(const CgroupMembership& member, const std::string& path) {
-  const auto mountinfo = read_small_file("/proc/self/mountinfo", most_text);
-  if (!mountinfo) return {};
-  for (const std::string& place : places_of(member, path, *mountinfo)) {
+  for (const std::string& place : places_of(member, path, own_mounts().value_or({}))) {
     UniqueFd directory = open_directory(AT_FDCWD, place.c_str());
     struct statfs fs {};
     if (!directory || ::fstatfs(directory.get(), &fs) != 0) continue;
