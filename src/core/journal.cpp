@@ -1,7 +1,6 @@
 #include "container_ib/journal.hpp"
 
 #include <array>
-#include <charconv>
 
 #include "container_ib/text.hpp"
 
@@ -9,6 +8,7 @@ namespace cib {
 
 namespace {
 
+constexpr std::string_view unescaped = "_-.,:/*@+";  // what a value has as it is, beside letters and digits
 constexpr std::string_view marks[] = {"intent", "done", "undone"};
 
 // CRC-32 (IEEE 802.3, reflected), as zlib's crc32().
@@ -25,39 +25,6 @@ std::uint32_t crc32(std::string_view bytes) {
   std::uint32_t crc = 0xffffffffU;
   for (const char c : bytes) crc = table[(crc ^ static_cast<unsigned char>(c)) & 0xff] ^ (crc >> 8);
   return ~crc;
-}
-
-bool plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("_-.,:/*@+").find(c) != std::string_view::npos;
-}
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (plain(c))
-      out += c;
-    else
-      out += '%' + hex(static_cast<unsigned char>(c), 2);
-  }
-  return out;
-}
-
-Result<std::string> unescape(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    const char* from = text.data() + i + 1;
-    if (i + 2 >= text.size() || std::from_chars(from, from + 2, value, 16).ptr != from + 2)
-      return error(Errc::corrupt, "bad escape");
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
 }
 
 std::string_view next_word(std::string_view& rest) {
@@ -86,8 +53,9 @@ Result<Record> decode_line(std::string_view line) {
     const auto word = next_word(rest);
     const auto equals = word.find('=');
     if (equals == std::string_view::npos) return error(Errc::corrupt, "field without '='");
-    CIB_TRY(std::string value, unescape(word.substr(equals + 1)));
-    record.fields[std::string(word.substr(0, equals))] = std::move(value);
+    auto value = percent_decoded(word.substr(equals + 1));
+    if (!value) return error(Errc::corrupt, "bad escape");
+    record.fields[std::string(word.substr(0, equals))] = *std::move(value);
   }
   return record;
 }
@@ -102,7 +70,7 @@ std::string Record::field(const std::string& key) const {
 std::string record_text(const Record& record) {
   std::string text = std::to_string(record.seq) + ' ' +
                      std::string(marks[static_cast<std::size_t>(record.mark)]) + ' ' + record.verb;
-  for (const auto& [key, value] : record.fields) text += ' ' + key + '=' + escape(value);
+  for (const auto& [key, value] : record.fields) text += ' ' + key + '=' + percent_encoded(value, unescaped);
   return text;
 }
 
