@@ -39,6 +39,14 @@ TEST_F(BoundedRead, NamesWhatCannotBeRead) {
   EXPECT_EQ(read_small_file(folder_).error().message(), "read " + folder_ + ": Is a directory");
 }
 
+TEST_F(BoundedRead, EndsALineAtItsNewline) {
+  const std::string path = folder_ + "/file";
+  for (const char* text : {"a b \nc\n", "a b \n", "a b "}) {
+    std::ofstream(path) << text;
+    EXPECT_EQ(read_first_line(path).value(), "a b ") << text;
+  }
+}
+
 struct Pipe {
   Pipe() {
     std::array<int, 2> ends{};

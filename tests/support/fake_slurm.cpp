@@ -16,7 +16,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <thread>
 
@@ -53,10 +52,7 @@ using Hook = int (*)(spank_t, int, char**);
 
 // Whether a process has that name, or one that begins so, and has not ended.
 bool is_named(pid_t pid, const std::string& name) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  return text.find(") Z ") == std::string::npos && name_of(pid).starts_with(name);
+  return stat_of(pid).find(") Z ") == std::string::npos && name_of(pid).starts_with(name);
 }
 
 bool is_own_agent(pid_t pid) { return is_own_child(pid) && is_named(pid, "container-ib-ag"); }

@@ -53,6 +53,11 @@ Result<std::string> read_small_file_at(int directory, const std::string& path, s
       error(Errc::kernel, "read " + path + ": larger than " + std::to_string(limit / 1024) + " KiB"));
 }
 
+Result<std::string> read_first_line(const std::string& path) {
+  CIB_TRY(const std::string text, read_small_file(path));
+  return text.substr(0, text.find('\n'));
+}
+
 Said read_pipe(int fd, std::size_t limit, int timeout_ms) {
   const Deadline deadline(timeout_ms);
   Said said;

@@ -22,6 +22,9 @@ Result<std::string> read_small_file(const std::string& path, std::size_t limit =
 Result<std::string> read_small_file_at(int directory, const std::string& path,
                                        std::size_t limit = small_file);
 
+// Its first line, without the newline.
+Result<std::string> read_first_line(const std::string& path);
+
 // What the other end of a pipe says, until it closes it, at most `limit` bytes, at most for that long.
 struct Said {
   std::string text;

@@ -22,10 +22,7 @@ namespace {
 
 constexpr const char* host_dir = "/dev/infiniband";
 
-std::string first_line(const std::string& path) {
-  auto text = read_small_file(path);
-  return text ? text->substr(0, text->find('\n')) : std::string();
-}
+std::string first_line(const std::string& path) { return read_first_line(path).value_or(""); }
 
 // "231:192" as sysfs writes it.
 Result<dev_t> parse_dev(const std::string& text) {

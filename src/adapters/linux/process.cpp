@@ -99,11 +99,7 @@ std::string process_name(pid_t pid) {
   return *name;
 }
 
-Result<std::string> boot_id() {
-  CIB_TRY(std::string id, read_small_file("/proc/sys/kernel/random/boot_id"));
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
-}
+Result<std::string> boot_id() { return read_first_line("/proc/sys/kernel/random/boot_id"); }
 
 std::map<std::string, std::string> identity_fields(const std::string& prefix, pid_t pid) {
   const auto start = start_time(pid);
