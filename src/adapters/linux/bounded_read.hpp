@@ -15,8 +15,8 @@ Result<std::string> read_up_to(int fd, const std::string& name, std::size_t limi
 // The same of all there is; `too_large` when that is more than `limit` bytes.
 Result<std::string> read_whole(int fd, const std::string& name, std::size_t limit, Error too_large);
 
-// Whole contents of a file by its path, as /proc and /sys have them. It is opened through links, and an
-// error when there are more than `limit` bytes.
+// Whole contents of a file by its path, as /proc and /sys have them. Links are followed. An error of code
+// kernel: with errno of what failed, without one when there are more than `limit` bytes.
 inline constexpr std::size_t small_file = 64UL * 1024;
 Result<std::string> read_small_file(const std::string& path, std::size_t limit = small_file);
 Result<std::string> read_small_file_at(int directory, const std::string& path,
