@@ -51,6 +51,7 @@ struct Gid {
   bool operator==(const Gid&) const = default;
 };
 
+std::string pkey_text(std::uint16_t pkey);  // "0x8001"
 // Whether two P_Keys name the same partition: bit 15 is the membership in it (IBTA vol. 1, 10.9.1).
 inline bool same_partition(std::uint16_t a, std::uint16_t b) { return ((a ^ b) & 0x7fff) == 0; }
 

@@ -4,7 +4,6 @@
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +30,7 @@ constexpr int task_answer_timeout_ms =
     1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
 constexpr int mount_attempts = 50;
+constexpr int mount_pause_ms = 20;
 constexpr int most_unread = 10'000;  // frames; a socket's buffer takes some hundreds
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
@@ -216,8 +216,7 @@ Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, b
     auto status = unless_stuck([&] { return try_mount_devices(task, ports, umad); });
     if (status.ok() || !alive(task) || status.error().code != Errc::changed || attempt == mount_attempts)
       return status;
-    const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
-    (void)::nanosleep(&pause, nullptr);
+    pause_for(mount_pause_ms);
   }
 }
 

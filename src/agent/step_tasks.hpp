@@ -15,6 +15,7 @@
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
+#include "container_ib/journal.hpp"
 #include "container_ib/ports/tasks.hpp"
 
 namespace cib {

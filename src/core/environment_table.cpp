@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "container_ib/model.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -112,11 +113,9 @@ std::string unambiguous_device(const In& in) {
   return std::string(device);
 }
 
-std::string hex4(unsigned value) { return "0x" + hex(value, 4); }
-
 // UCX wants the 15 bits of the partition without the membership bit.
-std::string partition(const In& in) { return in.pkey ? hex4(*in.pkey & 0x7fffU) : std::string(); }
-std::string pkey(const In& in) { return in.pkey ? hex4(*in.pkey) : std::string(); }
+std::string partition(const In& in) { return in.pkey ? pkey_text(*in.pkey & 0x7fffU) : std::string(); }
+std::string pkey(const In& in) { return in.pkey ? pkey_text(*in.pkey) : std::string(); }
 
 // The client must use the security module that the server names, whatever the image's defaults are.
 std::string pmix_security(const In& in) { return std::string(user_value(in, "PMIX_SECURITY_MODE")); }

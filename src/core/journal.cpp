@@ -1,7 +1,6 @@
 #include "container_ib/journal.hpp"
 
 #include <array>
-#include <charconv>
 #include <map>
 #include <type_traits>
 #include <utility>
@@ -13,6 +12,7 @@ namespace cib {
 namespace {
 
 constexpr std::string_view version = "CIB1";
+constexpr std::string_view unescaped = "_-.,:/*@+";  // what a value has as it is, beside letters and digits
 constexpr std::string_view marks[] = {"intent", "done", "undone"};
 
 using Fields = std::map<std::string, std::string>;
@@ -31,39 +31,6 @@ std::uint32_t crc32(std::string_view bytes) {
   std::uint32_t crc = 0xffffffffU;
   for (const char c : bytes) crc = table[(crc ^ static_cast<unsigned char>(c)) & 0xff] ^ (crc >> 8);
   return ~crc;
-}
-
-bool plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("_-.,:/*@+").find(c) != std::string_view::npos;
-}
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (plain(c))
-      out += c;
-    else
-      out += '%' + hex(static_cast<unsigned char>(c), 2);
-  }
-  return out;
-}
-
-Result<std::string> unescape(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    const char* from = text.data() + i + 1;
-    if (i + 2 >= text.size() || std::from_chars(from, from + 2, value, 16).ptr != from + 2)
-      return error(Errc::corrupt, "bad escape");
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
 }
 
 std::string_view next_word(std::string_view& rest) {
@@ -88,7 +55,7 @@ struct Writing {
     if (value) fields[name] = *value;
   }
   void operator()(const std::string& name, const std::optional<std::uint16_t>& pkey) const {
-    if (pkey) fields[name] = "0x" + hex(*pkey, 4);
+    if (pkey) fields[name] = pkey_text(*pkey);
   }
   template <class Number>
   void operator()(const std::string& name, const std::optional<Number>& value) const {
@@ -110,8 +77,8 @@ struct Reading {
     if (wrong.empty()) wrong = name;
   }
   template <class Number, class Value>
-  void number(const std::string& name, std::string_view digits, int base, Value& value) const {
-    if (const auto read = whole_number<Number>(digits, base))
+  void number(const std::string& name, std::string_view digits, Value& value) const {
+    if (const auto read = whole_number<Number>(digits))
       value = static_cast<Value>(*read);
     else
       is_wrong(name);
@@ -126,7 +93,7 @@ struct Reading {
   }
   void operator()(const std::string& name, unsigned& value) const {
     const auto* found = text(name);
-    number<unsigned>(name, found == nullptr ? "" : *found, 10, value);
+    number<unsigned>(name, found == nullptr ? "" : *found, value);
   }
   void operator()(const std::string& name, PciAddress& value) const {
     const auto* found = text(name);
@@ -139,12 +106,12 @@ struct Reading {
   void operator()(const std::string& name, std::optional<std::uint16_t>& pkey) const {
     const auto* found = text(name);
     if (found == nullptr) return;
-    if (!found->starts_with("0x")) return is_wrong(name);
-    number<std::uint16_t>(name, std::string_view(*found).substr(2), 16, pkey.emplace());
+    pkey = prefixed_hex<std::uint16_t>(*found);
+    if (!pkey) is_wrong(name);
   }
   template <class Number>
   void operator()(const std::string& name, std::optional<Number>& value) const {
-    if (const auto* found = text(name)) number<std::uint64_t>(name, *found, 10, value.emplace());
+    if (const auto* found = text(name)) number<std::uint64_t>(name, *found, value.emplace());
   }
 };
 
@@ -226,8 +193,9 @@ Result<Record> decode_line(std::string_view line) {
     const auto word = next_word(rest);
     const auto equals = word.find('=');
     if (equals == std::string_view::npos) return error(Errc::corrupt, "field without '='");
-    CIB_TRY(std::string value, unescape(word.substr(equals + 1)));
-    fields[std::string(word.substr(0, equals))] = std::move(value);
+    auto value = percent_decoded(word.substr(equals + 1));
+    if (!value) return error(Errc::corrupt, "bad escape");
+    fields[std::string(word.substr(0, equals))] = *std::move(value);
   }
   CIB_TRY(Event event, read_event(static_cast<Mark>(m), verb, fields));
   return Record{*seq, static_cast<Mark>(m), std::move(event)};
@@ -254,7 +222,7 @@ std::string record_text(const Record& record) {
   const Written written = std::visit(Write(), record.event);
   std::string text = std::to_string(record.seq) + ' ' +
                      std::string(marks[static_cast<std::size_t>(record.mark)]) + ' ' + written.verb;
-  for (const auto& [key, value] : written.fields) text += ' ' + key + '=' + escape(value);
+  for (const auto& [key, value] : written.fields) text += ' ' + key + '=' + percent_encoded(value, unescaped);
   return text;
 }
 

@@ -74,9 +74,8 @@ std::optional<std::string> fabric_name(std::string_view text) {
 
 // IBTA 10.9.1: the low 15 bits are the partition, of which 0 is invalid; bit 15 is the membership.
 std::optional<std::uint16_t> pkey_number(std::string_view text) {
-  if (!text.starts_with("0x") || text.size() > 6) return std::nullopt;
-  const auto value = whole_number<std::uint16_t>(text.substr(2), 16);
-  return value && (*value & 0x7fff) != 0 ? value : std::nullopt;
+  const auto value = prefixed_hex<std::uint16_t>(text);
+  return value && text.size() <= 6 && (*value & 0x7fff) != 0 ? value : std::nullopt;
 }
 
 std::optional<std::vector<std::string>> profile_list(std::string_view text) {

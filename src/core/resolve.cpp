@@ -16,8 +16,6 @@ std::string mode_list(const std::vector<Mode>& modes) {
   return join(names);
 }
 
-std::string pkey_text(std::uint16_t pkey) { return "0x" + hex(pkey, 4); }
-
 Result<Mode> choose_mode(Mode asked, const SiteConfig& site) {
   if (asked == Mode::none) return asked;
   if (asked == Mode::auto_) {

@@ -234,8 +234,8 @@ TEST_F(StateDirectory, AStepInAnotherPidNamespaceIsNotGivenBackWhileItsProcesses
   };
   const auto agent = find(by.agent), stepd = find(by.stepd);
   ASSERT_TRUE(agent && stepd);
-  EXPECT_NE(std::to_string(*agent), records.front().field("agent_pid"));
-  EXPECT_FALSE(find_process(records.front().field("agent_pid"), records.front().field("agent_start"), "1"));
+  EXPECT_NE(std::to_string(*agent), by.agent.pid);
+  EXPECT_FALSE(find_process(by.agent.pid, by.agent.start, "1"));
   EXPECT_THAT(reap(remains, kernel, "")->given_back, IsEmpty());
 
   ASSERT_TRUE(signal_process(

@@ -64,9 +64,9 @@ Status verify(const MakeIpoibChild& plan) {
     return error(Errc::not_found, "the IPoIB interface tagged " + plan.owner + " is called " +
                                       printable(child->name) + " instead of " + plan.name);
   if (plan.pkey && !same_partition(*plan.pkey, child->pkey.value_or(0)))
-    return error(Errc::not_found, plan.name + " in " + plan.netns + " has P_Key 0x" +
-                                      hex(child->pkey.value_or(0), 4) + " instead of 0x" +
-                                      hex(*plan.pkey, 4));
+    return error(Errc::not_found, plan.name + " in " + plan.netns + " has P_Key " +
+                                      pkey_text(child->pkey.value_or(0)) + " instead of " +
+                                      pkey_text(*plan.pkey));
   return {};
 }
 

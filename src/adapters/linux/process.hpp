@@ -3,9 +3,9 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/journal.hpp"
@@ -25,6 +25,9 @@ bool holds_number(int pidfd, pid_t pid);
 
 // Sends SIGKILL; false when it has ended.
 bool kill_process(int pidfd);
+
+// The number of every process here, ascending; none when /proc cannot be read.
+std::vector<pid_t> all_processes();
 
 // "pid 17 (sleep)", fit for a terminal.
 std::string process_text(int pidfd);
@@ -46,12 +49,5 @@ ProcessIdentity identity_of(pid_t pid);
 
 // Whether the process that identity_of() described is still there (a zombie counts as gone).
 bool is_alive(const std::string& pid, const std::string& start);
-
-// Whole contents of a small file, as /proc and /sys have them; an error when there is more than `limit`
-// bytes.
-inline constexpr std::size_t small_file = 64UL * 1024;
-Result<std::string> read_small_file(const std::string& path, std::size_t limit = small_file);
-Result<std::string> read_small_file_at(int directory, const std::string& path,
-                                       std::size_t limit = small_file);
 
 }  // namespace cib

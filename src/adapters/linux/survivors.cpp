@@ -1,15 +1,11 @@
 #include "adapters/linux/survivors.hpp"
 
-#include <dirent.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <memory>
 #include <set>
-#include <string_view>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
@@ -22,18 +18,7 @@ using Names = std::vector<std::string>;
 using Pids = std::vector<pid_t>;
 
 constexpr std::size_t a_time = 256;  // pidfds that are open at once
-
-Pids all_processes() {
-  Pids pids;
-  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr == name.data() + name.size())
-      pids.push_back(pid);
-  }
-  return pids;
-}
+constexpr int pause_ms = 10;
 
 void kill_it(int pidfd, Names& alive) {
   if (has_ended(pidfd)) return;
@@ -114,23 +99,20 @@ std::vector<std::uint64_t> numbers_of(const std::vector<int>& mount_namespaces) 
 
 Names kill_remains(const StepRemains& remains, int timeout_ms) {
   const auto namespaces = numbers_of(remains.mount_namespaces);
-  const Deadline deadline(timeout_ms);
-  for (;;) {
-    Names alive;
+  Names alive;
+  (void)poll_until(Deadline(timeout_ms), pause_ms, [&] {
+    alive.clear();
     for (const int task : remains.tasks) kill_it(task, alive);
     for (const StepCgroup* cgroup : remains.cgroups) kill_in_cgroup(*cgroup, remains, alive);
     kill_in_namespaces(namespaces, alive);
-    if (alive.empty()) {
-      // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
-      // listed there or holds its files (cgroup_exit in do_exit).
-      const auto held = std::count_if(remains.cgroups.begin(), remains.cgroups.end(),
-                                      [](const StepCgroup* cgroup) { return !remove_step_cgroup(*cgroup); });
-      if (held == 0 || remains.stepd >= 0 || deadline.passed()) return alive;
-    }
-    if (deadline.passed()) return alive;
-    const timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
-    (void)::nanosleep(&pause, nullptr);
-  }
+    if (!alive.empty()) return false;
+    // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
+    // listed there or holds its files (cgroup_exit in do_exit).
+    const auto held = std::count_if(remains.cgroups.begin(), remains.cgroups.end(),
+                                    [](const StepCgroup* cgroup) { return !remove_step_cgroup(*cgroup); });
+    return held == 0 || remains.stepd >= 0;
+  });
+  return alive;
 }
 
 }  // namespace cib

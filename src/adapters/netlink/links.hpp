@@ -21,9 +21,11 @@ struct Link {
   std::string parent_device;      // "0000:21:00.0": the PCI function below it; empty when it has none
   int lower_index = 0;            // of the link it lies on; 0: none
   unsigned mtu = 0;
-  bool up = false;                    // wanted up
-  bool carrier = false;               // and running
-  std::optional<std::uint16_t> pkey;  // of IPoIB
+  unsigned short type = 0;               // ARPHRD_INFINIBAND, ARPHRD_LOOPBACK
+  std::uint64_t sent = 0, received = 0;  // bytes, since it was made
+  bool up = false;                       // wanted up
+  bool carrier = false;                  // and running
+  std::optional<std::uint16_t> pkey;     // of IPoIB
 };
 
 // What to change; everything in one message, so that it happens as a whole or not at all.
@@ -46,7 +48,7 @@ struct NewLink {
 class Links {
  public:
   // Of the network namespace that the caller is in now.
-  static Result<Links> open();
+  static Result<Links> open(int timeout_s = netlink_timeout_s);
 
   Result<std::vector<Link>> list();
   // The link of this index, or of this name; not_found when there is none.

@@ -1,12 +1,12 @@
 #include "adapters/node/live_node.hpp"
 
-#include <time.h>
-
+#include <algorithm>
 #include <charconv>
 #include <map>
 
 #include "adapters/attach/free_vfs.hpp"
 #include "adapters/attach/pci_function.hpp"
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/linux/process.hpp"
@@ -23,6 +23,7 @@ namespace cib {
 namespace {
 
 constexpr const char* default_config = "/etc/slurm/container-ib.conf";
+constexpr int carrier_pause_ms = 5;
 
 Result<std::uint64_t> read_counter(const std::string& path) {
   CIB_TRY(const std::string text, read_small_file(path));
@@ -132,15 +133,14 @@ Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile
 Status LiveNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(netns));
   CIB_TRY(auto links, Links::open());
-  const Deadline deadline(timeout_ms);
-  for (;;) {
-    CIB_TRY(const auto all, links.list());
-    for (const Link& link : all)
-      if (link.name == netdev && link.carrier) return {};
-    if (deadline.passed()) return error(Errc::timed_out, netdev + " has no carrier");
-    const timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
-    (void)::nanosleep(&pause, nullptr);
-  }
+  const auto runs = [&](const Link& link) { return link.name == netdev && link.carrier; };
+  Status listed;
+  const bool over = poll_until(Deadline(timeout_ms), carrier_pause_ms, [&] {
+    const auto all = links.list();
+    if (!all) listed = all.error();
+    return !all || std::any_of(all->begin(), all->end(), runs);
+  });
+  return over ? listed : error(Errc::timed_out, netdev + " has no carrier");
 }
 
 }  // namespace cib

@@ -1,7 +1,5 @@
 #include "adapters/state/live_remains.hpp"
 
-#include <time.h>
-
 #include <map>
 #include <optional>
 
@@ -20,6 +18,7 @@ namespace {
 constexpr int kill_timeout_ms = 3'000;     // an epilog waits for us
 constexpr int reaper_timeout_ms = 30'000;  // another reaper may have a few VFs to register anew
 constexpr int agent_timeout_ms = 10'000;   // an agent kills for 5 s, and gives back
+constexpr int agent_pause_ms = 20;
 
 std::optional<pid_t> number_here(const JournaledProcess& process) {
   return find_process(process.pid, process.start, process.pid_namespace);
@@ -61,13 +60,10 @@ Status LiveRemains::exclusively(const std::string& step,
 
 // The kernel tells nobody of a lock that is let go but who waits for it, and such a wait has no bound.
 void LiveRemains::await_agent(const std::string& step) {
-  const Deadline deadline(agent_timeout_ms);
-  for (;;) {
+  (void)poll_until(Deadline(agent_timeout_ms), agent_pause_ms, [&] {
     const auto now = stored_step(state_dir_, step);
-    if (!now || !now->held || deadline.passed()) return;
-    const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
-    (void)::nanosleep(&pause, nullptr);
-  }
+    return !now || !now->held;
+  });
 }
 
 Result<std::string> LiveRemains::bury(const std::string& step) { return bury_stored_step(state_dir_, step); }
