@@ -29,6 +29,7 @@ class Image:
     """As far as a command line needs it."""
 
     root = kernel = initramfs = qemu = pathlib.Path("/tree")
+    disk_names = ("tree", "image")
 
     @staticmethod
     def disk(name):
