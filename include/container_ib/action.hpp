@@ -174,6 +174,8 @@ struct MakeIpoibChild {
 };
 // For ifalias of an interface that is made for a step: "container-ib:17.0@4711:1000:netns-3:ib0".
 std::string link_tag(const std::string& owner, const NetnsFile& netns, const std::string& name);
+// Whether an interface that the node shows is, or may be, one that was made for a step.
+bool is_made_for_a_step(const std::string& name, const std::string& alias);
 // For MakeIpoibChild::temporary: 15 characters (IFNAMSIZ - 1) that no other owner's is likely to have.
 std::string temporary_link_name(const std::string& owner);
 
@@ -203,5 +205,8 @@ using Action =
 std::string_view verb_of(const Action& action);
 std::string thing_of(const Action& action);
 std::vector<std::string> rests_on(const Action& action);
+// Whether it makes the interface of that tag, or, as long as it has none, of that name. One that makes an
+// interface has members `temporary` and `owner`, as MakeIpoibChild.
+bool makes_link(const Action& action, const std::string& name, const std::string& tag);
 
 }  // namespace cib

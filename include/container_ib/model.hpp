@@ -81,6 +81,9 @@ struct Port {
   std::string name() const { return device + ":" + std::to_string(number); }  // "mlx5_0:1", UCX's form
 };
 
+// The NUMA nodes that it is local to: "0,1"; empty when unknown.
+std::string numa_text(const Port& port);
+
 struct NumaNode {
   unsigned os_index = 0;
   unsigned package = 0;  // hwloc logical index of the package; UINT_MAX when it has none

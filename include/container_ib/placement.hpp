@@ -63,6 +63,9 @@ struct Assignment {
   std::string plan;                   // short hash over all inputs and the answer
 };
 
+// Indexes in Inventory::ports of those that are eligible, in the order of the verdicts.
+std::vector<std::size_t> eligible_ports(const Assignment& assignment);
+
 // Deterministic; no clock, pid or hash order; the same for any order of the inputs' members.
 Assignment place(const Inventory& node, const std::vector<LocalTask>& tasks, const PlacementOptions& options);
 

@@ -243,9 +243,10 @@ void Agent::on_task_started(Frame& frame) {
     step_->task_died(task);
     return;
   }
-  step_->task_started(task, message->rank,
-                      CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
-                      message->inherited == 0, std::move(process).value());
+  step_->task_started(task, {.rank = message->rank,
+                             .mask = CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
+                             .bound = message->inherited == 0,
+                             .process = std::move(process).value()});
   if (auto status = watch(tasks_->pidfd(task), Source::process, task); !status)
     log_error(status.error().message());
 }

@@ -48,9 +48,9 @@ std::vector<std::string> of_links(const Steps& steps, const Marked& before, cons
   for (const auto& [name, tag] : before.links) {
     const auto still = after.links.find(name);
     if (still == after.links.end() || still->second != tag) continue;
-    const auto makes_it = [&, &link = name, &owner = tag](const Record& record) {
-      const auto* child = get_if<MakeIpoibChild>(record);
-      return child != nullptr && (owner.empty() ? child->temporary == link : child->owner == owner);
+    const auto makes_it = [&link = name, &owner = tag](const Record& record) {
+      const auto* action = get_if<Action>(record);
+      return action != nullptr && makes_link(*action, link, owner);
     };
     if (!some_record(steps, makes_it))
       lines.push_back("interface " + printable(name) + " was made for a step, and no journal has it; " +

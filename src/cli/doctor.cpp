@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "adapters/capabilities/capabilities.hpp"
-#include "adapters/linux/trusted_file.hpp"
 #include "adapters/netlink/links.hpp"
 #include "adapters/node/live_node.hpp"
+#include "adapters/node/site_file.hpp"
 #include "adapters/state/claims.hpp"
 #include "adapters/state/live_remains.hpp"
 #include "app/explain.hpp"
@@ -43,19 +43,18 @@ std::string_view kind_name(Kind kind) {
 
 // As the agent reads it; empty when it would refuse every step.
 std::optional<SiteConfig> look_at_site(const std::string& named, Lines& lines) {
-  const std::string file = named.empty() ? usual_config : named;
-  const auto text = read_trusted_file(file);
-  if (!text && named.empty() && text.error().code == Errc::not_found) {
-    lines.push_back({Kind::note, file + ": there is none, so the defaults hold"});
-    return SiteConfig{};
+  const auto file = read_site_file(named);
+  if (!file) {
+    lines.push_back({Kind::finding, file.error().message()});
+    return std::nullopt;
   }
-  const auto site = text ? parse_config(*text, file) : Result<SiteConfig>(text.error());
-  lines.push_back(site ? Line{Kind::fine, "site's file " + file}
-                       : Line{Kind::finding, site.error().message()});
-  return site ? std::optional(*site) : std::nullopt;
+  lines.push_back(file->found ? Line{Kind::fine, "site's file " + file->path}
+                              : Line{Kind::note, file->path + ": there is none, so the defaults hold"});
+  return file->site;
 }
 
-void look_at_modes(const SiteConfig& site, const NodeFacts& facts, const Assignment& assignment, Lines& lines) {
+void look_at_modes(const SiteConfig& site, const NodeFacts& facts, const Assignment& assignment,
+                   Lines& lines) {
   const bool has_port = !eligible_ports(facts.inventory, assignment).empty();
   if (!has_port) lines.push_back({Kind::note, explain_no_port("this node", facts.inventory, assignment)});
   for (const auto& [mode, why_not, caveat] : mode_answers(facts, has_port)) {
@@ -95,12 +94,6 @@ std::string memlock_text(const SiteConfig& site) {
   return fmt::format("raised to {} bytes (memlock.cap)", *site.memlock_bytes);
 }
 
-// The tag of an IPoIB child, or the name that it has until it is tagged (temporary_link_name()).
-bool is_marked(const Link& link) {
-  return link.alias.starts_with("container-ib:") ||
-         (link.kind == "ipoib" && link.lower_index != 0 && glob_match("cib????????????", link.name));
-}
-
 Result<Marked> marked(const std::string& state) {
   Marked found;
   Claims claims(state);
@@ -108,7 +101,7 @@ Result<Marked> marked(const std::string& state) {
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
   for (const Link& link : all)
-    if (is_marked(link)) found.links[link.name] = link.alias;
+    if (is_made_for_a_step(link.name, link.alias)) found.links[link.name] = link.alias;
   return found;
 }
 
@@ -155,7 +148,7 @@ void add_doctor(CLI::App& app, int& exit_code) {
       "doctor", "Tell what keeps this node from the modes that its site allows, and what was left on it");
   command
       ->add_option("--config", options->config,
-                   fmt::format("the site's configuration; default: {}, if there is one", usual_config))
+                   fmt::format("the site's configuration; default: {}, if there is one", usual_site_file))
       ->type_name("FILE");
   NodeOptions::add_node_to(*command, options->node);
   add_state_option(command, options->state);

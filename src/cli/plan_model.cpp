@@ -28,8 +28,7 @@ class Builder {
  public:
   Builder(const Inventory& node, const std::vector<LocalTask>& tasks, const Assignment& assignment)
       : node_(node), tasks_(tasks), assignment_(assignment) {
-    for (const auto& verdict : assignment.verdicts)
-      if (verdict.eligible) ports_.push_back(verdict.port);
+    ports_ = cib::eligible_ports(assignment);
   }
 
   // `loads` are those of the assignment.

@@ -33,15 +33,8 @@ std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment
 
 std::vector<std::string> eligible_ports(const Inventory& node, const Assignment& assignment) {
   std::vector<std::string> names;
-  for (const auto& verdict : assignment.verdicts)
-    if (verdict.eligible) names.push_back(node.ports[verdict.port].name());
+  for (const std::size_t port : cib::eligible_ports(assignment)) names.push_back(node.ports[port].name());
   return names;
-}
-
-std::string numa_text(const Port& port) {
-  std::vector<std::string> nodes;
-  for (const unsigned node : port.numa) nodes.push_back(std::to_string(node));
-  return join(nodes, ",");
 }
 
 }  // namespace cib::cli

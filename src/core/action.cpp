@@ -25,12 +25,26 @@ std::string temporary_link_name(const std::string& owner) {
   return "cib" + hex(hash.number() >> 16, 12);
 }
 
+bool is_made_for_a_step(const std::string& name, const std::string& alias) {
+  return alias.starts_with("container-ib:") || glob_match("cib????????????", name);
+}
+
 std::string_view verb_of(const Action& action) {
   return std::visit([](const auto& one) { return one.verb; }, action);
 }
 
 std::string thing_of(const Action& action) {
   return std::visit([](const auto& one) { return one.thing(); }, action);
+}
+
+bool makes_link(const Action& action, const std::string& name, const std::string& tag) {
+  const auto makes = [&](const auto& one) {
+    if constexpr (requires { one.temporary, one.owner; })
+      return tag.empty() ? one.temporary == name : one.owner == tag;
+    else
+      return false;
+  };
+  return std::visit(makes, action);
 }
 
 std::vector<std::string> rests_on(const Action& action) {

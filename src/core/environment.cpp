@@ -41,8 +41,8 @@ const std::vector<std::string_view>& environment_inputs() {
   return names;
 }
 
-EnvironmentInputs inputs_of_node(const Settings& settings, const Inventory& node,
-                                 const Assignment& assignment) {
+EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node,
+                                 const Assignment& assignment, const std::vector<std::size_t>& ports) {
   EnvironmentInputs in;
   in.mode = settings.mode;
   in.require = settings.require;
@@ -51,6 +51,9 @@ EnvironmentInputs inputs_of_node(const Settings& settings, const Inventory& node
   in.pkey = settings.pkey;
   for (const Port& port : node.ports) in.node_devices.push_back(port.device);
   in.plan = assignment.plan;
+  for (const std::size_t port : ports) in.task_ports.push_back(node.ports[port].name());
+  for (const std::size_t port : eligible_ports(assignment)) in.node_ports.push_back(node.ports[port].name());
+  if (!ports.empty()) in.numa = numa_text(node.ports[ports.front()]);
   return in;
 }
 

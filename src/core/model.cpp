@@ -72,4 +72,10 @@ std::string guid_text(std::uint64_t guid) {
 
 std::string pkey_text(std::uint16_t pkey) { return "0x" + hex(pkey, 4); }
 
+std::string numa_text(const Port& port) {
+  std::vector<std::string> nodes;
+  for (const unsigned node : port.numa) nodes.push_back(std::to_string(node));
+  return join(nodes, ",");
+}
+
 }  // namespace cib

@@ -22,4 +22,11 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
   return options;
 }
 
+std::vector<std::size_t> eligible_ports(const Assignment& assignment) {
+  std::vector<std::size_t> ports;
+  for (const PortVerdict& verdict : assignment.verdicts)
+    if (verdict.eligible) ports.push_back(verdict.port);
+  return ports;
+}
+
 }  // namespace cib

@@ -279,7 +279,8 @@ TEST_F(PrivateNetwork, APfThatCannotBeAskedHasNoVfsAndOthersServe) {
   Step two(f, node, node, node, node);
   two.prepare();
   for (unsigned id = 0; id < 2; ++id) two.task_has_namespace(id);
-  for (unsigned id = 0; id < 2; ++id) two.task_started(id, id, mask_of(id), true, {{"task_pid", "1000"}});
+  for (unsigned id = 0; id < 2; ++id)
+    two.task_started(id, {.rank = id, .mask = mask_of(id), .process = {{"1000", ""}}});
   for (unsigned id = 0; id < 2; ++id) two.task_ready(id, {});
   EXPECT_EQ(node.task(0).answer, "granted");
   EXPECT_EQ(node.task(1).answer, "granted");

@@ -14,6 +14,7 @@
 #include "adapters/netlink/links.hpp"
 #include "adapters/netlink/network_counters.hpp"
 #include "adapters/netlink/rdma_devices.hpp"
+#include "adapters/node/site_file.hpp"
 #include "adapters/state/claims.hpp"
 #include "adapters/sysfs/sysfs.hpp"
 #include "container_ib/inventory.hpp"
@@ -22,7 +23,6 @@ namespace cib {
 
 namespace {
 
-constexpr const char* default_config = "/etc/slurm/container-ib.conf";
 constexpr int carrier_pause_ms = 5;
 
 Result<std::uint64_t> read_counter(const std::string& path) {
@@ -64,24 +64,15 @@ Status add_network_counters(const NetnsFile& netns, const std::vector<std::strin
 
 }  // namespace
 
-// A site that named no file may have none: then the defaults hold. One that it named must be there.
 Result<SiteConfig> LiveNode::site_config(const std::string& path) {
-  auto text = read_trusted_file(path.empty() ? default_config : path);
-  if (!text && path.empty() && text.error().code == Errc::not_found) return SiteConfig{};
-  if (!text) return std::move(text).error();
-  return parse_config(*text, path.empty() ? default_config : path);
+  CIB_TRY(SiteFile file, read_site_file(path));
+  return std::move(file.site);
 }
 
 Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
-  InventorySource source;
+  InventorySource source = inventory_source(site);
   source.cache = state_dir_;
-  if (!site.topology_xml.empty()) {
-    CIB_CHECK(check_trusted_file(site.topology_xml));
-    source.kind =
-        InventorySource::Kind::xml;  // the administrator knows better (virtual machines); states stay live
-    source.path = site.topology_xml;
-    source.sysfs = "/sys";
-  }
+  if (!site.topology_xml.empty()) CIB_CHECK(check_trusted_file(site.topology_xml));
   return load_inventory(source);
 }
 
