@@ -46,8 +46,8 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
 struct PortVerdict {
   std::size_t port = 0;  // index in Inventory::ports
   bool eligible = false;
-  std::string why_not;        // one reason, when not eligible
-  std::string physical_port;  // same text for ports behind one connector
+  std::string why_not;    // one reason, when not eligible
+  std::string connector;  // same text for ports behind one connector
 };
 
 struct TaskPlacement {

@@ -12,7 +12,7 @@
 #include "adapters/linux/find_process.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/user_namespace.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "agent/log.hpp"
 #include "agent/reap.hpp"
 #include "agent/system_calls.hpp"
@@ -111,8 +111,8 @@ Status Agent::begin() {
   // A job that was requeued has steps of the same numbers as before, of which something may be left.
   const std::string earlier = start.state_dir.get() + '/' + step_name(start.job, start.step);
   if (::access(earlier.c_str(), F_OK) == 0) {
-    LiveRemains remains(start.state_dir.get(), stepd.get());
-    if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job))) log_troubles(*reaped);
+    LiveStoredSteps stored(start.state_dir.get(), stepd.get());
+    if (const auto reaped = reap(stored, *kernel_, std::to_string(start.job))) log_troubles(*reaped);
   }
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<LoggedState>(start.state_dir.get());

@@ -292,13 +292,13 @@ void StepTasks::refuse(unsigned task, const std::string& why) {
 // By the namespace that the task offered, which is this step's alone: a container's may be shared with other
 // steps of its user.
 std::vector<std::string> StepTasks::kill_survivors() {
-  StepRemains remains;
+  Survivors survivors;
   for (const Handles& t : tasks_) {
-    if (t.pidfd.valid()) remains.tasks.push_back(t.pidfd.get());
-    if (t.offered.valid()) remains.mount_namespaces.push_back(t.offered.get());
+    if (t.pidfd.valid()) survivors.tasks.push_back(t.pidfd.get());
+    if (t.offered.valid()) survivors.mount_namespaces.push_back(t.offered.get());
   }
-  for (const auto& [inode, cgroup] : cgroups_) remains.cgroups.push_back(&cgroup);
-  return kill_remains(remains, kill_timeout_ms);
+  for (const auto& [inode, cgroup] : cgroups_) survivors.cgroups.push_back(&cgroup);
+  return cib::kill_survivors(survivors, kill_timeout_ms);
 }
 
 }  // namespace cib

@@ -16,12 +16,12 @@
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
 #include "container_ib/journal.hpp"
-#include "container_ib/ports/tasks.hpp"
+#include "container_ib/world/tasks.hpp"
 
 namespace cib {
 
 // How often tasks that wait are asked to go on. They wait for three minutes (attach_timeout_ms in
-// task_side.cpp), and what is done between two calls may take a while.
+// spank/task.cpp), and what is done between two calls may take a while.
 inline constexpr int patience_ms = 20'000;
 
 class StepTasks final : public Tasks {

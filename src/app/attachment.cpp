@@ -263,7 +263,7 @@ Status Attachment::mount(unsigned id) {
 // ---- give back
 // -----------------------------------------------------------------------------------------------
 
-void Attachment::take_back() {
+void Attachment::undo_attach() {
   for (unsigned id = 0; id < task_.size(); ++id) {
     if (!task_[id].attached) continue;
     if (tasks_.unmount_devices(id).ok()) (void)journal_.write(Mark::undone, DevicesMounted{id, ""});

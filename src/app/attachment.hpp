@@ -13,7 +13,7 @@
 #include "app/step_network.hpp"
 #include "container_ib/environment.hpp"
 #include "container_ib/placement.hpp"
-#include "container_ib/ports/tasks.hpp"
+#include "container_ib/world/tasks.hpp"
 
 namespace cib {
 
@@ -66,7 +66,7 @@ class Attachment {
   std::vector<std::string> choices() const;
 
   // As if nobody had asked, but for the networks that tasks are in.
-  void take_back();
+  void undo_attach();
   void quarantine(const std::string& process);
   // At the end. One line for what could not be given back; then the journal stays for the reaper.
   std::vector<std::string> give_everything_back();

@@ -37,11 +37,11 @@ bool was_done(const Records& records, const Record& intent) {
   });
 }
 
-std::vector<TaskNoted> living_tasks(Remains& remains, const Records& records) {
+std::vector<TaskNoted> living_tasks(StoredSteps& stored, const Records& records) {
   std::vector<TaskNoted> tasks;
   for (const Record& record : records)
     if (const auto* task = get_if<TaskNoted>(record);
-        task != nullptr && remains.is_alive(process_of(records, task->process)))
+        task != nullptr && stored.is_alive(process_of(records, task->process)))
       tasks.push_back(*task);
   return tasks;
 }
@@ -66,7 +66,7 @@ std::vector<Port> mounted_ports(const Records& records, unsigned task) {
   return ports;
 }
 
-std::vector<std::string> faults_of_processes(Remains& remains, const JournaledStep& step) {
+std::vector<std::string> faults_of_processes(StoredSteps& stored, const JournaledStep& step) {
   const Records& records = *step.records;
   std::vector<std::string> faults;
   if (!step.held)
@@ -74,19 +74,19 @@ std::vector<std::string> faults_of_processes(Remains& remains, const JournaledSt
                      ", has died; its tasks go on, and what they have is given back when they end");
   for (const Record& record : records)
     if (const auto* relay = get_if<RelayNoted>(record);
-        relay != nullptr && !remains.is_alive(process_of(records, {relay->process})))
+        relay != nullptr && !stored.is_alive(process_of(records, {relay->process})))
       faults.push_back("its relay to the PMIx server, pid " + relay->process.pid +
                        ", has died; end the step with scancel");
   return faults;
 }
 
-std::vector<std::string> faults_of_devices(Remains& remains, const Records& records) {
+std::vector<std::string> faults_of_devices(StoredSteps& stored, const Records& records) {
   std::vector<std::string> faults;
-  for (const TaskNoted& task : living_tasks(remains, records)) {
+  for (const TaskNoted& task : living_tasks(stored, records)) {
     const JournaledProcess process = process_of(records, task.process);
     const auto ports = mounted_ports(records, task.task);
     if (ports.empty()) continue;
-    const auto status = remains.verify_devices(process, ports);
+    const auto status = stored.verify_devices(process, ports);
     if (!status)
       faults.push_back("task " + std::to_string(task.task) + ", pid " + process.pid + ": " +
                        status.error().message() +
@@ -116,26 +116,26 @@ bool is_asked_for(const std::string& step, const std::string& which) {
 }
 
 // Whether it is as it was: the same records, and still tasks that use it.
-Result<bool> is_unchanged(Remains& remains, const JournaledStep& step) {
-  CIB_TRY(const auto steps, remains.steps());
+Result<bool> is_unchanged(StoredSteps& stored, const JournaledStep& step) {
+  CIB_TRY(const auto steps, stored.steps());
   for (const JournaledStep& now : steps)
     if (now.name == step.name)
       return now.records && now.records->size() == step.records->size() &&
-             !living_tasks(remains, *now.records).empty();
+             !living_tasks(stored, *now.records).empty();
   return false;
 }
 
 // While a step begins or ends, it is ahead of its journal or behind it. Nobody uses it then.
-Status check_running(Remains& remains, Kernel& kernel, const JournaledStep& step, Checked& checked) {
+Status check_running(StoredSteps& stored, Kernel& kernel, const JournaledStep& step, Checked& checked) {
   const Records& records = *step.records;
-  bool settled = !living_tasks(remains, records).empty();
+  bool settled = !living_tasks(stored, records).empty();
   std::vector<std::string> faults;
   if (settled) {
-    faults = faults_of_processes(remains, step);
-    for (const auto& more : {faults_of_actions(kernel, records), faults_of_devices(remains, records)})
+    faults = faults_of_processes(stored, step);
+    for (const auto& more : {faults_of_actions(kernel, records), faults_of_devices(stored, records)})
       faults.insert(faults.end(), more.begin(), more.end());
     if (!faults.empty()) {
-      CIB_TRY(settled, is_unchanged(remains, step));
+      CIB_TRY(settled, is_unchanged(stored, step));
     }
   }
   if (!settled) {
@@ -149,17 +149,17 @@ Status check_running(Remains& remains, Kernel& kernel, const JournaledStep& step
 
 }  // namespace
 
-Result<Checked> check(Remains& remains, Kernel& kernel, const std::string& which) {
-  CIB_TRY(const auto steps, remains.steps());
-  CIB_TRY(const std::string boot, remains.boot_id());
+Result<Checked> check(StoredSteps& stored, Kernel& kernel, const std::string& which) {
+  CIB_TRY(const auto steps, stored.steps());
+  CIB_TRY(const std::string boot, stored.boot_id());
   Checked checked;
   bool found = which.empty();
   for (const JournaledStep& step : steps) {
     if (!is_asked_for(step.name, which)) continue;
     found = true;
-    switch (state_of(remains, boot, step)) {
+    switch (state_of(stored, boot, step)) {
       case StepState::running:
-        CIB_CHECK(check_running(remains, kernel, step, checked));
+        CIB_CHECK(check_running(stored, kernel, step, checked));
         break;
       case StepState::ending:
         ++checked.changing;

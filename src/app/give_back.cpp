@@ -21,9 +21,9 @@ GivenBack give_back(Kernel& kernel, const std::vector<const Record*>& records) {
   for (const Record* record : records) {
     const Action& action = *get_if<Action>(*record);
     const bool is_needed = needed.contains(thing_of(action));
-    const auto status = is_needed ? Status() : kernel.revert(action);
+    const auto status = is_needed ? Status() : kernel.undo(action);
     if (!is_needed && status.ok()) {
-      done.reverted.push_back(*record);
+      done.undone.push_back(*record);
       continue;
     }
     if (!status) done.failed.push_back(std::string(verb_of(action)) + ": " + status.error().message());

@@ -59,8 +59,8 @@ std::vector<std::string> of_links(const Steps& steps, const Marked& before, cons
   return lines;
 }
 
-std::string of_step(Remains& remains, const std::string& boot, const JournaledStep& step) {
-  switch (state_of(remains, boot, step)) {
+std::string of_step(StoredSteps& stored, const std::string& boot, const JournaledStep& step) {
+  switch (state_of(stored, boot, step)) {
     case StepState::running:
       return "";
     case StepState::ending:
@@ -81,14 +81,14 @@ std::string of_step(Remains& remains, const std::string& boot, const JournaledSt
 
 }  // namespace
 
-Result<std::vector<std::string>> leftovers(Remains& remains, const std::function<Result<Marked>()>& look) {
-  CIB_TRY(const std::string boot, remains.boot_id());
+Result<std::vector<std::string>> leftovers(StoredSteps& stored, const std::function<Result<Marked>()>& look) {
+  CIB_TRY(const std::string boot, stored.boot_id());
   CIB_TRY(const Marked before, look());
-  CIB_TRY(const Steps steps, remains.steps());
+  CIB_TRY(const Steps steps, stored.steps());
   CIB_TRY(const Marked after, look());
   std::vector<std::string> lines;
   for (const JournaledStep& step : steps)
-    if (const std::string what = of_step(remains, boot, step); !what.empty())
+    if (const std::string what = of_step(stored, boot, step); !what.empty())
       lines.push_back("step " + step.name + " " + what);
   for (const auto& more : {of_claims(steps, before, after), of_links(steps, before, after)})
     lines.insert(lines.end(), more.begin(), more.end());

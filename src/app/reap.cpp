@@ -32,8 +32,8 @@ void tell_death(const JournaledStep& step, const std::string& kept, Reaped& reap
 }
 
 // The survivors first: while one lives it may still hold what would be given back.
-void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Reaped& reaped) {
-  for (const std::string& process : remains.kill(tasks_of(*step.records)))
+void reap_orphan(StoredSteps& stored, Kernel& kernel, const JournaledStep& step, Reaped& reaped) {
+  for (const std::string& process : stored.kill(tasks_of(*step.records)))
     return reaped.findings.push_back(
         "step " + step.name + ": " + process +
         " cannot be killed; what it holds stays out of use until it ends, then run 'container-ib reap'");
@@ -42,7 +42,7 @@ void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Re
     reaped.findings.push_back("step " + step.name + ": could not give back " + what +
                               "; it stays out of use, and the next 'container-ib reap' tries again");
   if (!failed.empty()) return;
-  const auto kept = remains.bury(step.name);
+  const auto kept = stored.bury(step.name);
   if (!kept) return reaped.findings.push_back("step " + step.name + ": " + kept.error().message());
   reaped.given_back.push_back(step.name);
   tell_death(step, *kept, reaped);
@@ -50,7 +50,7 @@ void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Re
 
 }  // namespace
 
-StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step,
+StepState state_of(StoredSteps& stored, const std::string& boot_id, const JournaledStep& step,
                    const std::string& ended_stepd) {
   // A journal without its first record is one whose agent died before it changed anything; its directory is
   // an orphan.
@@ -60,18 +60,18 @@ StepState state_of(Remains& remains, const std::string& boot_id, const Journaled
   if (open == nullptr) return StepState::orphaned;
   if (open->boot != boot_id) return StepState::of_earlier_boot;
   const JournaledProcess stepd = process_of(*step.records, {open->stepd});
-  const bool stepd_lives = remains.is_alive(stepd);
+  const bool stepd_lives = stored.is_alive(stepd);
   if (step.held) return stepd_lives ? StepState::running : StepState::ending;
   return stepd_lives && stepd.pid != ended_stepd ? StepState::running : StepState::orphaned;
 }
 
-Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
+Result<Reaped> reap(StoredSteps& stored, Kernel& kernel, const std::string& job,
                     const std::string& ended_stepd) {
-  CIB_TRY(const auto steps, remains.steps());
-  CIB_TRY(const std::string boot, remains.boot_id());
+  CIB_TRY(const auto steps, stored.steps());
+  CIB_TRY(const std::string boot, stored.boot_id());
   Reaped reaped;
   const auto reap_step = [&](const JournaledStep& step) {
-    switch (state_of(remains, boot, step, ended_stepd)) {
+    switch (state_of(stored, boot, step, ended_stepd)) {
       case StepState::running:
         break;
       case StepState::ending:
@@ -90,18 +90,18 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
         const Opened* open = step.records ? opened(*step.records) : nullptr;
         const bool has_processes = open != nullptr && open->boot == boot;
         const JournaledStep nobody{step.name, std::vector<Record>{}};
-        reap_orphan(remains, kernel, has_processes ? step : nobody, reaped);
+        reap_orphan(stored, kernel, has_processes ? step : nobody, reaped);
         break;
       }
     }
   };
   for (const JournaledStep& step : steps) {
     if (!job.empty() && !step.name.starts_with(job + '.')) continue;
-    const StepState state = state_of(remains, boot, step, ended_stepd);
+    const StepState state = state_of(stored, boot, step, ended_stepd);
     if (state == StepState::running) continue;
-    if (state == StepState::ending) remains.await_agent(step.name);
+    if (state == StepState::ending) stored.await_agent(step.name);
     // What a second reaper undid after the first one had, it would undo of whoever has it by then.
-    if (auto status = remains.exclusively(step.name, reap_step); !status)
+    if (auto status = stored.exclusively(step.name, reap_step); !status)
       reaped.findings.push_back("step " + step.name + ": " + status.error().message());
   }
   return reaped;

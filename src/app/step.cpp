@@ -135,7 +135,7 @@ void Step::ask_for_patience() {
 
 // Nobody keeps half an attachment: with require=no the tasks go on, and they go on as if we were not there.
 void Step::answer_all() {
-  if (failure_) attachment_.take_back();
+  if (failure_) attachment_.undo_attach();
   phases_.end("attach");
   for (const unsigned task : rendezvous_.ready()) answer(task);
   phases_.end("answer");

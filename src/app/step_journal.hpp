@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "container_ib/journal.hpp"
-#include "container_ib/ports/state_store.hpp"
+#include "container_ib/world/state_store.hpp"
 
 namespace cib {
 

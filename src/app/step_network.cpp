@@ -75,7 +75,8 @@ Status StepNetwork::claim(const std::vector<Wish>& wishes) {
     for (const Port& port : wish.ports) {
       const Place place{netns_of(wish.task), port.name()};
       if (claimed_.contains(place)) continue;
-      if (auto status = interfaces_->claim(place.first, port); !status) return std::move(status).error().in(doing);
+      if (auto status = interfaces_->claim(place.first, port); !status)
+        return std::move(status).error().in(doing);
       auto address = claim_address();
       if (!address) return std::move(address).error().in(doing);
       claimed_.emplace(place, std::move(*address));
@@ -150,8 +151,8 @@ template <class Choose>
 std::vector<std::string> StepNetwork::give_back(Choose choose) {
   auto records = in_force(journal_.records());
   std::erase_if(records, [&](const Record* record) { return !choose(*record); });
-  const auto [reverted, failed] = cib::give_back(kernel_, records);
-  for (const Record& record : reverted)
+  const auto [undone, failed] = cib::give_back(kernel_, records);
+  for (const Record& record : undone)
     (void)journal_.write(Mark::undone, Undone{std::string(verb_of(*get_if<Action>(record))), record.seq});
   return failed;
 }

@@ -12,8 +12,8 @@
 
 #include "app/modes/mode_unit.hpp"
 #include "app/step_journal.hpp"
-#include "container_ib/ports/kernel.hpp"
-#include "container_ib/ports/node.hpp"
+#include "container_ib/world/kernel.hpp"
+#include "container_ib/world/node.hpp"
 
 namespace cib {
 
@@ -75,7 +75,7 @@ class StepNetwork {
   SiteConfig site_;
   std::string node_name_, owner_, directory_;
   std::map<NetnsFile, std::vector<NetworkDevice>> devices_;  // of the namespaces that were made
-  std::map<Place, std::string> claimed_;  // with the address, or none
+  std::map<Place, std::string> claimed_;                     // with the address, or none
 };
 
 }  // namespace cib

@@ -8,7 +8,7 @@
 #include "adapters/node/live_node.hpp"
 #include "adapters/node/site_file.hpp"
 #include "adapters/state/claims.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "app/explain.hpp"
 #include "app/leftovers.hpp"
 #include "command.hpp"
@@ -106,9 +106,9 @@ Result<Marked> marked(const std::string& state) {
 }
 
 Result<Lines> examine(const DoctorOptions& options) {
-  LiveRemains remains(options.state);
+  LiveStoredSteps stored(options.state);
   Lines lines;
-  const auto left = leftovers(remains, [&] { return marked(options.state); });
+  const auto left = leftovers(stored, [&] { return marked(options.state); });
   if (!left && left.error().code != Errc::bad_config) return left.error();
   const auto site = look_at_site(options.config, lines);
   if (site) {

@@ -4,7 +4,7 @@
 #include <ctime>
 #include <memory>
 
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "app/reap.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
@@ -50,10 +50,10 @@ std::string time_text(const std::string& seconds) {
   return value ? fmt::format("{:%F %T}", fmt::localtime(*value)) : std::string();
 }
 
-Attachment describe(Remains& remains, const std::string& boot, const JournaledStep& step) {
+Attachment describe(StoredSteps& stored, const std::string& boot, const JournaledStep& step) {
   Attachment row;
   row.step = step.name;
-  row.state = state_text(state_of(remains, boot, step), step);
+  row.state = state_text(state_of(stored, boot, step), step);
   const Opened* open = step.records ? opened(*step.records) : nullptr;
   if (open == nullptr) return row;
   const PortsNoted used = ports_of(*step.records);
@@ -68,11 +68,11 @@ Attachment describe(Remains& remains, const std::string& boot, const JournaledSt
 }
 
 Result<std::vector<Attachment>> attachments(const std::string& state) {
-  LiveRemains remains(state);
-  CIB_TRY(const auto steps, remains.steps());
-  CIB_TRY(const std::string boot, remains.boot_id());
+  LiveStoredSteps stored(state);
+  CIB_TRY(const auto steps, stored.steps());
+  CIB_TRY(const std::string boot, stored.boot_id());
   std::vector<Attachment> rows;
-  for (const JournaledStep& step : steps) rows.push_back(describe(remains, boot, step));
+  for (const JournaledStep& step : steps) rows.push_back(describe(stored, boot, step));
   return rows;
 }
 

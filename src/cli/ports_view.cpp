@@ -25,7 +25,7 @@ std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment
     rows.push_back({printable(port.name(), 24), port.pci ? port.pci->text() : "", numa_text(port),
                     std::string(port_state_name(port.state)), link_layer_name(port.link_layer),
                     port.rate_gbps > 0 ? fmt::format("{:g}", port.rate_gbps) : "",
-                    printable(verdict.physical_port, 24),
+                    printable(verdict.connector, 24),
                     verdict.eligible ? "yes" : "no: " + printable(verdict.why_not)});
   }
   return rows;

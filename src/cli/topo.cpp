@@ -41,8 +41,8 @@ DeviceReasons verbs_of(const NodeQuestion& question) {
   return reasons;
 }
 
-void print_json(const NodeQuestion& question, const Assignment& assignment, const std::vector<ModeAnswer>& answers,
-                const DeviceReasons& verbs) {
+void print_json(const NodeQuestion& question, const Assignment& assignment,
+                const std::vector<ModeAnswer>& answers, const DeviceReasons& verbs) {
   auto modes = nlohmann::ordered_json::object();
   for (const auto& [mode, why_not, caveat] : answers) {
     auto& one = modes[std::string(mode_name(mode))];
@@ -94,8 +94,8 @@ void print_tables(const Inventory& node) {
   if (rows.size() > 1) print(format_table(rows) + "\n");
 }
 
-void print_text(const NodeQuestion& question, const Assignment& assignment, const std::vector<ModeAnswer>& answers,
-                const DeviceReasons& verbs) {
+void print_text(const NodeQuestion& question, const Assignment& assignment,
+                const std::vector<ModeAnswer>& answers, const DeviceReasons& verbs) {
   const auto& node = question.inventory;
   print(fmt::format("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(),
                     node.numa_nodes.size(), node.gpus.size(), node.ports.size()));

@@ -148,7 +148,7 @@ TEST_F(Check, ATaskMustSeeAllOfItsDevicesThatItStillHas) {
 struct Meanwhile final : Kernel {
   Meanwhile(FakeNode& asked, std::function<void()> what) : node(asked), happens(std::move(what)) {}
   Status apply(const Action& action) override { return node.apply(action); }
-  Status revert(const Action& action) override { return node.revert(action); }
+  Status undo(const Action& action) override { return node.undo(action); }
   Status verify(const Action& action) override {
     auto status = node.verify(action);
     std::exchange(happens, [] {})();

@@ -85,8 +85,7 @@ TEST_F(Namespaces, WhatKeepsOneIsSeenInNoOthersMounts) {
     const Child meanwhile(leave);
     EXPECT_THAT(mounts_of(meanwhile), HasSubstr("netns-0"));
     ASSERT_TRUE(kernel.apply(MakeNetns{state + "/netns-1"}).ok()) << "private already";
-    for (const char* name : {"/netns-0", "/netns-1"})
-      ASSERT_TRUE(kernel.revert(MakeNetns{state + name}).ok());
+    for (const char* name : {"/netns-0", "/netns-1"}) ASSERT_TRUE(kernel.undo(MakeNetns{state + name}).ok());
     EXPECT_THAT(mounts_of(meanwhile), testing::Not(HasSubstr("netns-0")));
   }
   EXPECT_EQ(::umount2(state.c_str(), MNT_DETACH), 0);

@@ -13,7 +13,7 @@
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/find_process.hpp"
 #include "adapters/linux/process.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "app/reap.hpp"
 #include "kernel/scratch.hpp"
 #include "support/own_processes.hpp"
@@ -95,12 +95,12 @@ TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
 
 // A directory without a first record is that of a dead agent.
 TEST_F(StateDirectory, NoReaperSeesAStepThatIsJustBeginning) {
-  LiveRemains remains(state());
+  LiveStoredSteps stored(state());
   std::atomic<bool> over = false;
   int looked = 0, without_record = 0;
   std::thread reaper([&] {
     while (!over)
-      (void)remains.exclusively("17.0", [&](const JournaledStep& step) {
+      (void)stored.exclusively("17.0", [&](const JournaledStep& step) {
         ++looked;
         without_record += step.records && !step.records->empty() ? 0 : 1;
       });
@@ -223,9 +223,9 @@ TEST_F(StateDirectory, AStepInAnotherPidNamespaceIsNotGivenBackWhileItsProcesses
       if (!journal->create("17.0", {1, Mark::done, by}).ok()) ::_exit(1);
     });
   });
-  LiveRemains remains(state());
+  LiveStoredSteps stored(state());
   LiveKernel kernel(state());
-  const auto steps = remains.steps();
+  const auto steps = stored.steps();
   ASSERT_THAT(*steps, SizeIs(1));
   EXPECT_TRUE(steps->front().held);
   const Opened by = *opened(*steps->front().records);
@@ -236,16 +236,16 @@ TEST_F(StateDirectory, AStepInAnotherPidNamespaceIsNotGivenBackWhileItsProcesses
   ASSERT_TRUE(agent && stepd);
   EXPECT_NE(std::to_string(*agent), by.agent.pid);
   EXPECT_FALSE(find_process(by.agent.pid, by.agent.start, "1"));
-  EXPECT_THAT(reap(remains, kernel, "")->given_back, IsEmpty());
+  EXPECT_THAT(reap(stored, kernel, "")->given_back, IsEmpty());
 
   ASSERT_TRUE(signal_process(
       *agent, SIGKILL, [&](pid_t pid) { return find(by.agent) == pid; }, 10'000));
-  EXPECT_FALSE(remains.steps()->front().held);
-  EXPECT_THAT(reap(remains, kernel, "")->given_back, IsEmpty()) << "its slurmstepd lives";
+  EXPECT_FALSE(stored.steps()->front().held);
+  EXPECT_THAT(reap(stored, kernel, "")->given_back, IsEmpty()) << "its slurmstepd lives";
 
   ASSERT_TRUE(signal_process(
       *stepd, SIGKILL, [&](pid_t pid) { return find(by.stepd) == pid; }, 10'000));
-  EXPECT_THAT(reap(remains, kernel, "")->given_back, testing::ElementsAre("17.0"));
+  EXPECT_THAT(reap(stored, kernel, "")->given_back, testing::ElementsAre("17.0"));
 }
 
 TEST_F(StateDirectory, HoldsOtherFilesThatAreNoSteps) {

@@ -320,30 +320,30 @@ struct FakeNode::Doing {
     node.raised[one.netns].insert(one.name);
   }
 
-  void revert(const MakeNetns& one) const { node.network_namespaces.erase(one.netns); }
-  void revert(const Claim& one) const {
+  void undo(const MakeNetns& one) const { node.network_namespaces.erase(one.netns); }
+  void undo(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);
     if (claim != node.claimed.end() && claim->second == one.owner) node.claimed.erase(claim);
   }
-  void revert(const KeepVfNames& one) const {
+  void undo(const KeepVfNames& one) const {
     if (!is_owner(one.vf)) return;
     node.vf(one.vf).netdev = one.netdev;
     node.vf(one.vf).rdma = one.rdma;
   }
-  void revert(const SetVf& one) const {
+  void undo(const SetVf& one) const {
     if (is_owner(one.vf)) set(node.vf(one.vf), one.old);
   }
-  void revert(const MoveRdmaDevice& one) const {
+  void undo(const MoveRdmaDevice& one) const {
     if (!is_owner(one.vf)) return;
     node.vf(one.vf).rdma_in.clear();
     node.vf(one.vf).netdev_in.clear();
     node.vf(one.vf).netdev = "anew";
   }
-  void revert(const MoveVfLink& one) const {
+  void undo(const MoveVfLink& one) const {
     if (is_owner(one.vf) && !one.remade) node.vf(one.vf).netdev_in.clear();
   }
-  void revert(const MakeIpoibChild& one) const { node.ipoib_children.erase(one.owner); }
-  void revert(const RaiseLink&) const {}
+  void undo(const MakeIpoibChild& one) const { node.ipoib_children.erase(one.owner); }
+  void undo(const RaiseLink&) const {}
 
   bool holds(const MakeNetns& one) const { return node.network_namespaces.contains(one.netns); }
   bool holds(const Claim& one) const {
@@ -374,10 +374,9 @@ Status FakeNode::apply(const Action& action) {
   return is_a_file ? write_state(verb.c_str(), effect) : change(verb.c_str(), effect);
 }
 
-Status FakeNode::revert(const Action& action) {
+Status FakeNode::undo(const Action& action) {
   const std::string verb(verb_of(action));
-  return change(verb.c_str(),
-                [&] { std::visit([&](const auto& one) { Doing{*this}.revert(one); }, action); });
+  return change(verb.c_str(), [&] { std::visit([&](const auto& one) { Doing{*this}.undo(one); }, action); });
 }
 
 Status FakeNode::verify(const Action& action) {

@@ -5,7 +5,7 @@
 
 #include "container_ib/journal.hpp"
 #include "container_ib/text.hpp"
-#include "container_ib/vf_guid.hpp"
+#include "container_ib/vf.hpp"
 
 namespace cib {
 namespace {

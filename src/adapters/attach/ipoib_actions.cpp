@@ -42,7 +42,7 @@ Status apply(const MakeIpoibChild& plan) {
       "move IPoIB interface " + plan.temporary + " into the network namespace as " + plan.name);
 }
 
-Status revert(const MakeIpoibChild& plan) {
+Status undo(const MakeIpoibChild& plan) {
   if (const auto netns = open_pinned_network_namespace(plan.netns)) {
     CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
     // It is the step's own, and no child is taken back alone: also one that lost its tag there is ours.

@@ -10,7 +10,7 @@ namespace cib {
 Status apply(const MakeIpoibChild& plan);
 // Looks in the namespace and on the node: a child outlives its namespace and comes home under any name
 // (ipoib_link_ops.netns_refund).
-Status revert(const MakeIpoibChild& plan);
+Status undo(const MakeIpoibChild& plan);
 Status verify(const MakeIpoibChild& plan);
 
 }  // namespace cib

@@ -33,8 +33,8 @@ Status LiveKernel::apply(const Action& action) {
   return std::visit([&](const auto& one) { return apply_one(one); }, action);
 }
 
-Status LiveKernel::revert(const Action& action) {
-  return std::visit([&](const auto& one) { return revert_one(one); }, action);
+Status LiveKernel::undo(const Action& action) {
+  return std::visit([&](const auto& one) { return undo_one(one); }, action);
 }
 
 Status LiveKernel::verify(const Action& action) {
@@ -53,13 +53,13 @@ Status LiveKernel::apply_one(const Kind& action) {
 }
 
 template <class Kind>
-Status LiveKernel::revert_one(const Kind& action) {
+Status LiveKernel::undo_one(const Kind& action) {
   if constexpr (!of_a_vf<Kind>) {
-    return cib::revert(action);
+    return cib::undo(action);
   } else {
     CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, NodeLock::Of::devices, lock_timeout_ms));
     CIB_TRY(const std::string owner, claims_.owner_of(action.vf.pci.text()));
-    return owner == action.vf.owner ? cib::revert(action) : Status();
+    return owner == action.vf.owner ? cib::undo(action) : Status();
   }
 }
 
@@ -70,7 +70,7 @@ Status LiveKernel::verify_one(const Kind& action) {
 
 Status LiveKernel::apply_one(const Claim& claim) { return claims_.take(claim.name, claim.owner); }
 
-Status LiveKernel::revert_one(const Claim& claim) { return claims_.release(claim.name, claim.owner); }
+Status LiveKernel::undo_one(const Claim& claim) { return claims_.release(claim.name, claim.owner); }
 
 Status LiveKernel::verify_one(const Claim& claim) {
   CIB_TRY(const std::string owner, claims_.owner_of(claim.name));

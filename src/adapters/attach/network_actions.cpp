@@ -12,7 +12,7 @@ Status apply(const MakeNetns& action) {
   return pin_network_namespace(netns, action.netns);
 }
 
-Status revert(const MakeNetns& action) { return unpin_network_namespace(action.netns); }
+Status undo(const MakeNetns& action) { return unpin_network_namespace(action.netns); }
 
 Status verify(const MakeNetns& action) {
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.netns));
@@ -29,7 +29,7 @@ Status apply(const RaiseLink& action) {
   return links.change(link.index, {.mtu = mtu, .up = true}, "raise " + name);
 }
 
-Status revert(const RaiseLink&) { return {}; }
+Status undo(const RaiseLink&) { return {}; }
 
 Status verify(const RaiseLink& action) {
   const auto& [netns, name, mtu, address] = action;

@@ -7,11 +7,11 @@
 namespace cib {
 
 Status apply(const MakeNetns& action);
-Status revert(const MakeNetns& action);
+Status undo(const MakeNetns& action);
 Status verify(const MakeNetns& action);
 
 Status apply(const RaiseLink& action);
-Status revert(const RaiseLink& action);
+Status undo(const RaiseLink& action);
 // Wanted up and running, with its address and MTU. By name: who made the interface verifies that it has it.
 Status verify(const RaiseLink& action);
 

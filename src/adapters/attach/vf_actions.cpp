@@ -100,7 +100,7 @@ Status make_anew(const PciAddress& pci) {
 
 Status apply(const KeepVfNames&) { return {}; }
 
-Status revert(const KeepVfNames& action) {
+Status undo(const KeepVfNames& action) {
   const auto& [vf, netdev, rdma] = action;
   CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
   CIB_TRY(const RdmaDevice device, rdma_device(node_sysfs, vf.pci));
@@ -119,7 +119,7 @@ Status apply(const SetVf& action) {
   return changes_guids(changed) ? make_anew(action.vf.pci) : Status();
 }
 
-Status revert(const SetVf& action) {
+Status undo(const SetVf& action) {
   const auto& [vf, settings, old] = action;
   CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
   CIB_CHECK(set_vf(vf, old));
@@ -153,7 +153,7 @@ Status apply(const MoveRdmaDevice& action) {
 
 // From inside: the kernel moves only a device that is in the caller's own namespace. Where the namespace is
 // gone the kernel has sent the device home, or is about to.
-Status revert(const MoveRdmaDevice& action) {
+Status undo(const MoveRdmaDevice& action) {
   const VfIdentity& vf = action.vf;
   const auto netns = open_pinned_network_namespace(action.netns);
   if (netns) {
@@ -195,7 +195,7 @@ Status apply(const MoveVfLink& action) {
   return inside.change(link.index, {.name = name}, "name " + link.name + " " + name);
 }
 
-Status revert(const MoveVfLink& action) {
+Status undo(const MoveVfLink& action) {
   if (action.remade) return {};
   const VfIdentity& vf = action.vf;
   const auto netns = open_pinned_network_namespace(action.netns);

@@ -8,19 +8,19 @@
 namespace cib {
 
 Status apply(const KeepVfNames& action);
-Status revert(const KeepVfNames& action);
+Status undo(const KeepVfNames& action);
 Status verify(const KeepVfNames& action);
 
 Status apply(const SetVf& action);
-Status revert(const SetVf& action);
+Status undo(const SetVf& action);
 Status verify(const SetVf& action);
 
 Status apply(const MoveRdmaDevice& action);
-Status revert(const MoveRdmaDevice& action);
+Status undo(const MoveRdmaDevice& action);
 Status verify(const MoveRdmaDevice& action);
 
 Status apply(const MoveVfLink& action);
-Status revert(const MoveVfLink& action);
+Status undo(const MoveVfLink& action);
 Status verify(const MoveVfLink& action);
 
 }  // namespace cib

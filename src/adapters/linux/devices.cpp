@@ -42,8 +42,7 @@ Result<DeviceNode> check_node(const std::string& name, const std::string& sysfs,
   struct stat node {};
   if (::lstat(path.c_str(), &node) != 0) return error(Errc::kernel, "stat " + path, errno);
   if (!S_ISCHR(node.st_mode) || node.st_rdev != rdev)
-    return error(Errc::changed,
-                 path + " is not the device that " + sysfs + " names; is udev still at work?");
+    return error(Errc::changed, path + " is not the device that " + sysfs + " names; is udev still at work?");
   return DeviceNode{name, owner, rdev, node.st_mode & 07777, node.st_uid, node.st_gid};
 }
 

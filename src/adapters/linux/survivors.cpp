@@ -55,13 +55,13 @@ bool is_one_of(pid_t pid, const std::vector<int>& pidfds) {
   return std::any_of(pidfds.begin(), pidfds.end(), [pid](int pidfd) { return holds_number(pidfd, pid); });
 }
 
-void kill_in_cgroup(const StepCgroup& cgroup, const StepRemains& remains, Names& alive) {
+void kill_in_cgroup(const StepCgroup& cgroup, const Survivors& survivors, Names& alive) {
   const Pids pids = processes_in(cgroup);
-  const auto number = remains.stepd >= 0 ? pid_of(remains.stepd) : Result<pid_t>(pid_t{-1});
+  const auto number = survivors.stepd >= 0 ? pid_of(survivors.stepd) : Result<pid_t>(pid_t{-1});
   const pid_t spared = number ? *number : -1;
-  if (remains.reused)
+  if (survivors.reused)
     for (const pid_t pid : pids)
-      if (pid != spared && is_slurmstepd(pid) && !is_one_of(pid, remains.tasks)) {
+      if (pid != spared && is_slurmstepd(pid) && !is_one_of(pid, survivors.tasks)) {
         alive.push_back("pid " + std::to_string(pid) + " (slurmstepd), of a later step in the same cgroup,");
         return;
       }
@@ -97,20 +97,20 @@ std::vector<std::uint64_t> numbers_of(const std::vector<int>& mount_namespaces) 
 
 }  // namespace
 
-Names kill_remains(const StepRemains& remains, int timeout_ms) {
-  const auto namespaces = numbers_of(remains.mount_namespaces);
+Names kill_survivors(const Survivors& survivors, int timeout_ms) {
+  const auto namespaces = numbers_of(survivors.mount_namespaces);
   Names alive;
   (void)poll_until(Deadline(timeout_ms), pause_ms, [&] {
     alive.clear();
-    for (const int task : remains.tasks) kill_it(task, alive);
-    for (const StepCgroup* cgroup : remains.cgroups) kill_in_cgroup(*cgroup, remains, alive);
+    for (const int task : survivors.tasks) kill_it(task, alive);
+    for (const StepCgroup* cgroup : survivors.cgroups) kill_in_cgroup(*cgroup, survivors, alive);
     kill_in_namespaces(namespaces, alive);
     if (!alive.empty()) return false;
     // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
     // listed there or holds its files (cgroup_exit in do_exit).
-    const auto held = std::count_if(remains.cgroups.begin(), remains.cgroups.end(),
+    const auto held = std::count_if(survivors.cgroups.begin(), survivors.cgroups.end(),
                                     [](const StepCgroup* cgroup) { return !remove_step_cgroup(*cgroup); });
-    return held == 0 || remains.stepd >= 0;
+    return held == 0 || survivors.stepd >= 0;
   });
   return alive;
 }

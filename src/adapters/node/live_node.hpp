@@ -1,6 +1,6 @@
 #pragma once
 
-#include "container_ib/ports/node.hpp"
+#include "container_ib/world/node.hpp"
 
 namespace cib {
 

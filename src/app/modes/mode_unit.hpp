@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "container_ib/placement.hpp"
-#include "container_ib/ports/node.hpp"
+#include "container_ib/world/node.hpp"
 
 namespace cib {
 

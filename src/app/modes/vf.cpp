@@ -5,7 +5,7 @@
 
 #include "app/modes/rdma_mode.hpp"
 #include "app/modes/vf_places.hpp"
-#include "container_ib/vf_guid.hpp"
+#include "container_ib/vf.hpp"
 
 namespace cib {
 

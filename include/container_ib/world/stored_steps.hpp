@@ -23,9 +23,9 @@ struct JournaledProcess : TaskProcess {
   std::string pid_namespace = {};
 };
 
-class Remains {
+class StoredSteps {
  public:
-  virtual ~Remains() = default;
+  virtual ~StoredSteps() = default;
   virtual Result<std::vector<JournaledStep>> steps() = 0;  // sorted by name
   virtual Result<std::string> boot_id() = 0;
   virtual bool is_alive(const JournaledProcess& process) = 0;

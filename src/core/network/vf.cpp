@@ -1,4 +1,4 @@
-#include "container_ib/vf_guid.hpp"
+#include "container_ib/vf.hpp"
 
 #include "container_ib/hash.hpp"
 

@@ -23,7 +23,7 @@ Fabric fabric_of(const Port& port);
 double usable_rate(const Port& port);
 
 // One reason per port in the order of `ports`, empty when it is eligible. `ports` is sorted, `physical` is
-// from physical_port_names().
+// from connectors_of().
 std::vector<std::string> reasons_against(const std::vector<Port>& ports,
                                          const std::vector<std::string>& physical,
                                          const PlacementOptions& options);

@@ -1,4 +1,4 @@
-#include "physical_ports.hpp"
+#include "connectors.hpp"
 
 #include <map>
 #include <set>
@@ -39,7 +39,7 @@ std::string own_name(const Port& port, const std::set<std::uint64_t>& cards) {
 
 }  // namespace
 
-std::vector<std::string> physical_port_names(const std::vector<Port>& ports) {
+std::vector<std::string> connectors_of(const std::vector<Port>& ports) {
   const auto cards = multi_slot_cards(ports);
   std::map<std::pair<PciAddress, unsigned>, const Port*> functions;
   for (const auto& port : ports)

@@ -13,7 +13,7 @@ namespace cib {
 // Leaves room below for breaking ties: less than one unit of distance or load decides nothing else.
 std::int64_t distance_cost(unsigned distance, Place place);
 
-struct NetworkOptions {
+struct FlowCostOptions {
   Place place = Place::balanced;
   std::size_t units = 0;    // ports that all tasks together will use
   bool limit_load = false;  // hold balanced connectors near their fair share, however far the others are
@@ -22,7 +22,7 @@ struct NetworkOptions {
 // Connectors and slots with their steps; no classes yet. `connectors` lists indexes in `ports`.
 Network connector_network(const std::vector<Port>& ports,
                           const std::vector<std::vector<std::size_t>>& connectors,
-                          const NetworkOptions& options);
+                          const FlowCostOptions& options);
 
 // What each connector can carry in Gb/s or, when a rate is unknown, relative to the others: its rate, or its
 // part of a slot that is slower than the connectors behind it.

@@ -14,12 +14,12 @@
 
 namespace cib {
 
-class StepSide {
+class SlurmstepdHalf {
  public:
   // In init_post_opt, before Slurm forks the tasks. Null when this step is none of ours: switched off, the
   // extern step, or a batch script or interactive shell that did not ask with batch=yes. An error is kept for
   // the tasks.
-  static std::unique_ptr<StepSide> begin(spank_t spank, const PlugstackArgs& args);
+  static std::unique_ptr<SlurmstepdHalf> begin(spank_t spank, const PlugstackArgs& args);
 
   void task_started(
       spank_t spank);  // task_post_fork: the one hook that runs as root and sees the task's CPU mask
@@ -34,7 +34,7 @@ class StepSide {
   bool network_may_be_private() const { return network_may_be_private_; }
 
  private:
-  explicit StepSide(PlugstackArgs args) : args_(std::move(args)) {}
+  explicit SlurmstepdHalf(PlugstackArgs args) : args_(std::move(args)) {}
 
   Status start(spank_t spank, const std::string& option);
   Status send_channels(const std::vector<UniqueFd>& agent_ends);

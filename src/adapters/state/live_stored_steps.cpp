@@ -1,4 +1,4 @@
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 
 #include <map>
 #include <optional>
@@ -26,17 +26,17 @@ std::optional<pid_t> number_here(const JournaledProcess& process) {
 
 }  // namespace
 
-Result<std::vector<JournaledStep>> LiveRemains::steps() { return stored_steps(state_dir_); }
+Result<std::vector<JournaledStep>> LiveStoredSteps::steps() { return stored_steps(state_dir_); }
 
-Result<std::string> LiveRemains::boot_id() { return cib::boot_id(); }
+Result<std::string> LiveStoredSteps::boot_id() { return cib::boot_id(); }
 
-bool LiveRemains::is_alive(const JournaledProcess& process) { return number_here(process).has_value(); }
+bool LiveStoredSteps::is_alive(const JournaledProcess& process) { return number_here(process).has_value(); }
 
 // A number is opened first and looked at after: when it is the journal's process then, so is the pidfd.
-std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& processes) {
+std::vector<std::string> LiveStoredSteps::kill(const std::vector<JournaledProcess>& processes) {
   std::vector<UniqueFd> tasks;
   std::map<std::uint64_t, StepCgroup> cgroups;
-  StepRemains remains{.reused = true, .stepd = stepd_};
+  Survivors survivors{.reused = true, .stepd = stepd_};
   for (const JournaledProcess& process : processes) {
     auto pidfd = open_pidfd(number_here(process).value_or(-1));
     if (pidfd && is_alive(process)) tasks.push_back(std::move(*pidfd));
@@ -44,13 +44,13 @@ std::vector<std::string> LiveRemains::kill(const std::vector<JournaledProcess>& 
     if (cgroups.contains(inode)) continue;
     if (auto cgroup = open_step_cgroup(process.cgroup, inode)) cgroups.emplace(inode, std::move(*cgroup));
   }
-  for (const UniqueFd& task : tasks) remains.tasks.push_back(task.get());
-  for (const auto& [inode, cgroup] : cgroups) remains.cgroups.push_back(&cgroup);
-  return kill_remains(remains, kill_timeout_ms);
+  for (const UniqueFd& task : tasks) survivors.tasks.push_back(task.get());
+  for (const auto& [inode, cgroup] : cgroups) survivors.cgroups.push_back(&cgroup);
+  return kill_survivors(survivors, kill_timeout_ms);
 }
 
-Status LiveRemains::exclusively(const std::string& step,
-                                const std::function<void(const JournaledStep&)>& work) {
+Status LiveStoredSteps::exclusively(const std::string& step,
+                                    const std::function<void(const JournaledStep&)>& work) {
   CIB_TRY(const UniqueFd lock, lock_stored_step(state_dir_, step, reaper_timeout_ms));
   if (!lock) return {};
   CIB_TRY(const JournaledStep now, stored_step(state_dir_, step));
@@ -59,17 +59,19 @@ Status LiveRemains::exclusively(const std::string& step,
 }
 
 // The kernel tells nobody of a lock that is let go but who waits for it, and such a wait has no bound.
-void LiveRemains::await_agent(const std::string& step) {
+void LiveStoredSteps::await_agent(const std::string& step) {
   (void)poll_until(Deadline(agent_timeout_ms), agent_pause_ms, [&] {
     const auto now = stored_step(state_dir_, step);
     return !now || !now->held;
   });
 }
 
-Result<std::string> LiveRemains::bury(const std::string& step) { return bury_stored_step(state_dir_, step); }
+Result<std::string> LiveStoredSteps::bury(const std::string& step) {
+  return bury_stored_step(state_dir_, step);
+}
 
 // Asked last whether it lives: when the number is still this task's, so was the namespace.
-Status LiveRemains::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
+Status LiveStoredSteps::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
   CIB_TRY(const auto nodes, find_device_nodes(ports, false));
   const auto pid = number_here(task);
   if (!pid) return {};

@@ -1,4 +1,4 @@
-#include "spank/step_side.hpp"
+#include "spank/slurmstepd.hpp"
 
 #include <sched.h>
 #include <unistd.h>
@@ -102,7 +102,7 @@ bool has_own_mask(const wire::TaskStarted& task) {
 
 }  // namespace
 
-std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& args) {
+std::unique_ptr<SlurmstepdHalf> SlurmstepdHalf::begin(spank_t spank, const PlugstackArgs& args) {
   const std::uint32_t step = item(spank, S_JOB_STEPID, 0);
   if (step == extern_step) return nullptr;
   const std::string option = *given_option();
@@ -110,7 +110,7 @@ std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& ar
   if (request && request->mode == Mode::none) return nullptr;
   if (is_shell(step) && !(request && request->batch.value_or(false))) return nullptr;
 
-  std::unique_ptr<StepSide> side(new StepSide(args));
+  std::unique_ptr<SlurmstepdHalf> side(new SlurmstepdHalf(args));
   side->network_may_be_private_ = request && may_be_private(request->mode);
   side->require_ = !request || request->require.value_or(request->mode != Mode::auto_);
   const auto started = [&]() -> Status {
@@ -126,7 +126,7 @@ std::unique_ptr<StepSide> StepSide::begin(spank_t spank, const PlugstackArgs& ar
   return side;
 }
 
-Status StepSide::start(spank_t spank, const std::string& option) {
+Status SlurmstepdHalf::start(spank_t spank, const std::string& option) {
   job_ = item(spank, S_JOB_ID, 0);
   step_ = item(spank, S_JOB_STEPID, 0);
   wire::Start start;
@@ -162,7 +162,7 @@ Status StepSide::start(spank_t spank, const std::string& option) {
   return send_channels(agent_ends);  // the agent has its own copies then, and ours close here
 }
 
-Status StepSide::send_channels(const std::vector<UniqueFd>& agent_ends) {
+Status SlurmstepdHalf::send_channels(const std::vector<UniqueFd>& agent_ends) {
   std::vector<int> fds;
   for (const UniqueFd& end : agent_ends) fds.push_back(end.get());
   for (std::size_t first = 0; first < fds.size(); first += wire::max_channels) {
@@ -175,7 +175,7 @@ Status StepSide::send_channels(const std::vector<UniqueFd>& agent_ends) {
   return {};
 }
 
-void StepSide::task_started(spank_t spank) {
+void SlurmstepdHalf::task_started(spank_t spank) {
   int task = -1;
   pid_t pid = -1;
   if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0 ||
@@ -200,7 +200,7 @@ void StepSide::task_started(spank_t spank) {
   if (index < task_ends_.size()) task_ends_[index].reset();
 }
 
-void StepSide::task_exited(spank_t spank) {
+void SlurmstepdHalf::task_exited(spank_t spank) {
   int task = -1;
   if (!lifeline_ || spank_get_item(spank, S_TASK_ID, &task) != ESPANK_SUCCESS || task < 0) return;
   wire::TaskExited message;
@@ -212,7 +212,7 @@ void StepSide::task_exited(spank_t spank) {
   say_of_node(death_of_agent(step_name(job_, step_), args_));
 }
 
-void StepSide::end() {
+void SlurmstepdHalf::end() {
   if (!lifeline_) return;
   const auto told = tell_agent(wire::Finish{});
   if (told.ok()) print_answer();
@@ -222,14 +222,14 @@ void StepSide::end() {
 }
 
 template <class M>
-Status StepSide::tell_agent(const M& message, std::span<const int> fds) {
+Status SlurmstepdHalf::tell_agent(const M& message, std::span<const int> fds) {
   auto status = send_frame(lifeline_.get(), message, silent_ ? 0 : send_timeout_ms, fds);
   silent_ = silent_ || (!status.ok() && status.error().code == Errc::timed_out);
   return status;
 }
 
 // Lines for the user until the agent says that this is all.
-void StepSide::print_answer() {
+void SlurmstepdHalf::print_answer() {
   for (;;) {
     const auto frame = receive_frame(lifeline_.get(), silent_ ? 0 : answer_timeout_ms);
     if (!frame) silent_ = true;
@@ -240,7 +240,7 @@ void StepSide::print_answer() {
   }
 }
 
-UniqueFd StepSide::become_task(unsigned task) {
+UniqueFd SlurmstepdHalf::become_task(unsigned task) {
   lifeline_.reset();
   UniqueFd own = task < task_ends_.size() ? std::move(task_ends_[task]) : UniqueFd();
   task_ends_.clear();

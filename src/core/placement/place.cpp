@@ -6,12 +6,12 @@
 #include <numeric>
 #include <tuple>
 
+#include "connectors.hpp"
 #include "container_ib/placement.hpp"
 #include "distance.hpp"
 #include "eligibility.hpp"
 #include "flow.hpp"
-#include "network_costs.hpp"
-#include "physical_ports.hpp"
+#include "flow_costs.hpp"
 #include "plan_hash.hpp"
 #include "task_classes.hpp"
 #include "task_spread.hpp"
@@ -194,7 +194,7 @@ Assignment place(const Inventory& node, const std::vector<LocalTask>& given_task
   std::vector<Port> ports;
   for (const std::size_t i : order) ports.push_back(node.ports[i]);
   const auto tasks = sorted_tasks(given_tasks);
-  const auto physical = physical_port_names(ports);
+  const auto physical = connectors_of(ports);
   const auto reasons = reasons_against(ports, physical, options);
 
   Assignment answer;

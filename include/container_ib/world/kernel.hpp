@@ -22,7 +22,7 @@ class Kernel {
   // Undoes it, from the action alone: whoever reaps is another process than who applied. Success when there
   // is nothing to undo, since it never happened, happened in part, or was undone before. An error when what
   // it took cannot be proven to be back.
-  virtual Status revert(const Action& action) = 0;
+  virtual Status undo(const Action& action) = 0;
   // Whether an action that was applied holds now; the error says what is otherwise, or why that cannot be
   // seen. Reads only.
   virtual Status verify(const Action& action) = 0;

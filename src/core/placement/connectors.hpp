@@ -9,7 +9,7 @@
 namespace cib {
 
 // A name per port, the same text for ports behind one connector, in the order of `ports`.
-std::vector<std::string> physical_port_names(const std::vector<Port>& ports);
+std::vector<std::string> connectors_of(const std::vector<Port>& ports);
 
 // Ports (indexes) that share one connector, in the order of the first of each; `physical` are their names.
 std::vector<std::vector<std::size_t>> by_connector(const std::vector<std::size_t>& ports,

@@ -4,7 +4,7 @@
 
 #include "container_ib/request.hpp"
 #include "container_ib/text.hpp"
-#include "profiles.hpp"
+#include "core/environment/profiles.hpp"
 
 namespace cib {
 

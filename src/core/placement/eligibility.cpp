@@ -14,7 +14,7 @@ namespace cib {
 namespace {
 
 // More connectors than any node has; keeps nonsense input from making the solver slow.
-constexpr std::size_t max_physical_ports = 256;
+constexpr std::size_t max_connectors = 256;
 
 // IBTA 4.1.3: unicast LIDs are 0x0001 to 0xbfff.
 constexpr std::uint32_t max_unicast_lid = 0xbfff;
@@ -145,8 +145,8 @@ class Candidates {
     std::set<std::string> kept;
     reject([&](std::size_t i) {
       if (kept.contains(physical_[i])) return std::string();
-      if (kept.size() == max_physical_ports)
-        return "more than " + std::to_string(max_physical_ports) + " ports on one node";
+      if (kept.size() == max_connectors)
+        return "more than " + std::to_string(max_connectors) + " ports on one node";
       kept.insert(physical_[i]);
       return std::string();
     });

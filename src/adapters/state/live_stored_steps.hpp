@@ -1,14 +1,14 @@
 #pragma once
 
-#include "container_ib/ports/remains.hpp"
+#include "container_ib/world/stored_steps.hpp"
 
 namespace cib {
 
-class LiveRemains final : public Remains {
+class LiveStoredSteps final : public StoredSteps {
  public:
   // `stepd`: pidfd of a slurmstepd that is not killed, in whatever cgroup it is, since it begins a step now
-  // or ends one (StepRemains); not owned; -1: none.
-  explicit LiveRemains(std::string state_dir, int stepd = -1)
+  // or ends one (Survivors); not owned; -1: none.
+  explicit LiveStoredSteps(std::string state_dir, int stepd = -1)
       : state_dir_(std::move(state_dir)), stepd_(stepd) {}
 
   Result<std::vector<JournaledStep>> steps() override;

@@ -1,4 +1,4 @@
-#include "spank/task_side.hpp"
+#include "spank/task.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -35,11 +35,11 @@ int refuse(const std::string& why) {
 
 std::string explain(const Error& error) {
   return error.code == Errc::peer_gone ? "the agent on this node died; see its syslog and try again"
-                                         : error.message();
+                                       : error.message();
 }
 
 // With require=no the task goes on as if nobody had asked, and the user is told; else it ends here.
-int give_up(const StepSide& step, const std::string& why) {
+int give_up(const SlurmstepdHalf& step, const std::string& why) {
   if (step.must_attach()) return refuse(why);
   declined = why;
   return 0;
@@ -161,7 +161,7 @@ Status await_answer(spank_t spank) {
 
 }  // namespace
 
-int enter_task(spank_t spank, StepSide& step) {
+int enter_task(spank_t spank, SlurmstepdHalf& step) {
   int task = -1;
   (void)spank_get_item(spank, S_TASK_ID, &task);
   channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
@@ -176,7 +176,7 @@ int enter_task(spank_t spank, StepSide& step) {
   return 0;
 }
 
-int attach_task(spank_t spank, StepSide& step) {
+int attach_task(spank_t spank, SlurmstepdHalf& step) {
   int rc = 0;
   if (!step.error().empty()) {
     rc = give_up(step, step.error());

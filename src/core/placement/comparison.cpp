@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "connectors.hpp"
 #include "distance.hpp"
-#include "network_costs.hpp"
-#include "physical_ports.hpp"
+#include "flow_costs.hpp"
 #include "task_classes.hpp"
 
 namespace cib {
@@ -33,7 +33,7 @@ struct Eligible {
       all.push_back(ports.size());
       ports.push_back(node.ports[verdict.port]);
       origin.push_back(verdict.port);
-      physical.push_back(verdict.physical_port);
+      physical.push_back(verdict.connector);
     }
     connectors = by_connector(all, physical);
     connector_of.resize(ports.size());
@@ -104,7 +104,7 @@ std::vector<ConnectorLoad> loads_of(const Eligible& eligible, const std::vector<
     }
   const double fairest = fairest_fill(eligible.capacity, units);
   for (std::size_t c = 0; c < loads.size(); ++c) {
-    loads[c].physical_port = eligible.connector_names[c];
+    loads[c].connector = eligible.connector_names[c];
     if (fairest > 0) loads[c].fill = loads[c].tasks / eligible.capacity[c] / fairest;
   }
   return loads;

@@ -1,12 +1,12 @@
-#include "network_costs.hpp"
+#include "flow_costs.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <queue>
 
+#include "connectors.hpp"
 #include "eligibility.hpp"
-#include "physical_ports.hpp"
 
 namespace cib {
 
@@ -33,7 +33,7 @@ constexpr double max_step = 0x1p59;
 
 using Indexes = std::vector<std::size_t>;
 
-std::int64_t step_of(double inverse_capacity, double total, double largest, const NetworkOptions& options) {
+std::int64_t step_of(double inverse_capacity, double total, double largest, const FlowCostOptions& options) {
   const auto units = static_cast<double>(std::max<std::size_t>(options.units, 1));
   double step = 0;
   switch (options.place) {
@@ -153,7 +153,7 @@ std::int64_t distance_cost(unsigned distance, Place place) {
 }
 
 Network connector_network(const std::vector<Port>& ports, const std::vector<Indexes>& connectors,
-                          const NetworkOptions& options) {
+                          const FlowCostOptions& options) {
   Network network;
   const Capacities capacity = capacities(ports, connectors);
   const auto slots = slots_of(ports, connectors, capacity, network);
