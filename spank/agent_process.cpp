@@ -1,18 +1,20 @@
 #include "spank/agent_process.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/exec.hpp"
+#include "adapters/linux/names_in.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/text.hpp"
 #include "spank/say.hpp"
@@ -23,6 +25,7 @@ namespace {
 
 constexpr int exec_timeout_ms = 5'000;
 constexpr int reap_timeout_ms = 5'000;
+constexpr std::size_t most_said = 16UL * 1024;
 
 using Words = std::array<const char*, 6>;  // of a command line, with nullptr behind
 
@@ -58,21 +61,6 @@ Status exec_agent(const std::string& path, Words words, int inherited) {
   return {};
 }
 
-// What the other end says until it is closed, or until then.
-std::string read_all(const UniqueFd& pipe, int wait_ms) {
-  constexpr std::size_t limit = 16 * 1024;
-  const Deadline deadline(wait_ms);
-  std::string text;
-  std::array<char, 1024> part{};
-  while (text.size() < limit && readable_within(pipe.get(), deadline.left_ms())) {
-    const ssize_t size = ::read(pipe.get(), part.data(), part.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) break;
-    text.append(part.data(), static_cast<std::size_t>(size));
-  }
-  return text;
-}
-
 // One of the agent's other lives: returns what it says until it ends, or until then; 0: it is not waited for.
 std::string run_agent(const PlugstackArgs& args, Words words, int wait_ms) {
   std::array<int, 2> life{};
@@ -83,7 +71,7 @@ std::string run_agent(const PlugstackArgs& args, Words words, int wait_ms) {
     return {};
   }
   writing.reset();
-  return wait_ms > 0 ? read_all(reading, wait_ms) : std::string();
+  return wait_ms > 0 ? read_pipe(reading.get(), most_said, wait_ms).text : std::string();
 }
 
 Words reap_words(const PlugstackArgs& args, const char* job = nullptr, const char* ended_stepd = nullptr) {
@@ -100,13 +88,10 @@ std::vector<std::string> lines_of(const std::string& said) {
 // Whether there is a step whose name begins so. Most jobs leave none, and a look takes a hundredth of the
 // time that the agent takes to start.
 bool may_have_left(const std::string& state, const std::string& begin) {
-  DIR* const folder = ::opendir(state.c_str());
-  if (folder == nullptr) return errno != ENOENT;
-  bool found = false;
-  while (const dirent* entry = found ? nullptr : ::readdir(folder))
-    found = std::string_view(entry->d_name).starts_with(begin);
-  ::closedir(folder);
-  return found;
+  const auto names = names_in(state);
+  if (!names) return names.error().sys_errno != ENOENT;
+  return std::any_of(names->begin(), names->end(),
+                     [&](const std::string& name) { return name.starts_with(begin); });
 }
 
 }  // namespace

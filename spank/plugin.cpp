@@ -1,5 +1,5 @@
-// The entry points that Slurm calls. Each is one guarded call; what happens is in option, step_side and
-// task_side. Which hook runs where, as whom: doc/adr/0001-processes-of-a-step.md.
+// The entry points that Slurm calls. Each is one guarded call; what happens is in option, slurmstepd and
+// task. Which hook runs where, as whom: doc/adr/0001-processes-of-a-step.md.
 
 #include <exception>
 #include <memory>
@@ -8,9 +8,9 @@
 #include "spank/agent_process.hpp"
 #include "spank/option.hpp"
 #include "spank/plugstack_args.hpp"
+#include "spank/slurmstepd.hpp"
 #include "spank/spank_abi.hpp"
-#include "spank/step_side.hpp"
-#include "spank/task_side.hpp"
+#include "spank/task.hpp"
 
 extern "C" {
 SPANK_PLUGIN(container_ib, 1)
@@ -18,12 +18,12 @@ SPANK_PLUGIN(container_ib, 1)
 
 namespace {
 
-using cib::StepSide;
+using cib::SlurmstepdHalf;
 
 // The one static of the plugin: Slurm gives hooks no context pointer. Lives from init to exit.
 struct Plugin {
   cib::PlugstackArgs args;
-  std::unique_ptr<StepSide> step;  // in slurmstepd, and copied by fork into its tasks
+  std::unique_ptr<SlurmstepdHalf> step;  // in slurmstepd, and copied by fork into its tasks
 };
 std::unique_ptr<Plugin> plugin;
 
@@ -84,7 +84,7 @@ CIB_EXPORT int slurm_spank_init_post_opt(spank_t spank, int, char**) {
   return guard("init_post_opt", [&] {
     if (!first() || !plugin || !cib::given_option()) return 0;
     if (spank_context() != S_CTX_REMOTE) return cib::check_option(plugin->args) ? 0 : failure;
-    plugin->step = StepSide::begin(spank, plugin->args);
+    plugin->step = SlurmstepdHalf::begin(spank, plugin->args);
     return 0;  // an error here would drain the node for a user's mistake: it is kept for task_init
   });
 }

@@ -1,30 +1,39 @@
-// One change of a node as data: what is written to the journal before it is done, and what it is undone from.
+// The changes of a node, each a type of its own: what is written to the journal before it is done, and what
+// it is undone from. Their order and their undo: doc/adr/0004-order-of-an-attach.md.
 //
-// The table of all of them, their order and their undo: doc/adr/0004-order-of-an-attach.md. The makers below
-// are the only place that knows the names of the fields besides the adapter that carries them out.
+// Each says three things of itself:
+//   each_field  its fields by their names in a journal, which reading and writing share (core/journal)
+//   thing       what it is done to, by a text that no two things of a step share
+//   rests_on    what must stay as it is until this one is undone, besides what was done to the same thing
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 #include "container_ib/model.hpp"
 #include "container_ib/vf.hpp"
 
 namespace cib {
 
-struct Action {
-  std::string verb;
-  std::map<std::string, std::string> fields;
-
-  std::string field(const std::string& key) const;  // empty when absent
-};
-
 // A file that keeps a network namespace alive: "/run/container-ib/17.0/netns-3".
 using NetnsFile = std::string;
 
-Action make_netns(const NetnsFile& file);
+struct MakeNetns {
+  static constexpr std::string_view verb = "netns";
+  NetnsFile netns;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("netns", self.netns);
+  }
+  std::string thing() const { return netns; }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const MakeNetns&) const = default;
+};
 
 // Who claims: a step, the start time of its agent, since a job that was requeued has steps of the same names,
 // and its user: "17.0@4711:1000". And the user of such a text, empty when it is none.
@@ -32,7 +41,19 @@ std::string claim_owner(const std::string& step, const std::string& agent_start,
 std::optional<std::uint32_t> uid_of_claim(const std::string& owner);
 
 // Nobody else on this node may use what has this name ("0000:21:00.1", "address-7") until it is released.
-Action make_claim(const std::string& name, const std::string& owner);
+struct Claim {
+  static constexpr std::string_view verb = "claim";
+  std::string name, owner;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("name", self.name);
+    visit("owner", self.owner);
+  }
+  std::string thing() const { return name; }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const Claim&) const = default;
+};
 
 // Which VF, of which PF, and who has claimed it. Undoing anything of a VF that somebody else has claimed
 // since does nothing.
@@ -40,36 +61,152 @@ struct VfIdentity {
   PciAddress pci;      // the VF's
   PciAddress physfn;   // its PF's
   unsigned index = 0;  // its number among the PF's VFs, from 0 (IFLA_VF_*, virtfnN)
-  std::string owner;   // as make_claim() had it
+  std::string owner;   // as the Claim had it
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("pci", self.pci);
+    visit("physfn", self.physfn);
+    visit("vf", self.index);
+    visit("owner", self.owner);
+  }
+  std::string thing() const { return pci.text(); }  // as its claim's
+  bool operator==(const VfIdentity&) const = default;
 };
-Result<VfIdentity> vf_identity(const Action& action);
 
 // Does nothing; its undo gives the VF's interface and RDMA device the names that they had.
-Action make_vf_names(const VfIdentity& vf, const std::string& netdev, const std::string& rdma);
+struct KeepVfNames {
+  static constexpr std::string_view verb = "vf_names";
+  VfIdentity vf;
+  std::string netdev, rdma;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    VfIdentity::each_field(self.vf, visit);
+    visit("netdev", self.netdev);
+    visit("rdma", self.rdma);
+  }
+  std::string thing() const { return vf.thing(); }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const KeepVfNames&) const = default;
+};
+
 // `old`: what the undo sets again. The VF's driver is bound again when a GUID changes, since it reads them
 // only then.
-Action make_vf_settings(const VfIdentity& vf, const VfSettings& settings, const VfSettings& old);
-Action make_rdma_move(const VfIdentity& vf, const NetnsFile& netns);
-// `remade`: the interface follows the VF's RDMA device home, where it is made anew, so the undo leaves it.
-Action make_vf_link(const VfIdentity& vf, const NetnsFile& netns, const std::string& name, bool remade);
+struct SetVf {
+  static constexpr std::string_view verb = "vf_settings";
+  VfIdentity vf;
+  VfSettings settings, old;
 
-struct IpoibPlan {
-  PciAddress parent;  // the HCA's function
-  unsigned port = 1;  // 1-based
-  NetnsFile netns;
-  std::string name;                   // in the namespace
-  std::string temporary;              // on the host, until it is moved; nobody else uses it
-  std::string owner;                  // goes to ifalias, by which it is found again wherever it went
-  std::optional<std::uint16_t> pkey;  // empty: the parent's
-  bool connected = false;
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    VfIdentity::each_field(self.vf, visit);
+    VfSettings::each_field(self.settings,
+                           [&](const std::string& name, auto& value) { visit("new_" + name, value); });
+    VfSettings::each_field(self.old,
+                           [&](const std::string& name, auto& value) { visit("old_" + name, value); });
+  }
+  std::string thing() const { return vf.thing(); }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const SetVf&) const = default;
 };
-// For IpoibPlan::temporary: 15 characters (IFNAMSIZ - 1) that no other owner's is likely to have.
-std::string temporary_link_name(const std::string& owner);
-Action make_ipoib_child(const IpoibPlan& plan);
-Result<IpoibPlan> ipoib_plan(const Action& action);
 
-// MTU 0: as it is. Address "10.40.0.1/16", or empty. Goes with the interface, so it has no undo.
-Action make_link_up(const NetnsFile& netns, const std::string& name, unsigned mtu,
-                    const std::string& address);
+struct MoveRdmaDevice {
+  static constexpr std::string_view verb = "rdma_move";
+  VfIdentity vf;
+  NetnsFile netns;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    VfIdentity::each_field(self.vf, visit);
+    visit("netns", self.netns);
+  }
+  std::string thing() const { return vf.thing(); }
+  std::vector<std::string> rests_on() const { return {netns}; }
+  bool operator==(const MoveRdmaDevice&) const = default;
+};
+
+// `remade`: the interface follows the VF's RDMA device home, where it is made anew, so the undo leaves it.
+struct MoveVfLink {
+  static constexpr std::string_view verb = "vf_link";
+  VfIdentity vf;
+  NetnsFile netns;
+  std::string name;  // in the namespace
+  bool remade = false;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    VfIdentity::each_field(self.vf, visit);
+    visit("netns", self.netns);
+    visit("name", self.name);
+    visit("remade", self.remade);
+  }
+  std::string thing() const { return vf.thing(); }
+  std::vector<std::string> rests_on() const { return {netns}; }
+  bool operator==(const MoveVfLink&) const = default;
+};
+
+struct MakeIpoibChild {
+  static constexpr std::string_view verb = "ipoib_child";
+  PciAddress parent = {};  // the HCA's function
+  unsigned port = 1;       // 1-based
+  NetnsFile netns = {};
+  std::string name = {};                   // in the namespace
+  std::string temporary = {};              // on the host, until it is moved; nobody else uses it
+  std::string owner = {};                  // goes to ifalias, by which it is found again wherever it went
+  std::optional<std::uint16_t> pkey = {};  // empty: the parent's
+  bool connected = false;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("pci", self.parent);
+    visit("port", self.port);
+    visit("netns", self.netns);
+    visit("name", self.name);
+    visit("temporary", self.temporary);
+    visit("owner", self.owner);
+    visit("pkey", self.pkey);
+    visit("connected", self.connected);
+  }
+  std::string thing() const { return netns + '/' + name; }  // and not its HCA, which may have others
+  std::vector<std::string> rests_on() const { return {netns}; }
+  bool operator==(const MakeIpoibChild&) const = default;
+};
+// For ifalias of an interface that is made for a step: "container-ib:17.0@4711:1000:netns-3:ib0".
+std::string link_tag(const std::string& owner, const NetnsFile& netns, const std::string& name);
+// Whether an interface that the node shows is, or may be, one that was made for a step.
+bool is_made_for_a_step(const std::string& name, const std::string& alias);
+// For MakeIpoibChild::temporary: 15 characters (IFNAMSIZ - 1) that no other owner's is likely to have.
+std::string temporary_link_name(const std::string& owner);
+
+// Goes with the interface, so its undo does nothing.
+struct RaiseLink {
+  static constexpr std::string_view verb = "link_up";
+  NetnsFile netns;
+  std::string name;
+  std::optional<unsigned> mtu;         // bytes; empty: as it is
+  std::optional<std::string> address;  // "10.40.0.1/16"
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("netns", self.netns);
+    visit("name", self.name);
+    visit("mtu", self.mtu);
+    visit("address", self.address);
+  }
+  std::string thing() const { return netns + '/' + name; }
+  std::vector<std::string> rests_on() const { return {netns}; }
+  bool operator==(const RaiseLink&) const = default;
+};
+
+using Action =
+    std::variant<MakeNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink, MakeIpoibChild, RaiseLink>;
+
+std::string_view verb_of(const Action& action);
+std::string thing_of(const Action& action);
+std::vector<std::string> rests_on(const Action& action);
+// Whether it makes the interface of that tag, or, as long as it has none, of that name. One that makes an
+// interface has members `temporary` and `owner`, as MakeIpoibChild.
+bool makes_link(const Action& action, const std::string& name, const std::string& tag);
 
 }  // namespace cib

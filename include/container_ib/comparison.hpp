@@ -22,7 +22,7 @@ inline constexpr std::array all_rules = {Rule::nearest, Rule::round_robin, Rule:
 std::string_view rule_name(Rule rule);
 
 struct ConnectorLoad {
-  std::string physical_port;
+  std::string connector;
   unsigned tasks = 0;
   double fill =
       0;  // 1: as full, for its speed, as the fullest one when load is distributed as fairly as possible

@@ -47,9 +47,10 @@ inline constexpr const char* nodes_of_step = "SLURM_STEP_NODELIST";
 // Names of the variables whose presence or value in the user's environment changes the answer.
 const std::vector<std::string_view>& environment_inputs();
 
-// Of these what no task of the node differs in and the request, the node and its placement decide.
-EnvironmentInputs inputs_of_node(const Settings& settings, const Inventory& node,
-                                 const Assignment& assignment);
+// What the request, the node and its placement decide for a task in the node's network. `ports`: the task's,
+// as indexes in the inventory, best first.
+EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node,
+                                 const Assignment& assignment, const std::vector<std::size_t>& ports);
 
 EnvironmentPlan build_environment(const EnvironmentInputs& in);
 

@@ -51,6 +51,7 @@ struct Gid {
   bool operator==(const Gid&) const = default;
 };
 
+std::string pkey_text(std::uint16_t pkey);  // "0x8001"
 // Whether two P_Keys name the same partition: bit 15 is the membership in it (IBTA vol. 1, 10.9.1).
 inline bool same_partition(std::uint16_t a, std::uint16_t b) { return ((a ^ b) & 0x7fff) == 0; }
 
@@ -79,6 +80,9 @@ struct Port {
   bool operator==(const Port&) const = default;
   std::string name() const { return device + ":" + std::to_string(number); }  // "mlx5_0:1", UCX's form
 };
+
+// The NUMA nodes that it is local to: "0,1"; empty when unknown.
+std::string numa_text(const Port& port);
 
 struct NumaNode {
   unsigned os_index = 0;

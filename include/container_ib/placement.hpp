@@ -46,8 +46,8 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
 struct PortVerdict {
   std::size_t port = 0;  // index in Inventory::ports
   bool eligible = false;
-  std::string why_not;        // one reason, when not eligible
-  std::string physical_port;  // same text for ports behind one connector
+  std::string why_not;    // one reason, when not eligible
+  std::string connector;  // same text for ports behind one connector
 };
 
 struct TaskPlacement {
@@ -62,6 +62,9 @@ struct Assignment {
   std::vector<TaskPlacement> tasks;   // in ascending task id
   std::string plan;                   // short hash over all inputs and the answer
 };
+
+// Indexes in Inventory::ports of those that are eligible, in the order of the verdicts.
+std::vector<std::size_t> eligible_ports(const Assignment& assignment);
 
 // Deterministic; no clock, pid or hash order; the same for any order of the inputs' members.
 Assignment place(const Inventory& node, const std::vector<LocalTask>& tasks, const PlacementOptions& options);

@@ -7,11 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "container_ib/mode.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
 
-enum class Mode { none, auto_, verbs, vf, ipoib, macvlan, overlay, ovs };
 enum class Place { balanced, nearest, spread };
 enum class Gpus { auto_, no };
 enum class Scope { task, node };
@@ -38,18 +38,6 @@ struct Request {
 
   bool operator==(const Request&) const = default;
 };
-
-std::string_view mode_name(Mode mode);
-std::optional<Mode> mode_from_name(std::string_view name);
-const std::vector<std::string_view>& mode_names();
-
-std::string modes_of_this_version();  // "auto, verbs, vf, ipoib, none"
-// Whether this version has the mode: ok, or an error of code unsupported that names what it has.
-Status check_mode(Mode mode);
-
-// Whether a task that asks for this mode may end up in a network namespace of its own. If so it waits in
-// task_init_privileged, as root, to be told; auto is the site's choice.
-bool may_be_private(Mode mode);
 
 // Strict and total: any text of any length gives a Request or an error of code bad_request whose text names
 // the operand and what is allowed. Empty text means "auto". Each key at most once.

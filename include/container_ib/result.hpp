@@ -14,9 +14,11 @@ enum class Errc {
   bad_config,   // the site's administrator: configuration file or installation
   bad_request,  // the user: option text or an unusable combination
   not_found,    // nothing there that fits: no port, no device, no journal
-  unavailable,  // there, but not now: port down, agent gone
-  ended,        // the task or process that it is about has ended
+  unusable,     // there, and no use to this step whoever waits: a port that is down, too few VFs
   in_use,       // another step has it, and will give it back
+  changed,      // it changed while it was looked at; to try again at once is worth it
+  ended,        // the task that it is about has ended
+  peer_gone,    // who was at the other end of a socket has closed it, or ended
   denied,       // not allowed to this caller
   unsupported,  // this kernel, node or version cannot do it
   timed_out,    // a bounded wait ended
@@ -63,6 +65,7 @@ class [[nodiscard]] Result {
   const T& operator*() const& { return value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
+  T value_or(T other) && { return ok() ? std::move(*this).value() : std::move(other); }
 
   const Error& error() const& { return std::get<1>(state_); }
   Error&& error() && { return std::get<1>(std::move(state_)); }

@@ -17,6 +17,12 @@ std::string printable(std::string_view text, std::size_t limit = 80);
 // The lowest `digits` hexadecimal digits of a number: "00ff".
 std::string hex(std::uint64_t value, unsigned digits);
 
+// A word, without blanks, for any text: "a%20b". Letters, digits and the characters of `plain` stay, any
+// other byte is two hexadecimal digits behind a '%'.
+std::string percent_encoded(std::string_view text, std::string_view plain);
+// And back; nothing when a '%' has not two digits behind it.
+std::optional<std::string> percent_decoded(std::string_view word);
+
 // "a, b, c"
 std::string join(const std::vector<std::string>& words, std::string_view separator = ", ");
 std::string join(const std::vector<std::string_view>& words, std::string_view separator = ", ");
@@ -35,6 +41,12 @@ std::optional<T> whole_number(std::string_view text, int base = 10) {
   const auto [stop, errc] = std::from_chars(text.data(), end, value, base);
   if (errc != std::errc{} || stop != end) return std::nullopt;
   return value;
+}
+
+// The same of a hexadecimal one behind "0x": "0x8001".
+template <class T>
+std::optional<T> prefixed_hex(std::string_view text) {
+  return text.starts_with("0x") ? whole_number<T>(text.substr(2), 16) : std::nullopt;
 }
 
 }  // namespace cib

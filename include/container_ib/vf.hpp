@@ -1,12 +1,9 @@
-// The settings of an SR-IOV virtual function, which its PF keeps (IFLA_VF_INFO in if_link.h).
+// The settings of an SR-IOV virtual function, which its PF keeps (IFLA_VF_INFO in if_link.h), and GUIDs for
+// VFs that have none.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
-
-#include "container_ib/result.hpp"
 
 namespace cib {
 
@@ -22,12 +19,26 @@ struct VfSettings {
   std::optional<std::uint32_t> min_tx_mbps, max_tx_mbps;  // 0: no limit
   std::optional<bool> spoof_check, trust;
 
+  // By the names that a journal and lines for people have.
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("node_guid", self.node_guid);
+    visit("port_guid", self.port_guid);
+    visit("vlan", self.vlan);
+    visit("qos", self.qos);
+    visit("min_tx_mbps", self.min_tx_mbps);
+    visit("max_tx_mbps", self.max_tx_mbps);
+    visit("spoof_check", self.spoof_check);
+    visit("trust", self.trust);
+    visit("link_state", self.link_state);
+  }
   bool operator==(const VfSettings&) const = default;
 };
 
-// As fields of a journal's record, each name with this prefix, and back. Other text is an error of code
-// corrupt.
-std::map<std::string, std::string> vf_fields(const VfSettings& settings, const std::string& prefix);
-Result<VfSettings> vf_settings(const std::map<std::string, std::string>& fields, const std::string& prefix);
+enum class VfGuid { node, port };
+
+// The same for the same VF in every job and after every boot, and different, but for one chance in 2^54, from
+// all others of the fabric. Of the locally administered kind (IEEE EUI-64: bit 57 set, not a group).
+std::uint64_t generated_vf_guid(std::uint64_t pf_port_guid, unsigned vf, VfGuid kind);
 
 }  // namespace cib

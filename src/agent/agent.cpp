@@ -12,7 +12,7 @@
 #include "adapters/linux/find_process.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/user_namespace.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "agent/log.hpp"
 #include "agent/reap.hpp"
 #include "agent/system_calls.hpp"
@@ -94,11 +94,11 @@ Status Agent::begin() {
   facts.node_name = start.node.get();
   facts.option = start.option.get();
   facts.config_path = start.config.get();
-  facts.owner = identity_fields("stepd", start.stepd_pid);
-  facts.owner.merge(identity_fields("agent", ::getpid()));
-  CIB_TRY(facts.owner["boot"], boot_id());
-  facts.owner["pid_namespace"] = pid_namespace_here();
-  facts.owner["since"] = std::to_string(std::time(nullptr));
+  facts.owner.stepd = identity_of(start.stepd_pid);
+  facts.owner.agent = identity_of(::getpid());
+  CIB_TRY(facts.owner.boot, boot_id());
+  facts.owner.pid_namespace = pid_namespace_here();
+  facts.owner.since = std::to_string(std::time(nullptr));
 
   // While somebody has the other end, the number is slurmstepd's own; nobody but it and what it forks has. If
   // it has ended already, what it said before still names its tasks.
@@ -111,8 +111,8 @@ Status Agent::begin() {
   // A job that was requeued has steps of the same numbers as before, of which something may be left.
   const std::string earlier = start.state_dir.get() + '/' + step_name(start.job, start.step);
   if (::access(earlier.c_str(), F_OK) == 0) {
-    LiveRemains remains(start.state_dir.get(), stepd.get());
-    if (const auto reaped = reap(remains, *kernel_, std::to_string(start.job))) log_troubles(*reaped);
+    LiveStoredSteps stored(start.state_dir.get(), stepd.get());
+    if (const auto reaped = reap(stored, *kernel_, std::to_string(start.job))) log_troubles(*reaped);
   }
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
   state_ = std::make_unique<LoggedState>(start.state_dir.get());
@@ -243,9 +243,10 @@ void Agent::on_task_started(Frame& frame) {
     step_->task_died(task);
     return;
   }
-  step_->task_started(task, message->rank,
-                      CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
-                      message->inherited == 0, std::move(process).value());
+  step_->task_started(task, {.rank = message->rank,
+                             .mask = CpuSet({message->mask.begin(), message->mask.begin() + message->words}),
+                             .bound = message->inherited == 0,
+                             .process = std::move(process).value()});
   if (auto status = watch(tasks_->pidfd(task), Source::process, task); !status)
     log_error(status.error().message());
 }

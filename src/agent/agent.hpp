@@ -8,7 +8,7 @@
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/seqpacket.hpp"
-#include "agent/live_node.hpp"
+#include "adapters/node/live_node.hpp"
 #include "agent/logged_state.hpp"
 #include "agent/step_tasks.hpp"
 #include "agent/task_conversation.hpp"

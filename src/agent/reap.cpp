@@ -7,7 +7,7 @@
 #include "adapters/capabilities/capabilities.hpp"
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/process.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "adapters/state/state_dir.hpp"
 #include "agent/log.hpp"
 #include "agent/system_calls.hpp"
@@ -46,9 +46,9 @@ int reap_command(const std::string& state_dir, const std::string& job, const std
     if (!status) log_error("reap: " + status.error().message());
   UniqueFd stepd;
   if (auto opened = open_pidfd(whole_number<pid_t>(ended_stepd).value_or(-1))) stepd = std::move(*opened);
-  LiveRemains remains(state_dir, stepd.get());
+  LiveStoredSteps stored(state_dir, stepd.get());
   LiveKernel kernel(state_dir);
-  const auto reaped = reap(remains, kernel, job, ended_stepd);
+  const auto reaped = reap(stored, kernel, job, ended_stepd);
   if (!reaped) {
     log_error("reap: " + reaped.error().message());
     return 1;

@@ -27,11 +27,11 @@ Status await_serving(int control, int report, const std::string& program) {
   if (!frame) return std::move(frame).error();
   if (frame->size == 0) {  // it has ended; if that was before exec, the report says why
     int why = 0;
-    if (::read(report, &why, sizeof why) != sizeof why) return error(Errc::unavailable, "it ended at once");
+    if (::read(report, &why, sizeof why) != sizeof why) return error(Errc::peer_gone, "it ended at once");
     return error(Errc::kernel, "exec " + program, why);
   }
   if (const auto refusal = wire::read_frame<wire::Refuse>(frame->bytes.data(), frame->size))
-    return error(Errc::unavailable, refusal->text.get());
+    return error(Errc::peer_gone, refusal->text.get());
   CIB_TRY([[maybe_unused]] const auto serving,
           wire::read_frame<wire::Serving>(frame->bytes.data(), frame->size));
   return {};

@@ -24,7 +24,7 @@ Result<RelayProcess> start_relay(int stepd_pidfd, const std::string& program = "
 
 // From now on, until the task behind the pidfd ends, what connects to the listening socket is relayed to the
 // target. The socket must be non-blocking and the target be one that slurmstepd listens on
-// (check_listening()). Unavailable when the relay is gone. Both descriptors stay the caller's, who should
+// (check_listening()). Peer_gone when the relay is gone. Both descriptors stay the caller's, who should
 // close the socket: each copy of it keeps the task's network namespace.
 Status relay_listener(const RelayProcess& relay, int listener, int task_pidfd, const TcpEndpoint& target);
 

@@ -4,7 +4,6 @@
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +30,7 @@ constexpr int task_answer_timeout_ms =
     1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
 constexpr int mount_attempts = 50;
+constexpr int mount_pause_ms = 20;
 constexpr int most_unread = 10'000;  // frames; a socket's buffer takes some hundreds
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
@@ -100,19 +100,19 @@ void StepTasks::end_channel(UniqueFd channel) {
   keep_open(std::move(channel));
 }
 
-Result<std::map<std::string, std::string>> StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
-  auto fields = identity_fields("task", pid);
+Result<TaskProcess> StepTasks::set_process(unsigned task, pid_t pid, UniqueFd pidfd) {
+  TaskProcess process{identity_of(pid), "", ""};
   auto cgroup = step_cgroup_of(pid);
   // Asked last: when the number is still this process' now, what was read of it is its own.
   CIB_TRY(const pid_t holder, pid_of(pidfd.get()));
   if (holder != pid) return error(Errc::corrupt, "the pidfd of another process");
   tasks_[task].pid = pid;
   tasks_[task].pidfd = std::move(pidfd);
-  if (!cgroup) return fields;
-  fields["cgroup"] = cgroup->path;
-  fields["cgroup_inode"] = std::to_string(cgroup->inode);
+  if (!cgroup) return process;
+  process.cgroup = cgroup->path;
+  process.cgroup_inode = std::to_string(cgroup->inode);
   cgroups_.emplace(cgroup->inode, std::move(*cgroup));  // one for all tasks, as a rule
-  return fields;
+  return process;
 }
 
 bool StepTasks::alive(unsigned task) const {
@@ -174,11 +174,11 @@ Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
   return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms, std::span(&fd, 1));
 }
 
-Result<std::map<std::string, std::string>> StepTasks::start_relay() {
+Result<ProcessIdentity> StepTasks::start_relay() {
   if (!stepd_) return error(Errc::ended, "slurmstepd has ended");
   CIB_TRY(auto started, cib::start_relay(stepd_.get()));
   relay_.emplace(std::move(started));
-  return identity_fields("relay", relay_->pid);
+  return identity_of(relay_->pid);
 }
 
 Status StepTasks::relay(const NetnsFile& file, const TcpEndpoint& endpoint) {
@@ -214,10 +214,9 @@ Status StepTasks::unless_stuck(Work work) {
 Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
   for (int attempt = 1;; ++attempt) {
     auto status = unless_stuck([&] { return try_mount_devices(task, ports, umad); });
-    if (status.ok() || !alive(task) || status.error().code != Errc::unavailable || attempt == mount_attempts)
+    if (status.ok() || !alive(task) || status.error().code != Errc::changed || attempt == mount_attempts)
       return status;
-    const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
-    (void)::nanosleep(&pause, nullptr);
+    pause_for(mount_pause_ms);
   }
 }
 
@@ -243,7 +242,7 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   for (std::size_t i = 0; same && i < nodes.size(); ++i) same = (*again)[i].rdev == nodes[i].rdev;
   if (same) return {};
   (void)unmount_devices(task);
-  return error(Errc::unavailable, "the RDMA devices changed while they were attached; try again");
+  return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
 }
 
 Status StepTasks::unmount_devices(unsigned task) {
@@ -293,13 +292,13 @@ void StepTasks::refuse(unsigned task, const std::string& why) {
 // By the namespace that the task offered, which is this step's alone: a container's may be shared with other
 // steps of its user.
 std::vector<std::string> StepTasks::kill_survivors() {
-  StepRemains remains;
+  Survivors survivors;
   for (const Handles& t : tasks_) {
-    if (t.pidfd.valid()) remains.tasks.push_back(t.pidfd.get());
-    if (t.offered.valid()) remains.mount_namespaces.push_back(t.offered.get());
+    if (t.pidfd.valid()) survivors.tasks.push_back(t.pidfd.get());
+    if (t.offered.valid()) survivors.mount_namespaces.push_back(t.offered.get());
   }
-  for (const auto& [inode, cgroup] : cgroups_) remains.cgroups.push_back(&cgroup);
-  return kill_remains(remains, kill_timeout_ms);
+  for (const auto& [inode, cgroup] : cgroups_) survivors.cgroups.push_back(&cgroup);
+  return cib::kill_survivors(survivors, kill_timeout_ms);
 }
 
 }  // namespace cib

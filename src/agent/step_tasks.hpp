@@ -15,12 +15,13 @@
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
-#include "container_ib/ports/tasks.hpp"
+#include "container_ib/journal.hpp"
+#include "container_ib/world/tasks.hpp"
 
 namespace cib {
 
 // How often tasks that wait are asked to go on. They wait for three minutes (attach_timeout_ms in
-// task_side.cpp), and what is done between two calls may take a while.
+// spank/task.cpp), and what is done between two calls may take a while.
 inline constexpr int patience_ms = 20'000;
 
 class StepTasks final : public Tasks {
@@ -37,7 +38,7 @@ class StepTasks final : public Tasks {
 
   // Takes over the pidfd. Returns what the journal keeps of the process: its identity, and the cgroup of the
   // step that holds it, empty when Slurm uses none. An error when it has ended and been waited for.
-  Result<std::map<std::string, std::string>> set_process(unsigned task, pid_t pid, UniqueFd pidfd);
+  Result<TaskProcess> set_process(unsigned task, pid_t pid, UniqueFd pidfd);
   int pidfd(unsigned task) const { return tasks_[task].pidfd.get(); }
 
   // Descriptors that are not closed before this process ends, since whoever closes them may wait for ever for
@@ -53,7 +54,7 @@ class StepTasks final : public Tasks {
   Status settle_mount_namespace(unsigned task);
 
   // Before the system calls are limited: it is a program of its own. Returns what the journal keeps of it.
-  Result<std::map<std::string, std::string>> start_relay();
+  Result<ProcessIdentity> start_relay();
 
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;

@@ -1,7 +1,6 @@
 #include "app/check.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "app/give_back.hpp"
 #include "app/reap.hpp"
@@ -13,45 +12,48 @@ namespace {
 
 using Records = std::vector<Record>;
 
-struct Advice {
-  std::string_view verb, what;
+struct WhatToDo {
+  std::string operator()(const Claim&) const {
+    return "another step may take it too; end this one with scancel";
+  }
+  std::string operator()(const SetVf&) const {
+    return "'ip link set ... vf' sets it again, or end the step with scancel";
+  }
+  std::string operator()(const RaiseLink&) const {
+    return "'nsenter --net=FILE ip ...' puts an interface right, or end the step with scancel";
+  }
+  template <class Other>
+  std::string operator()(const Other&) const {
+    return "the tasks have lost it; end the step with scancel";
+  }
 };
-
-constexpr std::array advice = {
-    Advice{"claim", "another step may take it too; end this one with scancel"},
-    Advice{"vf_settings", "'ip link set ... vf' sets it again, or end the step with scancel"},
-    Advice{"link_up", "'nsenter --net=FILE ip ...' puts an interface right, or end the step with scancel"},
-};
-
-std::string_view what_to_do(const std::string& verb) {
-  for (const Advice& one : advice)
-    if (one.verb == verb) return one.what;
-  return "the tasks have lost it; end the step with scancel";
-}
 
 // The journal has both records of an action in a row, and only the first when the action failed or goes on.
 bool was_done(const Records& records, const Record& intent) {
   return std::any_of(records.begin(), records.end(), [&](const Record& record) {
-    return record.mark == Mark::done && record.seq == intent.seq + 1 && record.verb == intent.verb;
+    const auto* action = get_if<Action>(record);
+    return record.mark == Mark::done && record.seq == intent.seq + 1 && action != nullptr &&
+           action->index() == get_if<Action>(intent)->index();
   });
 }
 
-std::vector<Record> living_tasks(Remains& remains, const Records& records) {
-  std::vector<Record> tasks;
+std::vector<TaskNoted> living_tasks(StoredSteps& stored, const Records& records) {
+  std::vector<TaskNoted> tasks;
   for (const Record& record : records)
-    if (record.verb == "task" && remains.is_alive(process_of(records, record, "task")))
-      tasks.push_back(record);
+    if (const auto* task = get_if<TaskNoted>(record);
+        task != nullptr && stored.is_alive(process_of(records, task->process)))
+      tasks.push_back(*task);
   return tasks;
 }
 
 // Those that the task has now: mounted, and not taken away again.
-std::vector<Port> mounted_ports(const Records& records, const std::string& task) {
+std::vector<Port> mounted_ports(const Records& records, unsigned task) {
   std::vector<Port> ports;
   for (const Record& record : records) {
-    if (record.verb != "mount_devices" || record.field("task") != task || record.mark == Mark::intent)
-      continue;
+    const auto* mounted = get_if<DevicesMounted>(record);
+    if (mounted == nullptr || mounted->task != task || record.mark == Mark::intent) continue;
     ports.clear();
-    const std::string names = record.mark == Mark::done ? record.field("ports") : "";
+    const std::string names = record.mark == Mark::done ? mounted->ports : "";
     for (const std::string_view name : split(names, ',')) {
       const auto colon = name.rfind(':');
       if (colon == std::string_view::npos) continue;
@@ -64,30 +66,29 @@ std::vector<Port> mounted_ports(const Records& records, const std::string& task)
   return ports;
 }
 
-std::vector<std::string> faults_of_processes(Remains& remains, const JournaledStep& step) {
+std::vector<std::string> faults_of_processes(StoredSteps& stored, const JournaledStep& step) {
   const Records& records = *step.records;
   std::vector<std::string> faults;
   if (!step.held)
-    faults.push_back("its agent, pid " + records.front().field("agent_pid") +
+    faults.push_back("its agent, pid " + opened(records)->agent.pid +
                      ", has died; its tasks go on, and what they have is given back when they end");
-  for (const Record& record : records) {
-    const JournaledProcess relay = process_of(records, record, "relay");
-    if (record.verb == "relay" && !remains.is_alive(relay))
-      faults.push_back("its relay to the PMIx server, pid " + relay.pid +
+  for (const Record& record : records)
+    if (const auto* relay = get_if<RelayNoted>(record);
+        relay != nullptr && !stored.is_alive(process_of(records, {relay->process})))
+      faults.push_back("its relay to the PMIx server, pid " + relay->process.pid +
                        ", has died; end the step with scancel");
-  }
   return faults;
 }
 
-std::vector<std::string> faults_of_devices(Remains& remains, const Records& records) {
+std::vector<std::string> faults_of_devices(StoredSteps& stored, const Records& records) {
   std::vector<std::string> faults;
-  for (const Record& task : living_tasks(remains, records)) {
-    const JournaledProcess process = process_of(records, task, "task");
-    const auto ports = mounted_ports(records, task.field("task"));
+  for (const TaskNoted& task : living_tasks(stored, records)) {
+    const JournaledProcess process = process_of(records, task.process);
+    const auto ports = mounted_ports(records, task.task);
     if (ports.empty()) continue;
-    const auto status = remains.verify_devices(process, ports);
+    const auto status = stored.verify_devices(process, ports);
     if (!status)
-      faults.push_back("task " + task.field("task") + ", pid " + process.pid + ": " +
+      faults.push_back("task " + std::to_string(task.task) + ", pid " + process.pid + ": " +
                        status.error().message() +
                        "; unless its container leaves it out on purpose, end the step with scancel");
     if (!status && status.error().code == Errc::stuck) break;  // the others may be as bad, for seconds each
@@ -101,10 +102,11 @@ std::vector<std::string> faults_of_actions(Kernel& kernel, const Records& record
   std::reverse(actions.begin(), actions.end());  // what others rest on first
   for (const Record* record : actions) {
     if (!was_done(records, *record)) continue;
-    const auto status = kernel.verify({record->verb, record->fields});
+    const Action& action = *get_if<Action>(*record);
+    const auto status = kernel.verify(action);
     if (!status)
-      faults.push_back(record->verb + ": " + status.error().message() + "; " +
-                       std::string(what_to_do(record->verb)));
+      faults.push_back(std::string(verb_of(action)) + ": " + status.error().message() + "; " +
+                       std::visit(WhatToDo(), action));
   }
   return faults;
 }
@@ -114,26 +116,26 @@ bool is_asked_for(const std::string& step, const std::string& which) {
 }
 
 // Whether it is as it was: the same records, and still tasks that use it.
-Result<bool> is_unchanged(Remains& remains, const JournaledStep& step) {
-  CIB_TRY(const auto steps, remains.steps());
+Result<bool> is_unchanged(StoredSteps& stored, const JournaledStep& step) {
+  CIB_TRY(const auto steps, stored.steps());
   for (const JournaledStep& now : steps)
     if (now.name == step.name)
       return now.records && now.records->size() == step.records->size() &&
-             !living_tasks(remains, *now.records).empty();
+             !living_tasks(stored, *now.records).empty();
   return false;
 }
 
 // While a step begins or ends, it is ahead of its journal or behind it. Nobody uses it then.
-Status check_running(Remains& remains, Kernel& kernel, const JournaledStep& step, Checked& checked) {
+Status check_running(StoredSteps& stored, Kernel& kernel, const JournaledStep& step, Checked& checked) {
   const Records& records = *step.records;
-  bool settled = !living_tasks(remains, records).empty();
+  bool settled = !living_tasks(stored, records).empty();
   std::vector<std::string> faults;
   if (settled) {
-    faults = faults_of_processes(remains, step);
-    for (const auto& more : {faults_of_actions(kernel, records), faults_of_devices(remains, records)})
+    faults = faults_of_processes(stored, step);
+    for (const auto& more : {faults_of_actions(kernel, records), faults_of_devices(stored, records)})
       faults.insert(faults.end(), more.begin(), more.end());
     if (!faults.empty()) {
-      CIB_TRY(settled, is_unchanged(remains, step));
+      CIB_TRY(settled, is_unchanged(stored, step));
     }
   }
   if (!settled) {
@@ -147,17 +149,17 @@ Status check_running(Remains& remains, Kernel& kernel, const JournaledStep& step
 
 }  // namespace
 
-Result<Checked> check(Remains& remains, Kernel& kernel, const std::string& which) {
-  CIB_TRY(const auto steps, remains.steps());
-  CIB_TRY(const std::string boot, remains.boot_id());
+Result<Checked> check(StoredSteps& stored, Kernel& kernel, const std::string& which) {
+  CIB_TRY(const auto steps, stored.steps());
+  CIB_TRY(const std::string boot, stored.boot_id());
   Checked checked;
   bool found = which.empty();
   for (const JournaledStep& step : steps) {
     if (!is_asked_for(step.name, which)) continue;
     found = true;
-    switch (state_of(remains, boot, step)) {
+    switch (state_of(stored, boot, step)) {
       case StepState::running:
-        CIB_CHECK(check_running(remains, kernel, step, checked));
+        CIB_CHECK(check_running(stored, kernel, step, checked));
         break;
       case StepState::ending:
         ++checked.changing;

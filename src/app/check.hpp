@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "container_ib/ports/kernel.hpp"
-#include "container_ib/ports/remains.hpp"
+#include "container_ib/world/kernel.hpp"
+#include "container_ib/world/stored_steps.hpp"
 
 namespace cib {
 
@@ -17,6 +17,6 @@ struct Checked {
 
 // `which`: a job "17" or a step "17.0"; empty: all. not_found when nothing of that name is attached here.
 // Steps without a living owner are the reaper's, and only told when they were asked for.
-Result<Checked> check(Remains& remains, Kernel& kernel, const std::string& which);
+Result<Checked> check(StoredSteps& stored, Kernel& kernel, const std::string& which);
 
 }  // namespace cib

@@ -74,7 +74,7 @@ std::string explain_choice(const std::string& node, unsigned rank, const Invento
   for (const std::size_t index : ports) chosen.push_back(inventory.ports[index]);
   const std::string why = join(chosen, "; ", [&](const Port& port) {
     std::vector<std::string> facts;
-    if (!port.numa.empty()) facts.push_back("NUMA " + join_numbers(port.numa));
+    if (!port.numa.empty()) facts.push_back("NUMA " + numa_text(port));
     if (&port == &chosen.front()) facts.push_back(placed.locality);
     if (const long rate = std::lround(port.rate_gbps); rate > 0)
       facts.push_back(std::to_string(rate) + " Gb/s");

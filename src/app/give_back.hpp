@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "container_ib/journal.hpp"
-#include "container_ib/ports/kernel.hpp"
+#include "container_ib/world/kernel.hpp"
 
 namespace cib {
 
@@ -14,11 +14,11 @@ namespace cib {
 std::vector<const Record*> in_force(const std::vector<Record>& records);
 
 struct GivenBack {
-  std::vector<Record> reverted;
+  std::vector<Record> undone;
   std::vector<std::string> failed;  // one line each
 };
 
-// Reverts them in this order, newest first. One that fails keeps what it rests on: a VF that did not come
+// Undoes them in this order, newest first. One that fails keeps what it rests on: a VF that did not come
 // home stays claimed and as it is, and its namespace stays. It stops no other, be that in the same namespace
 // or of the same HCA.
 GivenBack give_back(Kernel& kernel, const std::vector<const Record*>& records);

@@ -31,8 +31,9 @@ std::vector<std::string> of_claims(const Steps& steps, const Marked& before, con
     const auto still = after.claims.find(name);
     if (still == after.claims.end() || still->second != owner || may_be_unreadable_steps(steps, owner))
       continue;
-    const auto takes_it = [&, &claim = name, &who = owner](const Record& record) {
-      return record.verb == "claim" && record.field("name") == claim && record.field("owner") == who;
+    const auto takes_it = [wanted = Claim{name, owner}](const Record& record) {
+      const auto* claim = get_if<Claim>(record);
+      return claim != nullptr && *claim == wanted;
     };
     if (!some_record(steps, takes_it))
       lines.push_back("claim " + printable(name) + " is that of '" + printable(owner) +
@@ -47,9 +48,9 @@ std::vector<std::string> of_links(const Steps& steps, const Marked& before, cons
   for (const auto& [name, tag] : before.links) {
     const auto still = after.links.find(name);
     if (still == after.links.end() || still->second != tag) continue;
-    const auto makes_it = [&, &link = name, &owner = tag](const Record& record) {
-      return record.verb == "ipoib_child" &&
-             (owner.empty() ? record.field("temporary") == link : record.field("owner") == owner);
+    const auto makes_it = [&link = name, &owner = tag](const Record& record) {
+      const auto* action = get_if<Action>(record);
+      return action != nullptr && makes_link(*action, link, owner);
     };
     if (!some_record(steps, makes_it))
       lines.push_back("interface " + printable(name) + " was made for a step, and no journal has it; " +
@@ -58,12 +59,12 @@ std::vector<std::string> of_links(const Steps& steps, const Marked& before, cons
   return lines;
 }
 
-std::string of_step(Remains& remains, const std::string& boot, const JournaledStep& step) {
-  switch (state_of(remains, boot, step)) {
+std::string of_step(StoredSteps& stored, const std::string& boot, const JournaledStep& step) {
+  switch (state_of(stored, boot, step)) {
     case StepState::running:
       return "";
     case StepState::ending:
-      return "has lost its slurmstepd, and its agent, pid " + step.records->front().field("agent_pid") +
+      return "has lost its slurmstepd, and its agent, pid " + opened(*step.records)->agent.pid +
              ", gives back; if it does not end, its lines in syslog say why";
     case StepState::unreadable:
       return step.records.error().message() + "; look at its journal and remove the directory by hand";
@@ -72,24 +73,22 @@ std::string of_step(Remains& remains, const std::string& boot, const JournaledSt
     case StepState::orphaned:
       break;
   }
-  if (step.records)
-    for (const Record& record : *step.records)
-      if (record.verb == "quarantine")
-        return "is quarantined: " + printable(record.field("process")) +
-               " could not be killed; when it has ended run 'container-ib reap'";
+  if (const std::string process = step.records ? quarantined(*step.records) : ""; !process.empty())
+    return "is quarantined: " + printable(process) +
+           " could not be killed; when it has ended run 'container-ib reap'";
   return "has no living owner; run 'container-ib reap'";
 }
 
 }  // namespace
 
-Result<std::vector<std::string>> leftovers(Remains& remains, const std::function<Result<Marked>()>& look) {
-  CIB_TRY(const std::string boot, remains.boot_id());
+Result<std::vector<std::string>> leftovers(StoredSteps& stored, const std::function<Result<Marked>()>& look) {
+  CIB_TRY(const std::string boot, stored.boot_id());
   CIB_TRY(const Marked before, look());
-  CIB_TRY(const Steps steps, remains.steps());
+  CIB_TRY(const Steps steps, stored.steps());
   CIB_TRY(const Marked after, look());
   std::vector<std::string> lines;
   for (const JournaledStep& step : steps)
-    if (const std::string what = of_step(remains, boot, step); !what.empty())
+    if (const std::string what = of_step(stored, boot, step); !what.empty())
       lines.push_back("step " + step.name + " " + what);
   for (const auto& more : {of_claims(steps, before, after), of_links(steps, before, after)})
     lines.insert(lines.end(), more.begin(), more.end());

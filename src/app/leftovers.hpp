@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "container_ib/ports/remains.hpp"
+#include "container_ib/world/stored_steps.hpp"
 
 namespace cib {
 
@@ -18,6 +18,6 @@ struct Marked {
 
 // One line each: what is left, and what to do. `look` is asked before and after the journals are read, since
 // a step writes down what it does before it does it, and may begin or end meanwhile.
-Result<std::vector<std::string>> leftovers(Remains& remains, const std::function<Result<Marked>()>& look);
+Result<std::vector<std::string>> leftovers(StoredSteps& stored, const std::function<Result<Marked>()>& look);
 
 }  // namespace cib

@@ -4,21 +4,15 @@
 
 namespace cib {
 
-JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
-                            const std::string& prefix) {
-  return {record.field(prefix + "_pid"), record.field(prefix + "_start"), record.field("cgroup"),
-          record.field("cgroup_inode"), journal.front().field("pid_namespace")};
+JournaledProcess process_of(const std::vector<Record>& journal, const TaskProcess& process) {
+  const Opened* open = opened(journal);
+  return {process, open == nullptr ? std::string() : open->pid_namespace};
 }
 
 std::string last_of(const std::vector<Record>& journal) {
   const Record& last = journal.back();
-  std::string text = (last.mark == Mark::intent ? "during " : "after ") + last.verb;
-  for (const char* operand : {"task", "pci", "name", "netns"})
-    if (const std::string value = last.field(operand); !value.empty()) {
-      text += " of " + (operand == std::string_view("task") ? "task " + value : value);
-      break;
-    }
-  return text + " (record " + std::to_string(last.seq) + ')';
+  return (last.mark == Mark::intent ? "during " : "after ") + describe(last.event) + " (record " +
+         std::to_string(last.seq) + ')';
 }
 
 namespace {
@@ -26,7 +20,7 @@ namespace {
 std::vector<JournaledProcess> tasks_of(const std::vector<Record>& records) {
   std::vector<JournaledProcess> tasks;
   for (const Record& record : records)
-    if (record.verb == "task") tasks.push_back(process_of(records, record, "task"));
+    if (const auto* task = get_if<TaskNoted>(record)) tasks.push_back(process_of(records, task->process));
   return tasks;
 }
 
@@ -38,8 +32,8 @@ void tell_death(const JournaledStep& step, const std::string& kept, Reaped& reap
 }
 
 // The survivors first: while one lives it may still hold what would be given back.
-void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Reaped& reaped) {
-  for (const std::string& process : remains.kill(tasks_of(*step.records)))
+void reap_orphan(StoredSteps& stored, Kernel& kernel, const JournaledStep& step, Reaped& reaped) {
+  for (const std::string& process : stored.kill(tasks_of(*step.records)))
     return reaped.findings.push_back(
         "step " + step.name + ": " + process +
         " cannot be killed; what it holds stays out of use until it ends, then run 'container-ib reap'");
@@ -48,7 +42,7 @@ void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Re
     reaped.findings.push_back("step " + step.name + ": could not give back " + what +
                               "; it stays out of use, and the next 'container-ib reap' tries again");
   if (!failed.empty()) return;
-  const auto kept = remains.bury(step.name);
+  const auto kept = stored.bury(step.name);
   if (!kept) return reaped.findings.push_back("step " + step.name + ": " + kept.error().message());
   reaped.given_back.push_back(step.name);
   tell_death(step, *kept, reaped);
@@ -56,34 +50,34 @@ void reap_orphan(Remains& remains, Kernel& kernel, const JournaledStep& step, Re
 
 }  // namespace
 
-StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step,
+StepState state_of(StoredSteps& stored, const std::string& boot_id, const JournaledStep& step,
                    const std::string& ended_stepd) {
   // A journal without its first record is one whose agent died before it changed anything; its directory is
   // an orphan.
   if (!step.records)
     return step.records.error().code == Errc::corrupt ? StepState::unreadable : StepState::orphaned;
-  if (step.records->empty()) return StepState::orphaned;
-  const Record& open = step.records->front();
-  if (open.field("boot") != boot_id) return StepState::of_earlier_boot;
-  const JournaledProcess stepd = process_of(*step.records, open, "stepd");
-  const bool stepd_lives = remains.is_alive(stepd);
+  const Opened* open = opened(*step.records);
+  if (open == nullptr) return StepState::orphaned;
+  if (open->boot != boot_id) return StepState::of_earlier_boot;
+  const JournaledProcess stepd = process_of(*step.records, {open->stepd});
+  const bool stepd_lives = stored.is_alive(stepd);
   if (step.held) return stepd_lives ? StepState::running : StepState::ending;
   return stepd_lives && stepd.pid != ended_stepd ? StepState::running : StepState::orphaned;
 }
 
-Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
+Result<Reaped> reap(StoredSteps& stored, Kernel& kernel, const std::string& job,
                     const std::string& ended_stepd) {
-  CIB_TRY(const auto steps, remains.steps());
-  CIB_TRY(const std::string boot, remains.boot_id());
+  CIB_TRY(const auto steps, stored.steps());
+  CIB_TRY(const std::string boot, stored.boot_id());
   Reaped reaped;
   const auto reap_step = [&](const JournaledStep& step) {
-    switch (state_of(remains, boot, step, ended_stepd)) {
+    switch (state_of(stored, boot, step, ended_stepd)) {
       case StepState::running:
         break;
       case StepState::ending:
         reaped.findings.push_back(
             "step " + step.name + ": slurmstepd has died, and its agent, pid " +
-            step.records->front().field("agent_pid") +
+            opened(*step.records)->agent.pid +
             ", has not ended; what it holds stays out of use until it ends, then run 'container-ib reap'");
         break;
       case StepState::unreadable:
@@ -93,21 +87,21 @@ Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
       case StepState::of_earlier_boot:
       case StepState::orphaned: {
         // Nothing of an earlier boot can be alive or in force; an unread journal names none.
-        const bool has_processes =
-            step.records && !step.records->empty() && step.records->front().field("boot") == boot;
+        const Opened* open = step.records ? opened(*step.records) : nullptr;
+        const bool has_processes = open != nullptr && open->boot == boot;
         const JournaledStep nobody{step.name, std::vector<Record>{}};
-        reap_orphan(remains, kernel, has_processes ? step : nobody, reaped);
+        reap_orphan(stored, kernel, has_processes ? step : nobody, reaped);
         break;
       }
     }
   };
   for (const JournaledStep& step : steps) {
     if (!job.empty() && !step.name.starts_with(job + '.')) continue;
-    const StepState state = state_of(remains, boot, step, ended_stepd);
+    const StepState state = state_of(stored, boot, step, ended_stepd);
     if (state == StepState::running) continue;
-    if (state == StepState::ending) remains.await_agent(step.name);
+    if (state == StepState::ending) stored.await_agent(step.name);
     // What a second reaper undid after the first one had, it would undo of whoever has it by then.
-    if (auto status = remains.exclusively(step.name, reap_step); !status)
+    if (auto status = stored.exclusively(step.name, reap_step); !status)
       reaped.findings.push_back("step " + step.name + ": " + status.error().message());
   }
   return reaped;

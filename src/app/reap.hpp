@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "container_ib/ports/kernel.hpp"
-#include "container_ib/ports/remains.hpp"
+#include "container_ib/world/kernel.hpp"
+#include "container_ib/world/stored_steps.hpp"
 
 namespace cib {
 
@@ -18,12 +18,11 @@ struct Reaped {
 
 // `job`: only steps of this job; empty: all. `ended_stepd`: the pid of a slurmstepd whose step is over,
 // though it lives to say so; empty: none.
-Result<Reaped> reap(Remains& remains, Kernel& kernel, const std::string& job,
+Result<Reaped> reap(StoredSteps& stored, Kernel& kernel, const std::string& job,
                     const std::string& ended_stepd = "");
 
-// The process of one of a journal's records, whose fields begin with "stepd", "agent", "relay" or "task".
-JournaledProcess process_of(const std::vector<Record>& journal, const Record& record,
-                            const std::string& prefix);
+// The process that a record of the journal is about.
+JournaledProcess process_of(const std::vector<Record>& journal, const TaskProcess& process);
 
 // What an agent had begun and not ended when it died, "during vf_link of 0000:81:00.1 (record 12)", or what
 // it had ended last, "after ...".
@@ -31,7 +30,7 @@ std::string last_of(const std::vector<Record>& journal);
 
 // For `list`: who holds what since when. `ending`: slurmstepd is gone, and the agent gives back.
 enum class StepState { running, ending, orphaned, of_earlier_boot, unreadable };
-StepState state_of(Remains& remains, const std::string& boot_id, const JournaledStep& step,
+StepState state_of(StoredSteps& stored, const std::string& boot_id, const JournaledStep& step,
                    const std::string& ended_stepd = "");
 
 }  // namespace cib

@@ -1,123 +1,39 @@
 #include "app/step.hpp"
 
-#include <algorithm>
-#include <set>
 #include <utility>
 
 #include "app/explain.hpp"
-#include "app/vf_places.hpp"
-#include "container_ib/pmix_endpoint.hpp"
-#include "container_ib/task_devices.hpp"
-#include "container_ib/text.hpp"
+#include "container_ib/environment.hpp"
 
 namespace cib {
 
 Step::Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel)
     : facts_(std::move(facts)),
-      node_(node),
       tasks_(tasks),
-      state_(state),
-      journal_(state),
-      network_(kernel, node, journal_),
-      traffic_(node, state),
-      task_(facts_.local_tasks),
+      rendezvous_(facts_.local_tasks),
+      attachment_(facts_, node, tasks, state, kernel, [this] { ask_for_patience(); }),
+      report_(facts_, node, state),
       phases_(facts_.began) {}
+
+// ---- what happens, in its order
+// -----------------------------------------------------------------------------------------------
 
 void Step::prepare() {
   phases_.end("start");
-  if (auto status = read_site_and_node(); !status) fail(std::move(status).error());
+  if (auto status = attachment_.begin(); !status) fail(std::move(status).error());
   phases_.end("inventory");
 }
 
-// The option was checked in srun, but its text may be forged on the way here (spank_process_env_options reads
-// it from the job's environment), so it is parsed and authorised again.
-Status Step::read_site_and_node() {
-  CIB_TRY(Request request, parse_request(facts_.option));
-  network_may_be_private_ = may_be_private(request.mode);
-  require_ = request.require.value_or(request.mode != Mode::auto_);
-  CIB_CHECK(check_mode(request.mode));
-  if (facts_.unfit) return Error(*facts_.unfit).in(facts_.node_name);
-  CIB_TRY(site_, node_.site_config(facts_.config_path));
-  CIB_TRY(inventory_, node_.inventory(site_));
-  return choose_mode(request);
-}
-
-// auto takes the first of the site's modes that this node can do.
-Status Step::choose_mode(const Request& request) {
-  std::vector<Mode> modes = {request.mode};
-  if (request.mode == Mode::auto_ && !site_.auto_modes.empty()) modes = site_.auto_modes;
-  CIB_TRY(const Settings asked, resolve(request, site_));
-  forced_ = forced_over(request, site_);
-  Request one = request;
-  one.require = require_ = asked.require;  // by the mode that was asked for, be it auto
-  for (const Mode mode : modes) {
-    one.mode = mode;
-    CIB_TRY(settings_, resolve(one, site_));
-    auto status = stay_in_nodes_network();
-    if (status.ok()) status = begin_mode(settings_);
-    if (status.ok() || mode == modes.back()) return status;
-  }
-  return {};
-}
-
-// mpirun's helper and a job's shell talk to the nodes and to slurmctld themselves, so they stay in the node's
-// network.
-bool Step::must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
-
-// What a task's program is called, or that it is a shell, is the user's to choose: it leads to no mode that
-// the site does not allow.
-Status Step::stay_in_nodes_network() {
-  if (!must_reach_slurm() || !is_private(settings_.mode)) return {};
-  const std::string asked(mode_name(std::exchange(settings_.mode, Mode::verbs)));
-  if (is_allowed(Mode::verbs, site_)) return {};
-  return error(Errc::denied,
-               facts_.node_name + ": " +
-                   (facts_.daemon_step ? "mpirun's helper" : "a batch script or interactive shell") +
-                   " stays in the node's network, so mode " + asked +
-                   " means verbs for it, which is not allowed at this site; " +
-                   (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
-}
-
-Status Step::begin_mode(const Settings& settings) {
-  CIB_CHECK(check_mode(settings.mode));
-  const std::string step = step_name(facts_.job, facts_.step);
-  const std::string owner = claim_owner(step, facts_.owner["agent_start"], facts_.uid);
-  if (!journal_.is_open()) {
-    auto fields = facts_.owner;
-    fields["uid"] = std::to_string(facts_.uid);
-    fields["node"] = facts_.node_name;
-    fields["option"] = facts_.option;
-    CIB_CHECK(journal_.open(step, std::move(fields)));
-  }
-  return network_.begin(settings, site_, facts_.node_name, owner, state_.directory());
-}
-
-void Step::relay_started(Result<std::map<std::string, std::string>> process) {
-  const auto status =
-      process ? journal_.write(Mark::done, "relay", *process) : Status(std::move(process).error());
-  if (!status) fail(status.error());
-}
-
-void Step::task_started(unsigned task, unsigned rank, CpuSet mask, bool bound,
-                        std::map<std::string, std::string> process) {
-  task_[task].rank = rank;
-  task_[task].mask = std::move(mask);
-  task_[task].bound = bound;
-  task_[task].process = std::move(process);
+void Step::relay_started(Result<ProcessIdentity> process) {
+  auto status = process ? attachment_.note_relay(*process) : Status(std::move(process).error());
+  if (!status) fail(std::move(status).error());
 }
 
 void Step::task_has_namespace(unsigned task) {
-  Task& t = task_[task];
-  t.has_namespace = true;
-  if (!network_may_be_private_) return;
-  NetnsFile netns;
-  if (!failure_ && network_.is_private()) {
-    auto made = network_.join(task);
-    if (made)
-      netns = *made;
-    else
-      fail(std::move(made).error());
-  }
+  auto network = failure_ ? Result<NetnsFile>(NetnsFile()) : attachment_.network_of(task);
+  if (!network) fail(network.error());
+  if (!attachment_.network_may_be_private()) return;
+  const NetnsFile netns = network ? *network : NetnsFile();
   auto status = tasks_.give_network(task, netns);
   if (status.ok()) return;
   if (!failure_) fail(std::move(status).error());
@@ -126,104 +42,76 @@ void Step::task_has_namespace(unsigned task) {
 }
 
 void Step::task_ready(unsigned task, TaskFacts facts) {
-  Task& t = task_[task];
-  if (t.progress != Progress::forked) return;  // dead, or answered already
-  t.facts = std::move(facts);
-  t.progress = Progress::ready;
-  first_ready_ = true;
+  if (!rendezvous_.awaits(task)) return;  // dead, or answered already
+  attachment_.task_ready(task, std::move(facts));
+  const auto then = rendezvous_.task_ready(task);
   if (waiting_) return;
-  if (decided_)
-    answer(task, t);  // it came after the deadline
-  else
-    decide_when_complete();
+  then == Rendezvous::Then::answer_late ? answer(task) : decide_if(then);
 }
 
-void Step::task_died(unsigned task) {
-  task_[task].progress = Progress::dead;
-  decide_when_complete();
-}
+void Step::task_died(unsigned task) { decide_if(rendezvous_.task_died(task)); }
 
-// Before it was ready: another plugin's failure may keep Slurm from calling ours, and the task runs on
-// without us (spank.c: do_call_stack of 22.05 to 24.11 after a positive number). Nobody shall wait for it.
-void Step::task_left(unsigned task) {
-  if (task_[task].progress == Progress::forked) task_died(task);
-}
+void Step::task_left(unsigned task) { decide_if(rendezvous_.task_left(task)); }
 
 void Step::task_misbehaved(unsigned task, const Error& error) {
-  if (task_[task].progress == Progress::dead) return;
+  if (rendezvous_.is_dead(task)) return;
   tasks_.refuse(task, error.message());
-  task_[task].progress = Progress::dead;
-  decide_when_complete();
+  task_died(task);
 }
 
-void Step::deadline_passed() {
-  if (!decided_) decide();
-}
+void Step::deadline_passed() { decide_if(rendezvous_.deadline_passed()); }
 
-// All masks are known before the first task reports (slurmstepd forks and binds all tasks before it releases
-// one into task_init), but their GPUs and NICs only when each has reported.
-void Step::decide_when_complete() {
-  if (decided_ || !first_ready_) return;
-  const bool complete =
-      std::all_of(task_.begin(), task_.end(), [](const Task& t) { return t.progress != Progress::forked; });
-  if (complete) decide();
+void Step::decide_if(Rendezvous::Then then) {
+  if (then == Rendezvous::Then::decide) decide();
 }
 
 // The main path: place -> journal -> claims -> networks -> devices -> answers. Nothing is written before it
 // is certain that there is enough for the step.
 void Step::decide() {
-  decided_ = true;
+  rendezvous_.decided();
   phases_.end("tasks");  // Slurm forks, binds and releases them
-  auto status = failure_ ? Status(*failure_) : place_and_claim();
+  auto status =
+      failure_ ? Status(*failure_) : attachment_.place_and_claim(rendezvous_.ready(), rendezvous_.living());
   phases_.end("placement");
-  if (!status && status.error().code == Errc::in_use && settings_.wait_s > 0 && !failure_) {
+  if (!status && status.error().code == Errc::in_use && wait_s() > 0 && !failure_) {
     waiting_ = std::move(status).error();
     return;
   }
-  if (status.ok()) status = attach_networks();
+  if (status.ok() && attachment_.is_private()) status = attach_network();
   if (status.ok()) status = note_ports();
-  for (const unsigned id : ready_tasks()) {
-    if (!status) break;
-    status = attach(id, task_[id]);
-    ask_for_patience();
-  }
+  if (status.ok()) status = attach_devices();
   if (!status) fail(std::move(status).error());
   answer_all();
 }
 
-Status Step::place_and_claim() {
-  if (!network_.is_private()) {
-    CIB_CHECK(place_tasks());
-    return note_tasks();
+Status Step::attach_network() {
+  CIB_CHECK(attachment_.make_networks(rendezvous_.ready()));
+  phases_.end("network");
+  auto status = attachment_.await_carriers();
+  phases_.end("carrier");  // the subnet manager's part
+  return status;
+}
+
+Status Step::note_ports() {
+  CIB_TRY(auto ports, attachment_.note_ports());
+  report_.uses(std::move(ports));
+  return {};
+}
+
+Status Step::attach_devices() {
+  for (const unsigned task : rendezvous_.ready()) {
+    CIB_CHECK(mount(task));
+    ask_for_patience();
   }
-  CIB_TRY(const auto turn, network_.claims_turn());
-  CIB_CHECK(place_tasks());
-  std::vector<StepNetwork::Wish> wishes;
-  for (const unsigned id : ready_tasks()) wishes.push_back({id, task_[id].rank, placed_ports(task_[id])});
-  CIB_CHECK(network_.check_addresses(wishes));
-  CIB_CHECK(note_tasks());
-  return network_.claim(wishes);
+  return {};
 }
 
-std::vector<unsigned> Step::ready_tasks() const {
-  std::vector<unsigned> ready;
-  for (unsigned id = 0; id < task_.size(); ++id)
-    if (task_[id].progress == Progress::ready) ready.push_back(id);
-  return ready;
-}
-
-bool Step::keeps_tasks_waiting() const { return !ready_tasks().empty(); }
-
-void Step::ask_for_patience() {
-  tasks_.ask_for_patience([this] { return ready_tasks(); });
-}
-
-void Step::answer_all() {
-  if (failure_) take_back();
-  phases_.end("attach");
-  for (unsigned id = 0; id < task_.size(); ++id)
-    if (task_[id].progress == Progress::ready) answer(id, task_[id]);
-  phases_.end("answer");
+// One that has died meanwhile is nobody to attach, and no failure of the others.
+Status Step::mount(unsigned task) {
+  auto status = attachment_.mount(task);
+  if (status || status.error().code != Errc::ended) return status;
+  (void)rendezvous_.task_died(task);
+  return {};
 }
 
 void Step::try_again() {
@@ -238,148 +126,89 @@ void Step::give_up_waiting() {
   answer_all();
 }
 
-Status Step::place_tasks() {
-  auto options = placement_options(settings_, site_, facts_.node_name);
-  // A list of ports costs nothing, but each port of a private network is a VF or a child.
-  const bool may_roam = options.rails == 0 && !network_may_be_private_;
-  std::vector<LocalTask> tasks;
-  for (unsigned id = 0; id < task_.size(); ++id) {
-    const Task& t = task_[id];
-    if (t.progress == Progress::dead) continue;
-    tasks.push_back(
-        {id, t.mask, visible_gpus(inventory_, t.facts.gpus), split_list(t.facts.nics), t.bound || !may_roam});
-  }
-  if (settings_.mode == Mode::vf) {
-    CIB_TRY(const VfCapacity capacity, network_.capacity(inventory_, options));
-    options.shared_vfs = settings_.scope == Scope::node;
-    CIB_TRY(assignment_, place_on_vfs(facts_.node_name, inventory_, tasks, options, capacity, site_.vf));
-  } else {
-    assignment_ = place(inventory_, tasks, options);
-  }
-  for (const TaskPlacement& placed : assignment_.tasks) {
-    Task& t = task_[placed.task];
-    t.ports = placed.ports;
-    if (facts_.daemon_step) {  // it starts the ranks itself: every port of the node is theirs
-      t.ports.clear();
-      for (const PortVerdict& verdict : assignment_.verdicts)
-        if (verdict.eligible) t.ports.push_back(verdict.port);
-    }
-    if (t.ports.empty())
-      return error(Errc::unavailable, explain_no_port(facts_.node_name, inventory_, assignment_));
-    t.line = explain_choice(facts_.node_name, t.rank, inventory_, placed, t.ports);
-  }
-  return {};
+void Step::ask_for_patience() {
+  tasks_.ask_for_patience([this] { return rendezvous_.ready(); });
 }
 
-Status Step::note_tasks() {
-  for (unsigned id = 0; id < task_.size(); ++id) {
-    if (task_[id].process.empty()) continue;
-    auto process = task_[id].process;
-    process["task"] = std::to_string(id);
-    CIB_CHECK(journal_.write(Mark::done, "task", std::move(process)));
-  }
-  return {};
-}
-
-Status Step::attach_networks() {
-  if (!network_.is_private()) return {};
-  for (const unsigned id : ready_tasks()) {
-    CIB_CHECK(attach_network(id, task_[id]));
-    ask_for_patience();
-  }
-  phases_.end("network");
-  auto status = network_.await_carriers([&] { ask_for_patience(); });
-  phases_.end("carrier");  // the subnet manager's part
-  return status;
-}
-
-Status Step::attach_late_network(unsigned id, Task& task) {
-  const std::vector<StepNetwork::Wish> wish = {{id, task.rank, placed_ports(task)}};
-  {
-    CIB_TRY(const auto turn, network_.claims_turn());
-    CIB_CHECK(network_.check_addresses(wish));
-    CIB_CHECK(network_.claim(wish));
-  }
-  CIB_CHECK(attach_network(id, task));
-  CIB_CHECK(network_.await_carriers([&] { ask_for_patience(); }));
-  return note_ports();
-}
-
-Status Step::attach_network(unsigned id, Task& task) {
-  auto devices = network_.attach(id, placed_ports(task));
-  if (!devices) return std::move(devices).error().in("attach rank " + std::to_string(task.rank));
-  task.devices = std::move(*devices);
-  return relay_pmix(task);
-}
-
-// A PMIx server listens on the node's loopback, which a private network does not reach.
-Status Step::relay_pmix(const Task& task) {
-  std::set<TcpEndpoint> servers;
-  for (const std::string& value : task.facts.pmix_servers) {
-    auto endpoint = parse_pmix_server(value);
-    if (!endpoint)
-      return std::move(endpoint).error().in("rank " + std::to_string(task.rank) + "'s PMIx server");
-    servers.insert(*endpoint);
-  }
-  for (const TcpEndpoint& endpoint : servers) {
-    auto status = tasks_.relay(task.devices.front().netns, endpoint);
-    if (!status) return std::move(status).error().in("relay PMIx for rank " + std::to_string(task.rank));
-  }
-  return {};
-}
-
-Status Step::note_ports() {
-  auto ports = used_ports();
-  std::vector<std::string> names;
-  for (const PlacedPort& placed : ports) names.push_back(placed.port.name());
-  CIB_CHECK(journal_.write(Mark::done, "ports",
-                           {{"mode", std::string(mode_name(settings_.mode))}, {"ports", join(names, ",")}}));
-  traffic_.has_begun() ? traffic_.add(std::move(ports)) : traffic_.begin(std::move(ports));
-  return {};
-}
-
-Status Step::attach(unsigned id, Task& task) {
-  const auto doing = "attach rank " + std::to_string(task.rank);
-  if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
-  // A container that the tasks of the node share can have only one /dev/infiniband.
-  std::vector<Port> ports;
-  if (settings_.scope == Scope::node) {
-    for (const PlacedPort& placed : used_ports()) ports.push_back(placed.port);
-  } else {
-    ports = ports_of(task);
-  }
-  const std::map<std::string, std::string> fields = {{"task", std::to_string(id)},
-                                                     {"ports", join_names(ports)}};
-  CIB_CHECK(journal_.write(Mark::intent, "mount_devices", fields));
-  if (auto status = tasks_.mount_devices(id, ports, settings_.umad); !status) {
-    if (status.error().code == Errc::ended) {  // meanwhile: nobody to attach
-      task.progress = Progress::dead;
-      return {};
-    }
-    if (status.error().code == Errc::stuck)
-      (void)journal_.write(Mark::intent, "quarantine", {{"process", status.error().message()}});
-    return std::move(status).error().in(doing);
-  }
-  task.attached = true;
-  return journal_.write(Mark::done, "mount_devices", fields);
-}
-
-void Step::fail(Error error) { failure_ = std::move(error); }
+// ---- answers
+// -----------------------------------------------------------------------------------------------
 
 // Nobody keeps half an attachment: with require=no the tasks go on, and they go on as if we were not there.
-void Step::take_back() {
-  for (unsigned id = 0; id < task_.size(); ++id) {
-    if (!task_[id].attached) continue;
-    if (tasks_.unmount_devices(id).ok())
-      (void)journal_.write(Mark::undone, "mount_devices", {{"task", std::to_string(id)}});
-    task_[id].attached = false;
+void Step::answer_all() {
+  if (failure_) attachment_.undo_attach();
+  phases_.end("attach");
+  for (const unsigned task : rendezvous_.ready()) answer(task);
+  phases_.end("answer");
+}
+
+void Step::answer(unsigned task) {
+  auto status = failure_ || attachment_.is_attached(task) ? Status() : attach_late(task);
+  if (rendezvous_.is_dead(task)) return;
+  if (failure_) status = *failure_;
+  status.ok() ? grant(task) : turn_away(task, status.error());
+  rendezvous_.answered(task);
+}
+
+// It came after its node was decided.
+Status Step::attach_late(unsigned task) {
+  if (attachment_.is_private()) {
+    CIB_CHECK(attachment_.make_network_late(task));
+    CIB_CHECK(note_ports());
   }
-  if (network_.is_private()) (void)network_.give_interfaces_back();  // what fails is tried again at the end
+  return mount(task);
+}
+
+// With require=no a task goes on as if nobody had asked, unless it is in a network namespace of ours: it
+// cannot go back to the node's network, and in an empty one it would be worse off than without us.
+void Step::turn_away(unsigned task, const Error& error) {
+  std::string why = error.message();
+  for (const std::string& line : attachment_.forced()) why += "; " + line;
+  if (attachment_.require() || error.code == Errc::bad_request || attachment_.has_joined())
+    tasks_.refuse(task, why);
+  else
+    tasks_.decline(task, why);
+}
+
+void Step::grant(unsigned task) {
+  const ReportLevel level = attachment_.settings().report;
+  std::vector<std::string> lines, notes;
+  const EnvironmentInputs in = attachment_.environment_of(task, notes);
+  const EnvironmentPlan plan = build_environment(in);
+  if (facts_.node_id == 0 && !greeted_) {
+    lines = attachment_.forced();
+    lines.insert(lines.end(), notes.begin(), notes.end());
+  }
+  greeted_ = true;
+  if (facts_.daemon_step && report_.is_talkative(level))
+    lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
+  if (level == ReportLevel::full) {
+    for (const std::string& name : plan.kept)
+      lines.push_back("rank " + std::to_string(attachment_.rank_of(task)) + " keeps its own " + name);
+    lines.insert(lines.end(), plan.notes.begin(), plan.notes.end());
+  }
+  bool raised = false;
+  if (attachment_.site().raise_memlock) {
+    auto status = tasks_.raise_memlock(task, attachment_.site().memlock_bytes);
+    raised = status.ok();
+    if (!raised && status.error().code != Errc::ended && !std::exchange(memlock_told_, true))
+      lines.push_back(explain_memlock(facts_.node_name, status.error()));
+  }
+  tasks_.grant(task, plan.set, lines, raised);
+}
+
+// ---- the end
+// -----------------------------------------------------------------------------------------------
+
+std::vector<std::string> Step::report() {
+  if (!rendezvous_.has_decided() || failure_ || !rendezvous_.all_dead()) return {};
+  return report_.lines({.level = attachment_.settings().report,
+                        .caveat = attachment_.caveat(),
+                        .choices = attachment_.choices()});
 }
 
 // Who sees to the node may never see what the user's terminal shows.
 Step::Ending Step::finish() {
-  Ending ending{.for_user = report(), .for_administrator = give_everything_back()};
+  Ending ending{.for_user = report(), .for_administrator = attachment_.give_everything_back()};
   ending.for_user.insert(ending.for_user.end(), ending.for_administrator.begin(),
                          ending.for_administrator.end());
   return ending;
@@ -387,64 +216,14 @@ Step::Ending Step::finish() {
 
 std::vector<std::string> Step::abandoned() {
   const auto survivors = tasks_.kill_survivors();
-  if (survivors.empty()) return give_everything_back();
+  if (survivors.empty()) return attachment_.give_everything_back();
   std::vector<std::string> lines;
   for (const std::string& process : survivors) {
-    lines.push_back("step " + step_name(facts_.job, facts_.step) + ": slurmstepd died and " + process +
+    lines.push_back("step " + facts_.name() + ": slurmstepd died and " + process +
                     " cannot be killed; what it holds stays out of use until it ends");
-    if (journal_.is_open()) (void)journal_.write(Mark::intent, "quarantine", {{"process", process}});
+    attachment_.quarantine(process);
   }
   return lines;
-}
-
-// The journal goes last, and stays when something could not be given back: then the reaper tries again.
-std::vector<std::string> Step::give_everything_back() {
-  std::vector<std::string> lines;
-  tasks_.end_relay();
-  if (network_.is_private())
-    for (const std::string& failed : network_.give_all_back())
-      lines.push_back(facts_.node_name + ": step " + step_name(facts_.job, facts_.step) +
-                      ": could not give back " + failed +
-                      "; it stays out of use, 'container-ib reap' on the node tries again");
-  if (lines.empty()) journal_.close();
-  return lines;
-}
-
-bool Step::all_dead() const {
-  return std::all_of(task_.begin(), task_.end(), [](const Task& t) { return t.progress == Progress::dead; });
-}
-
-std::vector<Port> Step::placed_ports(const Task& task) const {
-  std::vector<Port> ports;
-  for (const std::size_t index : task.ports) ports.push_back(inventory_.ports[index]);
-  return ports;
-}
-
-// What the task opens: of a PF that it was placed on, its own VF.
-std::vector<Port> Step::ports_of(const Task& task) const {
-  if (task.devices.empty()) return placed_ports(task);
-  std::vector<Port> ports;
-  for (const NetworkDevice& device : task.devices) ports.push_back(device.port);
-  return ports;
-}
-
-std::vector<PlacedPort> Step::used_ports() const {
-  std::vector<PlacedPort> used;
-  const auto add = [&](PlacedPort placed) {
-    const auto same = [&](const PlacedPort& other) {
-      return other.port.name() == placed.port.name() && other.netns == placed.netns;
-    };
-    if (std::none_of(used.begin(), used.end(), same)) used.push_back(std::move(placed));
-  };
-  for (const Task& t : task_) {
-    for (const NetworkDevice& device : t.devices) add({device.port, device.netns});
-    if (!network_.is_private())
-      for (const Port& port : placed_ports(t)) add({port});
-  }
-  std::sort(used.begin(), used.end(), [](const PlacedPort& a, const PlacedPort& b) {
-    return std::pair(a.port.pci, a.port.number) < std::pair(b.port.pci, b.port.number);
-  });
-  return used;
 }
 
 }  // namespace cib

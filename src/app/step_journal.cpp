@@ -2,19 +2,17 @@
 
 namespace cib {
 
-Status StepJournal::open(const std::string& step, std::map<std::string, std::string> owner) {
-  Record first{.seq = 1, .mark = Mark::done, .verb = "open", .fields = std::move(owner)};
+Status StepJournal::open(const std::string& step, Opened owner) {
+  Record first{.seq = 1, .mark = Mark::done, .event = std::move(owner)};
   CIB_CHECK(store_.create(step, first));
   open_ = true;
   records_.push_back(std::move(first));
   return {};
 }
 
-Status StepJournal::write(Mark mark, const std::string& verb, std::map<std::string, std::string> fields) {
-  Record record{.seq = static_cast<std::uint32_t>(records_.size() + 1),
-                .mark = mark,
-                .verb = verb,
-                .fields = std::move(fields)};
+Status StepJournal::write(Mark mark, Event event) {
+  Record record{
+      .seq = static_cast<std::uint32_t>(records_.size() + 1), .mark = mark, .event = std::move(event)};
   CIB_CHECK(store_.append(record));
   records_.push_back(std::move(record));
   return {};

@@ -1,12 +1,11 @@
 // The journal of the step that this process serves: numbered records, on disk before they are here.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "container_ib/journal.hpp"
-#include "container_ib/ports/state_store.hpp"
+#include "container_ib/world/state_store.hpp"
 
 namespace cib {
 
@@ -14,10 +13,10 @@ class StepJournal {
  public:
   explicit StepJournal(StateStore& store) : store_(store) {}
 
-  // `step`: "17.0". `owner`: fields of the first record, which says who must be dead before anybody reaps.
-  Status open(const std::string& step, std::map<std::string, std::string> owner);
+  // `step`: "17.0".
+  Status open(const std::string& step, Opened owner);
   bool is_open() const { return open_; }
-  Status write(Mark mark, const std::string& verb, std::map<std::string, std::string> fields);
+  Status write(Mark mark, Event event);
   const std::vector<Record>& records() const { return records_; }
   // The step needs nothing given back any more. When it fails the reaper finds the directory of a dead agent.
   void close();

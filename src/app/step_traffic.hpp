@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "container_ib/ports/node.hpp"
-#include "container_ib/ports/state_store.hpp"
 #include "container_ib/verdict.hpp"
+#include "container_ib/world/node.hpp"
+#include "container_ib/world/state_store.hpp"
 
 namespace cib {
 

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "adapters/attach/live_kernel.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "command.hpp"
 #include "json_text.hpp"
 #include "output.hpp"
@@ -31,9 +31,9 @@ void print_text(const Checked& checked) {
 }
 
 int run(const CheckOptions& options) {
-  LiveRemains remains(options.state);
+  LiveStoredSteps stored(options.state);
   LiveKernel kernel(options.state);
-  const auto checked = check(remains, kernel, options.which);
+  const auto checked = check(stored, kernel, options.which);
   if (!checked) return cannot_look("check", checked.error());
   if (options.json)
     print(dump({{"attachments", checked->attachments},

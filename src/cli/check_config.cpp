@@ -1,25 +1,22 @@
 #include <memory>
 
+#include "adapters/node/site_file.hpp"
 #include "command.hpp"
-#include "container_ib/config.hpp"
 #include "json_text.hpp"
-#include "node_options.hpp"
 #include "output.hpp"
-#include "read_file.hpp"
 
 namespace cib::cli {
 
 namespace {
 
 struct CheckConfigOptions {
-  std::string file = usual_config;
+  std::string file = usual_site_file;
   bool json = false;
 };
 
 Status check(const std::string& file) {
-  CIB_TRY(const std::string text, read_file(file));
-  CIB_TRY([[maybe_unused]] const SiteConfig site, parse_config(text, file));
-  return {};
+  const auto site = look_at_site_file(file);
+  return site ? Status() : site.error();
 }
 
 int run(const CheckConfigOptions& options) {

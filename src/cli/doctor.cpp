@@ -3,20 +3,18 @@
 #include <algorithm>
 #include <memory>
 
-#include "abilities.hpp"
-#include "adapters/attach/free_vfs.hpp"
 #include "adapters/capabilities/capabilities.hpp"
-#include "adapters/linux/trusted_file.hpp"
 #include "adapters/netlink/links.hpp"
-#include "adapters/netlink/rdma_devices.hpp"
+#include "adapters/node/live_node.hpp"
+#include "adapters/node/site_file.hpp"
 #include "adapters/state/claims.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "app/explain.hpp"
 #include "app/leftovers.hpp"
-#include "app/step_network.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
 #include "json_text.hpp"
+#include "mode_answers.hpp"
 #include "output.hpp"
 #include "ports_view.hpp"
 #include "state_options.hpp"
@@ -45,73 +43,47 @@ std::string_view kind_name(Kind kind) {
 
 // As the agent reads it; empty when it would refuse every step.
 std::optional<SiteConfig> look_at_site(const std::string& named, Lines& lines) {
-  const std::string file = named.empty() ? usual_config : named;
-  const auto text = read_trusted_file(file);
-  if (!text && named.empty() && text.error().code == Errc::not_found) {
-    lines.push_back({Kind::note, file + ": there is none, so the defaults hold"});
-    return SiteConfig{};
+  const auto file = read_site_file(named);
+  if (!file) {
+    lines.push_back({Kind::finding, file.error().message()});
+    return std::nullopt;
   }
-  const auto site = text ? parse_config(*text, file) : Result<SiteConfig>(text.error());
-  lines.push_back(site ? Line{Kind::fine, "site's file " + file}
-                       : Line{Kind::finding, site.error().message()});
-  return site ? std::optional(*site) : std::nullopt;
+  lines.push_back(file->found ? Line{Kind::fine, "site's file " + file->path}
+                              : Line{Kind::note, file->path + ": there is none, so the defaults hold"});
+  return file->site;
 }
 
-void look_at_modes(const SiteConfig& site, const NodeQuestion& question, const Assignment& assignment,
+void look_at_modes(const SiteConfig& site, const NodeFacts& facts, const Assignment& assignment,
                    Lines& lines) {
-  const bool has_port = !eligible_ports(question.inventory, assignment).empty();
-  if (!has_port) lines.push_back({Kind::note, explain_no_port("this node", question.inventory, assignment)});
-  const Abilities abilities = abilities_of(question, has_port, true);
-  for (const auto name : mode_names()) {
-    const Mode mode = mode_from_name(name).value_or(Mode::none);
-    if (mode == Mode::auto_ || mode == Mode::none) continue;
-    const bool allowed = std::find(site.modes.begin(), site.modes.end(), mode) != site.modes.end();
-    const std::string reason = why_not(mode, abilities);
-    const std::string here = reason.empty() ? "" : ": " + reason;
-    if (allowed)
-      lines.push_back({reason.empty() ? Kind::fine : Kind::finding, fmt::format("mode {}{}", name, here)});
+  const bool has_port = !eligible_ports(facts.inventory, assignment).empty();
+  if (!has_port) lines.push_back({Kind::note, explain_no_port("this node", facts.inventory, assignment)});
+  for (const auto& [mode, why_not, caveat] : mode_answers(facts, has_port)) {
+    const std::string_view name = mode_name(mode);
+    const std::string here = why_not.empty() ? "" : ": " + why_not;
+    if (is_allowed(mode, site))
+      lines.push_back({why_not.empty() ? Kind::fine : Kind::finding, fmt::format("mode {}{}", name, here)});
     else if (check_mode(mode))
       lines.push_back({Kind::note, fmt::format("mode {}: not in modes.allow of the site's file{}", name,
-                                               reason.empty() ? "; this node can do it" : here)});
+                                               why_not.empty() ? "; this node can do it" : here)});
   }
 }
 
-// VFs that nobody has, of each PF, and those that no step will ever get.
-void look_at_vfs(const SiteConfig& site, const Inventory& inventory,
-                 const std::map<std::string, std::string>& claims, Lines& lines) {
-  for (const Port& port : inventory.ports) {
-    if (!port.pci || port.physfn || port.number != 1) continue;
-    const auto vfs = vfs_of(*port.pci, claims);
-    if (!vfs) {
-      lines.push_back({Kind::note, "VFs of " + port.device + ": " + vfs.error().message()});
-      continue;
-    }
-    const auto usable = std::count_if(vfs->free.begin(), vfs->free.end(),
-                                      [&](const FreeVf& vf) { return may_be_given(vf, site); });
-    const auto without = static_cast<long>(vfs->free.size()) - usable;
-    if (!vfs->free.empty())
-      lines.push_back({Kind::note, fmt::format("VFs of {}: {} free", port.device, usable)});
-    if (without != 0)
-      lines.push_back(
-          {Kind::note, fmt::format("VFs of {}: {} without GUIDs, which no step gets; see vf.guids "
-                                   "in the site's file",
-                                   port.device, without)});
-  }
-}
-
-void look_at_node(const SiteConfig& site, const DoctorOptions& options,
-                  const std::map<std::string, std::string>& claims, Lines& lines) {
+void look_at_node(const SiteConfig& site, const DoctorOptions& options, Lines& lines) {
   NodeOptions node;
   node.config = options.config;
   node.node = options.node;
   const auto question = ask(node);
   if (!question) return lines.push_back({Kind::finding, question.error().message()});
-  look_at_modes(site, *question, place(question->inventory, {}, question->placement), lines);
-  const auto exclusive = rdma_is_exclusive();
+  const NodeFacts facts = facts_of(*question, true);
+  look_at_modes(site, facts, place(question->inventory, {}, question->placement), lines);
+  const auto& exclusive = *facts.rdma_is_exclusive;
   lines.push_back({Kind::note, "RDMA subsystem: " + (!exclusive   ? exclusive.error().message()
                                                      : *exclusive ? "exclusive mode"
                                                                   : "shared mode")});
-  look_at_vfs(site, question->inventory, claims, lines);
+  LiveNode live(options.state);
+  for (const Mode mode : all_modes())
+    if (const ModeUnit* unit = unit_of(mode))
+      for (std::string& line : unit->notes(facts, live)) lines.push_back({Kind::note, std::move(line)});
 }
 
 // As for the agent, which is root with what this process has at most.
@@ -122,12 +94,6 @@ std::string memlock_text(const SiteConfig& site) {
   return fmt::format("raised to {} bytes (memlock.cap)", *site.memlock_bytes);
 }
 
-// The tag of an IPoIB child, or the name that it has until it is tagged (temporary_link_name()).
-bool is_marked(const Link& link) {
-  return link.alias.starts_with("container-ib:") ||
-         (link.kind == "ipoib" && link.lower_index != 0 && glob_match("cib????????????", link.name));
-}
-
 Result<Marked> marked(const std::string& state) {
   Marked found;
   Claims claims(state);
@@ -135,22 +101,18 @@ Result<Marked> marked(const std::string& state) {
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
   for (const Link& link : all)
-    if (is_marked(link)) found.links[link.name] = link.alias;
+    if (is_made_for_a_step(link.name, link.alias)) found.links[link.name] = link.alias;
   return found;
 }
 
 Result<Lines> examine(const DoctorOptions& options) {
-  LiveRemains remains(options.state);
+  LiveStoredSteps stored(options.state);
   Lines lines;
-  const auto left = leftovers(remains, [&] { return marked(options.state); });
+  const auto left = leftovers(stored, [&] { return marked(options.state); });
   if (!left && left.error().code != Errc::bad_config) return left.error();
   const auto site = look_at_site(options.config, lines);
   if (site) {
-    std::map<std::string, std::string> claims;
-    if (left) {
-      CIB_TRY(claims, Claims(options.state).all());
-    }
-    look_at_node(*site, options, claims, lines);
+    look_at_node(*site, options, lines);
     lines.push_back({Kind::note, "limit of locked memory: " + memlock_text(*site)});
   }
   if (!left) {
@@ -186,7 +148,7 @@ void add_doctor(CLI::App& app, int& exit_code) {
       "doctor", "Tell what keeps this node from the modes that its site allows, and what was left on it");
   command
       ->add_option("--config", options->config,
-                   fmt::format("the site's configuration; default: {}, if there is one", usual_config))
+                   fmt::format("the site's configuration; default: {}, if there is one", usual_site_file))
       ->type_name("FILE");
   NodeOptions::add_node_to(*command, options->node);
   add_state_option(command, options->state);

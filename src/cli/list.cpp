@@ -4,7 +4,7 @@
 #include <ctime>
 #include <memory>
 
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "app/reap.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
@@ -27,14 +27,6 @@ struct Attachment {
   std::string step, state, mode, uid, ports, tasks, since;
 };
 
-// Who could not be killed, and may still hold what the step had.
-std::string quarantined(const JournaledStep& step) {
-  if (step.records)
-    for (const Record& record : *step.records)
-      if (record.verb == "quarantine") return record.field("process");
-  return {};
-}
-
 std::string state_text(StepState state, const JournaledStep& step) {
   switch (state) {
     case StepState::running:
@@ -42,7 +34,8 @@ std::string state_text(StepState state, const JournaledStep& step) {
     case StepState::ending:
       return "ending: slurmstepd has died, the agent gives back";
     case StepState::orphaned:
-      if (const std::string process = quarantined(step); !process.empty()) return "quarantined: " + process;
+      if (const std::string process = step.records ? quarantined(*step.records) : ""; !process.empty())
+        return "quarantined: " + process;
       return "orphaned; container-ib reap gives it back";
     case StepState::of_earlier_boot:
       return "of an earlier boot; container-ib reap removes it";
@@ -57,28 +50,29 @@ std::string time_text(const std::string& seconds) {
   return value ? fmt::format("{:%F %T}", fmt::localtime(*value)) : std::string();
 }
 
-Attachment describe(Remains& remains, const std::string& boot, const JournaledStep& step) {
+Attachment describe(StoredSteps& stored, const std::string& boot, const JournaledStep& step) {
   Attachment row;
   row.step = step.name;
-  row.state = state_text(state_of(remains, boot, step), step);
-  if (!step.records || step.records->empty()) return row;
-  const Record& open = step.records->front();
-  row.mode = mode_of(*step.records);
-  row.uid = open.field("uid");
-  row.ports = ports_of(*step.records);
-  row.since = time_text(open.field("since"));
+  row.state = state_text(state_of(stored, boot, step), step);
+  const Opened* open = step.records ? opened(*step.records) : nullptr;
+  if (open == nullptr) return row;
+  const PortsNoted used = ports_of(*step.records);
+  row.mode = used.mode;
+  row.ports = used.ports;
+  row.uid = open->uid;
+  row.since = time_text(open->since);
   unsigned tasks = 0;
-  for (const Record& record : *step.records) tasks += record.verb == "task" ? 1U : 0U;
+  for (const Record& record : *step.records) tasks += get_if<TaskNoted>(record) != nullptr ? 1U : 0U;
   row.tasks = std::to_string(tasks);
   return row;
 }
 
 Result<std::vector<Attachment>> attachments(const std::string& state) {
-  LiveRemains remains(state);
-  CIB_TRY(const auto steps, remains.steps());
-  CIB_TRY(const std::string boot, remains.boot_id());
+  LiveStoredSteps stored(state);
+  CIB_TRY(const auto steps, stored.steps());
+  CIB_TRY(const std::string boot, stored.boot_id());
   std::vector<Attachment> rows;
-  for (const JournaledStep& step : steps) rows.push_back(describe(remains, boot, step));
+  for (const JournaledStep& step : steps) rows.push_back(describe(stored, boot, step));
   return rows;
 }
 

@@ -7,7 +7,7 @@
 #include <array>
 #include <cstdlib>
 
-#include "read_file.hpp"
+#include "adapters/node/site_file.hpp"
 
 namespace cib::cli {
 
@@ -51,7 +51,7 @@ InventorySource source_of(const NodeOptions& options) {
 // Without a site's configuration nothing is forbidden: a described node is asked about, not used.
 SiteConfig permissive(const Request& request) {
   SiteConfig site;
-  site.modes = {Mode::verbs, Mode::vf, Mode::ipoib, Mode::macvlan, Mode::overlay, Mode::ovs};
+  site.modes = all_modes();
   site.allow_umad = true;
   if (request.pkey) site.pkeys = {*request.pkey};
   return site;
@@ -59,10 +59,8 @@ SiteConfig permissive(const Request& request) {
 
 Result<SiteConfig> site_of(const NodeOptions& options, const Request& request) {
   std::string file = options.config;
-  if (file.empty() && options.live() && exists(usual_config)) file = usual_config;
-  if (file.empty()) return permissive(request);
-  CIB_TRY(const std::string text, read_file(file));
-  return parse_config(text, file);
+  if (file.empty() && options.live() && exists(usual_site_file)) file = usual_site_file;
+  return file.empty() ? permissive(request) : look_at_site_file(file);
 }
 
 std::string node_name(const NodeOptions& options) {
@@ -83,7 +81,7 @@ void NodeOptions::add_to(CLI::App& command) {
   command.add_option("--sysfs", sysfs, "read states, rates, LIDs below this directory")->type_name("DIR");
   command
       .add_option("--config", config,
-                  fmt::format("the site's configuration; default: {} when live, else none", usual_config))
+                  fmt::format("the site's configuration; default: {} when live, else none", usual_site_file))
       ->type_name("FILE");
   add_node_to(command, node);
   command.add_option("--option", option, "what the user would give to --container-ib, e.g. 'verbs,rails=2'")
@@ -101,13 +99,8 @@ Result<NodeQuestion> ask(const NodeOptions& options) {
   CIB_TRY(question.site, site_of(options, request));
   CIB_TRY(question.settings, resolve(request, question.site));
   question.forced = forced_over(request, question.site);
-  InventorySource source = source_of(options);
+  InventorySource source = options.live() ? inventory_source(question.site) : source_of(options);
   source.tables = options.tables;
-  if (options.live() && source.kind == InventorySource::Kind::live && !question.site.topology_xml.empty()) {
-    source.kind = InventorySource::Kind::xml;
-    source.path = question.site.topology_xml;
-    source.sysfs = "/sys";
-  }
   CIB_TRY(question.inventory, load_inventory(source));
   question.placement = placement_options(question.settings, question.site, node_name(options));
   return question;

@@ -10,8 +10,6 @@
 
 namespace cib::cli {
 
-inline constexpr const char* usual_config = "/etc/slurm/container-ib.conf";
-
 struct NodeOptions {
   std::string topology;  // hwloc XML or a saved tree; empty: this machine
   std::string sysfs;

@@ -14,20 +14,15 @@ std::vector<std::string> port_names(const Plan& plan, const TaskPlacement& task)
   return names;
 }
 
-EnvironmentPlan environment_of(const Plan& plan, const TaskPlacement& task,
-                               const std::vector<std::string>& node_ports) {
-  EnvironmentInputs in = inputs_of_node(plan.question.settings, plan.question.inventory, plan.assignment);
-  in.task_ports = port_names(plan, task);
-  in.node_ports = node_ports;
-  if (!task.ports.empty()) in.numa = numa_text(plan.question.inventory.ports[task.ports.front()]);
-  return build_environment(in);
+EnvironmentPlan environment_of(const Plan& plan, const TaskPlacement& task) {
+  return build_environment(
+      inputs_of_task(plan.question.settings, plan.question.inventory, plan.assignment, task.ports));
 }
 
-nlohmann::ordered_json task_json(const Plan& plan, const TaskPlacement& task, const CpuSet& mask,
-                                 const std::vector<std::string>& node_ports) {
+nlohmann::ordered_json task_json(const Plan& plan, const TaskPlacement& task, const CpuSet& mask) {
   if (task.ports.empty()) return {{"task", task.task}, {"ports", nlohmann::ordered_json::array()}};
   auto variables = nlohmann::ordered_json::object();
-  for (const auto& change : environment_of(plan, task, node_ports).set) variables[change.name] = change.value;
+  for (const auto& change : environment_of(plan, task).set) variables[change.name] = change.value;
   return {{"task", task.task},         {"mask", mask.hex()},     {"ports", port_names(plan, task)},
           {"distance", task.distance}, {"class", task.locality}, {"env", variables}};
 }
@@ -35,10 +30,9 @@ nlohmann::ordered_json task_json(const Plan& plan, const TaskPlacement& task, co
 }  // namespace
 
 nlohmann::ordered_json plan_json(const Plan& plan) {
-  const auto node_ports = eligible_ports(plan.question.inventory, plan.assignment);
   auto tasks = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < plan.tasks.size(); ++i)
-    tasks.push_back(task_json(plan, plan.assignment.tasks[i], plan.tasks[i].mask, node_ports));
+    tasks.push_back(task_json(plan, plan.assignment.tasks[i], plan.tasks[i].mask));
   return {{"ports", ports_json(plan.question.inventory, plan.assignment)},
           {"tasks", tasks},
           {"plan", plan.assignment.plan}};

@@ -28,8 +28,7 @@ class Builder {
  public:
   Builder(const Inventory& node, const std::vector<LocalTask>& tasks, const Assignment& assignment)
       : node_(node), tasks_(tasks), assignment_(assignment) {
-    for (const auto& verdict : assignment.verdicts)
-      if (verdict.eligible) ports_.push_back(verdict.port);
+    ports_ = cib::eligible_ports(assignment);
   }
 
   // `loads` are those of the assignment.
@@ -46,18 +45,18 @@ class Builder {
  private:
   void add_ports(const std::vector<ConnectorLoad>& loads) {
     std::map<std::string, ConnectorLoad> connectors;
-    for (const auto& load : loads) connectors[load.physical_port] = load;
+    for (const auto& load : loads) connectors[load.connector] = load;
     for (const auto& verdict : assignment_.verdicts) {
       const cib::Port& port = node_.ports[verdict.port];
       if (!verdict.eligible) {
         model_.left_out.push_back({printable(port.name(), 64), printable(verdict.why_not, 200)});
         continue;
       }
-      const ConnectorLoad& load = connectors[verdict.physical_port];
+      const ConnectorLoad& load = connectors[verdict.connector];
       model_.ports.push_back({id('P', model_.ports.size()), port.name(), port.pci ? port.pci->text() : "",
                               numa_text(port),
                               port.rate_gbps > 0 ? fmt::format("{:g}", port.rate_gbps) : std::string(),
-                              verdict.physical_port, 0, load.tasks, load.fill});
+                              verdict.connector, 0, load.tasks, load.fill});
     }
   }
 

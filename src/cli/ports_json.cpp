@@ -23,7 +23,7 @@ nlohmann::ordered_json ports_json(const Inventory& node, const Assignment& assig
                     {"state", port_state_name(port.state)},
                     {"link_layer", link_layer_name(port.link_layer)},
                     {"rate_gbps", port.rate_gbps},
-                    {"physical_port", verdict.physical_port},
+                    {"physical_port", verdict.connector},
                     {"eligible", verdict.eligible},
                     {"why_not", verdict.why_not}});
   }

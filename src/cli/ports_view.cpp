@@ -25,7 +25,7 @@ std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment
     rows.push_back({printable(port.name(), 24), port.pci ? port.pci->text() : "", numa_text(port),
                     std::string(port_state_name(port.state)), link_layer_name(port.link_layer),
                     port.rate_gbps > 0 ? fmt::format("{:g}", port.rate_gbps) : "",
-                    printable(verdict.physical_port, 24),
+                    printable(verdict.connector, 24),
                     verdict.eligible ? "yes" : "no: " + printable(verdict.why_not)});
   }
   return rows;
@@ -33,15 +33,8 @@ std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment
 
 std::vector<std::string> eligible_ports(const Inventory& node, const Assignment& assignment) {
   std::vector<std::string> names;
-  for (const auto& verdict : assignment.verdicts)
-    if (verdict.eligible) names.push_back(node.ports[verdict.port].name());
+  for (const std::size_t port : cib::eligible_ports(assignment)) names.push_back(node.ports[port].name());
   return names;
-}
-
-std::string numa_text(const Port& port) {
-  std::vector<std::string> nodes;
-  for (const unsigned node : port.numa) nodes.push_back(std::to_string(node));
-  return join(nodes, ",");
 }
 
 }  // namespace cib::cli

@@ -14,9 +14,6 @@ std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment
 // Names of eligible ports, "mlx5_0:1".
 std::vector<std::string> eligible_ports(const Inventory& node, const Assignment& assignment);
 
-// "0,1"
-std::string numa_text(const Port& port);
-
 std::string link_layer_name(LinkLayer layer);
 
 }  // namespace cib::cli

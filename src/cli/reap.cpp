@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "adapters/attach/live_kernel.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "command.hpp"
 #include "json_text.hpp"
 #include "output.hpp"
@@ -19,9 +19,9 @@ struct ReapOptions {
 };
 
 int run(const ReapOptions& options) {
-  LiveRemains remains(options.state);
+  LiveStoredSteps stored(options.state);
   LiveKernel kernel(options.state);
-  const auto reaped = reap(remains, kernel, options.job);
+  const auto reaped = reap(stored, kernel, options.job);
   if (!reaped) return cannot_look("reap", reaped.error());
   if (options.json) {
     print(dump({{"given_back", reaped->given_back},

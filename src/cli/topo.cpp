@@ -3,11 +3,11 @@
 #include <map>
 #include <memory>
 
-#include "abilities.hpp"
 #include "adapters/verbs/verbs_devices.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
 #include "json_text.hpp"
+#include "mode_answers.hpp"
 #include "output.hpp"
 #include "ports_json.hpp"
 #include "ports_view.hpp"
@@ -41,16 +41,13 @@ DeviceReasons verbs_of(const NodeQuestion& question) {
   return reasons;
 }
 
-void print_json(const NodeQuestion& question, const Assignment& assignment, const Abilities& abilities,
-                const DeviceReasons& verbs) {
+void print_json(const NodeQuestion& question, const Assignment& assignment,
+                const std::vector<ModeAnswer>& answers, const DeviceReasons& verbs) {
   auto modes = nlohmann::ordered_json::object();
-  for (const auto name : mode_names()) {
-    const Mode mode = mode_from_name(name).value_or(Mode::none);
-    if (mode == Mode::auto_ || mode == Mode::none) continue;
-    const std::string reason = why_not(mode, abilities);
-    modes[std::string(name)] = {{"possible", reason.empty()}, {"why_not", reason}};
-    if (const std::string but = caveat(mode, abilities); reason.empty() && !but.empty())
-      modes[std::string(name)]["caveat"] = but;
+  for (const auto& [mode, why_not, caveat] : answers) {
+    auto& one = modes[std::string(mode_name(mode))];
+    one = {{"possible", why_not.empty()}, {"why_not", why_not}};
+    if (why_not.empty() && !caveat.empty()) one["caveat"] = caveat;
   }
   auto numa = nlohmann::ordered_json::array();
   for (const auto& node : question.inventory.numa_nodes)
@@ -97,8 +94,8 @@ void print_tables(const Inventory& node) {
   if (rows.size() > 1) print(format_table(rows) + "\n");
 }
 
-void print_text(const NodeQuestion& question, const Assignment& assignment, const Abilities& abilities,
-                const DeviceReasons& verbs) {
+void print_text(const NodeQuestion& question, const Assignment& assignment,
+                const std::vector<ModeAnswer>& answers, const DeviceReasons& verbs) {
   const auto& node = question.inventory;
   print(fmt::format("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(),
                     node.numa_nodes.size(), node.gpus.size(), node.ports.size()));
@@ -112,15 +109,10 @@ void print_text(const NodeQuestion& question, const Assignment& assignment, cons
   }
   if (told) print("\n");
   std::vector<Row> rows = {{"MODE", "HERE"}};
-  for (const auto name : mode_names()) {
-    const Mode mode = mode_from_name(name).value_or(Mode::none);
-    if (mode == Mode::auto_ || mode == Mode::none) continue;
-    const std::string reason = why_not(mode, abilities);
-    const std::string but = caveat(mode, abilities);
-    rows.push_back({std::string(name), !reason.empty() ? "no: " + reason
-                                       : but.empty()   ? "yes"
-                                                       : "yes, " + but});
-  }
+  for (const auto& [mode, why_not, caveat] : answers)
+    rows.push_back({std::string(mode_name(mode)), !why_not.empty() ? "no: " + why_not
+                                                  : caveat.empty() ? "yes"
+                                                                   : "yes, " + caveat});
   print(format_table(rows));
 }
 
@@ -132,12 +124,12 @@ int run(const TopoOptions& options) {
   }
   const Assignment assignment = place(question->inventory, {}, question->placement);
   const bool has_port = !eligible_ports(question->inventory, assignment).empty();
-  const Abilities abilities = abilities_of(*question, has_port, options.node.live());
+  const auto answers = mode_answers(facts_of(*question, options.node.live()), has_port);
   const DeviceReasons verbs = options.node.live() ? verbs_of(*question) : DeviceReasons{};
   if (options.json)
-    print_json(*question, assignment, abilities, verbs);
+    print_json(*question, assignment, answers, verbs);
   else
-    print_text(*question, assignment, abilities, verbs);
+    print_text(*question, assignment, answers, verbs);
   return has_port ? fine : finding;
 }
 

@@ -11,13 +11,6 @@ namespace {
 
 constexpr unsigned bits = 64;
 
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 CpuSet::CpuSet(std::vector<std::uint64_t> words) : words_(std::move(words)) { trim(); }
@@ -54,8 +47,7 @@ std::vector<unsigned> CpuSet::list() const {
 
 std::string CpuSet::hex() const {
   std::string digits;
-  for (std::size_t i = words_.size(); i-- > 0;)
-    for (int shift = bits - 4; shift >= 0; shift -= 4) digits += "0123456789abcdef"[words_[i] >> shift & 0xf];
+  for (std::size_t i = words_.size(); i-- > 0;) digits += cib::hex(words_[i], bits / 4);
   const auto first = digits.find_first_not_of('0');
   return "0x" + (first == std::string::npos ? "0" : digits.substr(first));
 }
@@ -69,10 +61,10 @@ Result<CpuSet> CpuSet::from_hex(std::string_view text, unsigned max_pu) {
   if (digits.empty()) return bad("no hexadecimal digit");
   CpuSet set;
   for (std::size_t i = 0; i < digits.size(); ++i) {
-    const int value = digit(digits[digits.size() - 1 - i]);
-    if (value < 0) return bad("not a hexadecimal word like 0x0f");
+    const auto value = whole_number<unsigned>(digits.substr(digits.size() - 1 - i, 1), 16);
+    if (!value) return bad("not a hexadecimal word like 0x0f");
     for (unsigned bit = 0; bit < 4; ++bit) {
-      if ((value >> bit & 1) == 0) continue;
+      if ((*value >> bit & 1) == 0) continue;
       if (i * 4 + bit > max_pu) return bad("names a CPU that is too large");
       set.add(static_cast<unsigned>(i * 4 + bit));
     }

@@ -54,18 +54,7 @@ class Writer {
 
  private:
   void add_plain(std::string_view text) { (text_ += ' ') += text; }
-  void escape(const std::string& text) {
-    constexpr std::string_view plain = "_.:-";
-    for (const char c : text) {
-      const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                            (plain.find(c) != std::string_view::npos && text != "-");
-      const auto byte = static_cast<unsigned char>(c);
-      if (is_plain)
-        text_ += c;
-      else
-        ((text_ += '%') += "0123456789abcdef"[byte >> 4]) += "0123456789abcdef"[byte & 0xf];
-    }
-  }
+  void escape(const std::string& text) { text_ += text == "-" ? "%2d" : percent_encoded(text, "_.:-"); }
   std::string text_;
 };
 
@@ -73,19 +62,9 @@ class Writer {
 // ---------------------------------------
 
 bool read(std::string_view field, std::string& text) {
-  text.clear();
-  if (field == "-") return true;
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    if (field[i] != '%') {
-      text += field[i];
-      continue;
-    }
-    const auto byte = whole_number<std::uint8_t>(field.substr(i + 1, 2), 16);
-    if (!byte || field.size() < i + 3) return false;
-    text += static_cast<char>(*byte);
-    i += 2;
-  }
-  return true;
+  const auto decoded = percent_decoded(field == "-" ? "" : field);
+  if (decoded) text = *decoded;
+  return decoded.has_value();
 }
 
 template <class T>

@@ -8,12 +8,6 @@ namespace cib {
 
 namespace {
 
-void append_hex(std::string& text, std::uint32_t value, int digits) {
-  int shown = digits;
-  while (shown < 8 && (value >> (4 * shown)) != 0) ++shown;
-  for (int shift = 4 * (shown - 1); shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 0xf];
-}
-
 // One field of a PCI address: 1 to `digits` hexadecimal digits, at most `max`.
 std::optional<std::uint32_t> field(std::string_view text, std::size_t digits, std::uint32_t max) {
   const auto value = whole_number<std::uint32_t>(text, 16);
@@ -24,15 +18,10 @@ std::optional<std::uint32_t> field(std::string_view text, std::size_t digits, st
 }  // namespace
 
 std::string PciAddress::text() const {
-  std::string text;
-  append_hex(text, domain, 4);
-  text += ':';
-  append_hex(text, bus, 2);
-  text += ':';
-  append_hex(text, device, 2);
-  text += '.';
-  append_hex(text, function, 1);
-  return text;
+  // Domains above 0xffff exist: Linux numbers VMD and Hyper-V domains from 0x10000.
+  unsigned digits = 4;
+  while (digits < 8 && domain >> (4 * digits) != 0) ++digits;
+  return hex(domain, digits) + ':' + hex(bus, 2) + ':' + hex(device, 2) + '.' + hex(function, 1);
 }
 
 Result<PciAddress> PciAddress::parse(std::string_view text) {
@@ -43,7 +32,6 @@ Result<PciAddress> PciAddress::parse(std::string_view text) {
   if (colons.size() < 2 || colons.size() > 3) return bad();
   const auto last = split(colons.back(), '.');
   if (last.size() != 2) return bad();
-  // Domains above 0xffff exist: Linux numbers VMD and Hyper-V domains from 0x10000.
   const auto domain = colons.size() == 3 ? field(colons[0], 8, 0xffffffff) : std::optional<std::uint32_t>(0);
   const auto bus = field(colons[colons.size() - 2], 2, 0xff);
   const auto device = field(last[0], 2, 0x1f);
@@ -79,12 +67,15 @@ std::optional<std::uint64_t> parse_guid(std::string_view text) {
 }
 
 std::string guid_text(std::uint64_t guid) {
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) {
-    text += "0123456789abcdef"[guid >> shift & 0xf];
-    if (shift % 16 == 0 && shift != 0) text += ':';
-  }
-  return text;
+  return hex(guid >> 48, 4) + ':' + hex(guid >> 32, 4) + ':' + hex(guid >> 16, 4) + ':' + hex(guid, 4);
+}
+
+std::string pkey_text(std::uint16_t pkey) { return "0x" + hex(pkey, 4); }
+
+std::string numa_text(const Port& port) {
+  std::vector<std::string> nodes;
+  for (const unsigned node : port.numa) nodes.push_back(std::to_string(node));
+  return join(nodes, ",");
 }
 
 }  // namespace cib

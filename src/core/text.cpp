@@ -44,8 +44,7 @@ std::string printable(std::string_view text, std::size_t limit) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     std::string piece(1, c);
-    if (byte < 0x20 || byte > 0x7e)
-      piece = std::string("\\x") + "0123456789abcdef"[byte >> 4] + "0123456789abcdef"[byte & 0xf];
+    if (byte < 0x20 || byte > 0x7e) piece = "\\x" + hex(byte, 2);
     if (shown.size() + piece.size() > limit) return shown + "...";
     shown += piece;
   }
@@ -55,6 +54,32 @@ std::string printable(std::string_view text, std::size_t limit) {
 std::string hex(std::uint64_t value, unsigned digits) {
   std::string text;
   while (digits-- > 0) text += "0123456789abcdef"[value >> (4 * digits) & 0xf];
+  return text;
+}
+
+std::string percent_encoded(std::string_view text, std::string_view plain) {
+  std::string word;
+  for (const char c : text) {
+    const bool stays = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       plain.find(c) != std::string_view::npos;
+    word += stays ? std::string(1, c) : '%' + hex(static_cast<unsigned char>(c), 2);
+  }
+  return word;
+}
+
+std::optional<std::string> percent_decoded(std::string_view word) {
+  std::string text;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (word[i] != '%') {
+      text += word[i];
+      continue;
+    }
+    const auto digits = word.substr(i + 1, 2);
+    const auto byte = whole_number<std::uint8_t>(digits, 16);
+    if (digits.size() != 2 || !byte) return std::nullopt;
+    text += static_cast<char>(*byte);
+    i += 2;
+  }
   return text;
 }
 

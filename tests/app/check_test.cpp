@@ -29,8 +29,7 @@ struct Check : testing::Test {
     node.exclusive = option.starts_with("vf");
     step.emplace(facts(option), node, node, node, node);
     step->prepare();
-    if (step->needs_relay())
-      step->relay_started(std::map<std::string, std::string>{{"relay_pid", "3"}, {"relay_start", "3"}});
+    if (step->needs_relay()) step->relay_started(ProcessIdentity{"3", "3"});
     fork_tasks(*step);
     release_tasks(*step);
     for (unsigned id = 0; id < four_tasks; ++id) ASSERT_EQ(node.task(id).answer, "granted");
@@ -109,8 +108,7 @@ TEST_F(Check, WhatWasOnlyBegunNeedNotHold) {
   auto& records = node.journals["17.0"];
   records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
                      .mark = Mark::intent,
-                     .verb = "netns",
-                     .fields = {{"netns", "/state/17.0/netns-9"}}});
+                     .event = MakeNetns{"/state/17.0/netns-9"}});
   EXPECT_THAT(look().faults, IsEmpty());
 }
 
@@ -125,7 +123,7 @@ TEST_F(Check, AStepWhoseTasksHaveEndedIsPassedOver) {
 }
 
 TEST_F(Check, WhatFailedBeforeTheStepWentOnHidesNothing) {
-  node.unclaimable["address-1"] = Errc::unavailable;
+  node.unclaimable["address-1"] = Errc::in_use;
   start("ipoib");
   EXPECT_THAT(look().faults, IsEmpty());
   for (auto& [netns, interfaces] : node.raised) interfaces.clear();
@@ -141,8 +139,7 @@ TEST_F(Check, ATaskMustSeeAllOfItsDevicesThatItStillHas) {
     auto& records = node.journals["17.0"];
     records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
                        .mark = Mark::undone,
-                       .verb = "mount_devices",
-                       .fields = {{"task", std::to_string(id)}}});
+                       .event = DevicesMounted{id, ""}});
   }
   EXPECT_THAT(look().faults, SizeIs(1)) << "task 2 only";
 }
@@ -151,7 +148,7 @@ TEST_F(Check, ATaskMustSeeAllOfItsDevicesThatItStillHas) {
 struct Meanwhile final : Kernel {
   Meanwhile(FakeNode& asked, std::function<void()> what) : node(asked), happens(std::move(what)) {}
   Status apply(const Action& action) override { return node.apply(action); }
-  Status revert(const Action& action) override { return node.revert(action); }
+  Status undo(const Action& action) override { return node.undo(action); }
   Status verify(const Action& action) override {
     auto status = node.verify(action);
     std::exchange(happens, [] {})();
@@ -166,7 +163,7 @@ TEST_F(Check, AStepThatEndsWhileItIsLookedAtHasNoFaults) {
   const std::pair<const char*, std::function<void()>> ends[] = {
       {"it writes",
        [&] {
-         node.journals["17.0"].push_back({.seq = 99, .mark = Mark::undone, .verb = "claim", .fields = {}});
+         node.journals["17.0"].push_back({.seq = 99, .mark = Mark::undone, .event = Undone{"claim", 3}});
        }},
       {"it is gone", [&] { node.journals.clear(); }},
       {"nobody can read it",

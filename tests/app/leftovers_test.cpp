@@ -17,18 +17,10 @@ using testing::IsEmpty;
 struct Leftovers : testing::Test {
   Leftovers() {
     node.journals["17.0"] = {
-        {.seq = 1,
-         .mark = Mark::done,
-         .verb = "open",
-         .fields = {{"boot", "boot"}, {"stepd_pid", "1"}, {"agent_pid", "2"}}},
-        {.seq = 2,
-         .mark = Mark::intent,
-         .verb = "claim",
-         .fields = {{"name", "address-0"}, {"owner", "17.0@2#0"}}},
-        {.seq = 3,
-         .mark = Mark::intent,
-         .verb = "ipoib_child",
-         .fields = {{"owner", "container-ib:17.0@2:netns-0:ib0"}, {"temporary", "cib0123456789ab"}}}};
+        {1, Mark::done, opened_by("boot")},
+        {2, Mark::intent, Claim{"address-0", "17.0@2#0"}},
+        {3, Mark::intent,
+         MakeIpoibChild{.temporary = "cib0123456789ab", .owner = "container-ib:17.0@2:netns-0:ib0"}}};
     now.claims["address-0"] = "17.0@2#0";
   }
   std::vector<std::string> left() {
@@ -53,13 +45,12 @@ TEST_F(Leftovers, AStepWithoutALivingOwnerIsToldOnceWithAllThatItHas) {
 
 TEST_F(Leftovers, AQuarantinedStepNamesItsProcess) {
   its_owner_dies();
-  node.journals["17.0"].push_back(
-      {.seq = 4, .mark = Mark::intent, .verb = "quarantine", .fields = {{"process", "pid 9 (stuck)"}}});
+  node.journals["17.0"].push_back({4, Mark::intent, Quarantined{"pid 9 (stuck)"}});
   EXPECT_THAT(left(), ElementsAre(AllOf(HasSubstr("quarantined: pid 9 (stuck)"), HasSubstr("reap"))));
 }
 
 TEST_F(Leftovers, AStepOfAnEarlierBoot) {
-  node.journals["17.0"].front().fields["boot"] = "another";
+  node.journals["17.0"].front().event = opened_by("another");
   EXPECT_THAT(left(), ElementsAre(HasSubstr("earlier boot")));
 }
 

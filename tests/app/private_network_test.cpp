@@ -150,7 +150,7 @@ TEST_F(PrivateNetwork, WhatIsSetTogetherIsRememberedTogether) {
     release_tasks(*step);
     VfSettings old;
     for (const Record& record : node.journals["17.0"])
-      if (record.verb == "vf_settings") old = vf_settings(record.fields, "old_").value();
+      if (const auto* set = get_if<SetVf>(record)) old = set->old;
     old.node_guid = old.port_guid = {};
     return old;
   };
@@ -279,7 +279,8 @@ TEST_F(PrivateNetwork, APfThatCannotBeAskedHasNoVfsAndOthersServe) {
   Step two(f, node, node, node, node);
   two.prepare();
   for (unsigned id = 0; id < 2; ++id) two.task_has_namespace(id);
-  for (unsigned id = 0; id < 2; ++id) two.task_started(id, id, mask_of(id), true, {{"task_pid", "1000"}});
+  for (unsigned id = 0; id < 2; ++id)
+    two.task_started(id, {.rank = id, .mask = mask_of(id), .process = {{"1000", ""}}});
   for (unsigned id = 0; id < 2; ++id) two.task_ready(id, {});
   EXPECT_EQ(node.task(0).answer, "granted");
   EXPECT_EQ(node.task(1).answer, "granted");
@@ -374,7 +375,7 @@ TEST_F(PrivateNetwork, WhereTheRdmaSubsystemIsSharedTheReportSaysThatNothingIsIs
   fork_tasks(*step);
   release_tasks(*step);
   for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);
-  EXPECT_THAT(step->report(), testing::Contains(StartsWith("n0: not isolated: ")));
+  EXPECT_THAT(step->report(), testing::Contains(StartsWith("n0: vf without isolation: ")));
   node.exclusive = true;
   FakeNode other(four_tasks);
   other.site = node.site;
@@ -462,7 +463,7 @@ TEST_F(PrivateNetwork, AddressesComeFromTheNodesPartOfThePool) {
 TEST_F(PrivateNetwork, AnAddressThatAnotherStepHasIsPassedOver) {
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 6};
   node.claimed["address-0"] = "16.0@1#0";
-  node.unclaimable["address-2"] = Errc::unavailable;  // it was faster
+  node.unclaimable["address-2"] = Errc::in_use;  // it was faster
   start("ipoib");
   release_tasks(*step);
   std::vector<std::string> addresses;
@@ -496,7 +497,7 @@ TEST_F(PrivateNetwork, AnAddressThatCannotBeClaimedIsAnError) {
 }
 
 TEST_F(PrivateNetwork, AVfThatAnotherStepWasFasterToClaimIsPassedOver) {
-  node.unclaimable[node.vfs[0].identity.pci.text()] = Errc::unavailable;
+  node.unclaimable[node.vfs[0].identity.pci.text()] = Errc::in_use;
   start("vf,scope=node");
   release_tasks(*step);
   EXPECT_EQ(node.task(0).answer, "granted");
@@ -696,7 +697,7 @@ TEST_F(PrivateNetwork, WhatTheVfOfALateTaskCarriesIsTheSteps) {
   node.verbs_of_each_vf = 1'000'000'000;
   step->task_ready(3, {});
   ASSERT_EQ(node.task(3).answer, "granted");
-  const std::string ports = ports_of(node.journals["17.0"]);
+  const std::string ports = ports_of(node.journals["17.0"]).ports;
   EXPECT_EQ(std::count(ports.begin(), ports.end(), ','), 3) << ports;
   node.verbs_of_each_vf = 3'000'000'000;
   for (unsigned id = 0; id < four_tasks; ++id) step->task_died(id);

@@ -15,12 +15,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 std::vector<Record> journal(const std::string& boot = "boot") {
-  Record open{.seq = 1, .mark = Mark::done, .verb = "open", .fields = {}};
-  open.fields = {
-      {"boot", boot}, {"stepd_pid", "1"}, {"stepd_start", "1"}, {"agent_pid", "2"}, {"agent_start", "2"}};
-  Record task{
-      .seq = 2, .mark = Mark::done, .verb = "task", .fields = {{"task_pid", "1000"}, {"task_start", "7"}}};
-  return {open, task};
+  return {{1, Mark::done, opened_by(boot)}, {2, Mark::done, TaskNoted{0, {{"1000", "7"}, "", ""}}}};
 }
 
 // Done to the node, and in the journal of step 17.0.
@@ -28,10 +23,8 @@ void carry_out(FakeNode& node, const std::vector<Action>& actions) {
   const auto turn = node.claims_turn();
   auto& records = node.journals["17.0"] = journal();
   for (const Action& action : actions) {
-    records.push_back({.seq = static_cast<std::uint32_t>(records.size() + 1),
-                       .mark = Mark::intent,
-                       .verb = action.verb,
-                       .fields = action.fields});
+    records.push_back(
+        {.seq = static_cast<std::uint32_t>(records.size() + 1), .mark = Mark::intent, .event = action});
     ASSERT_TRUE(node.apply(action).ok());
   }
 }
@@ -74,10 +67,10 @@ TEST(Reap, TellsDuringWhatTheAgentDied) {
     return reap(node, node, "")->deaths;
   };
   EXPECT_THAT(
-      death_after({.seq = 3, .mark = Mark::intent, .verb = "mount_devices", .fields = {{"task", "0"}}}),
+      death_after({3, Mark::intent, DevicesMounted{0, ""}}),
       ElementsAre("step 17.0: its agent died during mount_devices of task 0 (record 3); its journal is "
                   "kept in /state/died/17.0"));
-  EXPECT_THAT(death_after({.seq = 3, .mark = Mark::done, .verb = "ports", .fields = {}}),
+  EXPECT_THAT(death_after({3, Mark::done, PortsNoted{}}),
               ElementsAre("step 17.0: its agent died after ports (record 3); its journal is kept in "
                           "/state/died/17.0"));
 }
@@ -119,11 +112,7 @@ TEST(Reap, OfOneJobLeavesOthersAlone) {
 TEST(Reap, UndoesNothingThatAnotherReaperHasUndoneMeanwhile) {
   FakeNode node(1);
   node.journals["17.0"] = journal();
-  Record claim{.seq = 3,
-               .mark = Mark::intent,
-               .verb = "claim",
-               .fields = {{"name", "address-1"}, {"owner", "17.0@2"}}};
-  node.journals["17.0"].push_back(claim);
+  node.journals["17.0"].push_back({3, Mark::intent, Claim{"address-1", "17.0@2"}});
   node.claimed["address-1"] = "17.0@2";
   node.agent_alive = node.stepd_alive = false;
   std::vector<std::string> of_the_first;
@@ -164,7 +153,7 @@ TEST(Reap, KeepsWhatAProcessThatCannotBeKilledMayHold) {
 TEST(Reap, OneStepStopsNoOther) {
   FakeNode node(1);
   for (const char* step : {"16.0", "17.0", "18.0"}) node.journals[step] = journal();
-  node.journals["17.0"].front().fields["stepd_pid"] = "3";  // which lives
+  node.journals["17.0"].front().event = opened_by("boot", "3");  // which lives
   node.agent_alive = node.stepd_alive = false;
   node.inject(1, Fault::fails);
   const auto reaped = reap(node, node, "");
@@ -177,16 +166,11 @@ TEST(Reap, OneStepStopsNoOther) {
 TEST(Reap, WhatRestsOnWhatDoesNotComeBackStays) {
   FakeNode node(1);
   node.add_vfs(1);
-  const std::string pci = node.vfs[0].identity.pci.text(), netns = "/state/17.0/netns-0";
-  const std::map<std::string, std::string> vf = {
-      {"pci", pci}, {"physfn", node.vfs[0].identity.physfn.text()}, {"vf", "0"}, {"owner", "17.0@2"}};
-  auto link = vf;
-  link.insert({{"netns", netns}, {"name", "ib0"}, {"remade", "no"}});
-  carry_out(node, {{"netns", {{"netns", netns}}},
-                   {"netns", {{"netns", "/state/17.0/netns-1"}}},
-                   {"claim", {{"name", pci}, {"owner", "17.0@2"}}},
-                   {"vf_link", link},
-                   {"claim", {{"name", "address-0"}, {"owner", "17.0@2#0"}}}});
+  VfIdentity vf = node.vfs[0].identity;
+  vf.owner = "17.0@2";
+  const std::string pci = vf.pci.text(), netns = "/state/17.0/netns-0";
+  carry_out(node, {MakeNetns{netns}, MakeNetns{"/state/17.0/netns-1"}, Claim{pci, "17.0@2"},
+                   MoveVfLink{vf, netns, "ib0", false}, Claim{"address-0", "17.0@2#0"}});
   node.agent_alive = node.stepd_alive = false;
   node.inject(node.changes() + 2, Fault::fails);
   EXPECT_THAT(
@@ -207,15 +191,10 @@ TEST(Reap, AnIpoibChildThatDoesNotGoKeepsNoOther) {
     FakeNode node(1);
     const PciAddress hca = node.node.ports[0].pci.value();
     const auto child = [&](const NetnsFile& netns, const std::string& name) {
-      IpoibPlan plan;
-      plan.parent = hca;
-      plan.netns = netns;
-      plan.name = name;
-      plan.owner = netns + name;
-      return make_ipoib_child(plan);
+      return MakeIpoibChild{.parent = hca, .netns = netns, .name = name, .owner = netns + name};
     };
-    std::vector<Action> actions = {make_netns("/state/17.0/netns-0")};
-    if (second_netns != "/state/17.0/netns-0") actions.push_back(make_netns(second_netns));
+    std::vector<Action> actions = {MakeNetns{"/state/17.0/netns-0"}};
+    if (second_netns != "/state/17.0/netns-0") actions.push_back(MakeNetns{second_netns});
     actions.push_back(child("/state/17.0/netns-0", "ib0"));
     actions.push_back(child(second_netns, "ib1"));
     carry_out(node, actions);
@@ -234,12 +213,12 @@ TEST(Reap, AVfThatDoesNotComeHomeKeepsNoOtherInTheSameNamespace) {
   FakeNode node(1);
   node.add_vfs(1);
   const NetnsFile netns = "/state/17.0/netns-node";
-  std::vector<Action> actions = {make_netns(netns)};
+  std::vector<Action> actions = {MakeNetns{netns}};
   for (const FakeVf& one : node.vfs) {
     VfIdentity vf = one.identity;
     vf.owner = "17.0@2";
-    actions.push_back(make_claim(vf.pci.text(), vf.owner));
-    actions.push_back(make_vf_link(vf, netns, one.netdev, false));
+    actions.push_back(Claim{vf.pci.text(), vf.owner});
+    actions.push_back(MoveVfLink{vf, netns, one.netdev, false});
   }
   carry_out(node, actions);
   node.agent_alive = node.stepd_alive = false;

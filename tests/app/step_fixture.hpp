@@ -19,8 +19,7 @@ inline StepFacts facts(const std::string& option = "verbs") {
   f.nodes = 2;
   f.node_name = "n0";
   f.option = option;
-  f.owner = {
-      {"boot", "boot"}, {"stepd_pid", "1"}, {"stepd_start", "1"}, {"agent_pid", "2"}, {"agent_start", "2"}};
+  f.owner = opened_by("boot");
   return f;
 }
 
@@ -36,8 +35,10 @@ inline void fork_tasks(Step& step, bool bound = true) {
   step.prepare();
   for (unsigned id = 0; id < four_tasks; ++id) step.task_has_namespace(id);
   for (unsigned id = 0; id < four_tasks; ++id)
-    step.task_started(id, rank_of(id), bound ? mask_of(id) : CpuSet({0xff}), bound,
-                      {{"task_pid", std::to_string(1000 + id)}, {"task_start", "7"}, {"cgroup", ""}});
+    step.task_started(id, {.rank = rank_of(id),
+                           .mask = bound ? mask_of(id) : CpuSet({0xff}),
+                           .bound = bound,
+                           .process = {{std::to_string(1000 + id), "7"}}});
 }
 
 inline void release_tasks(Step& step) {
@@ -47,7 +48,7 @@ inline void release_tasks(Step& step) {
 // All of that but prepare(), for a step of one task.
 inline void run_only_task(Step& step) {
   step.task_has_namespace(0);
-  step.task_started(0, rank_of(0), mask_of(0), true, {{"task_pid", "1000"}});
+  step.task_started(0, {.rank = rank_of(0), .mask = mask_of(0), .process = {{"1000", ""}}});
   step.task_ready(0, {});
 }
 

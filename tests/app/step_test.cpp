@@ -208,7 +208,7 @@ TEST(Step, ATaskWithoutItsOwnNamespaceIsNeverMountedInto) {
   Step step(facts(), node, node, node, node);
   step.prepare();
   for (unsigned id = 0; id < four_tasks; ++id)
-    step.task_started(id, rank_of(id), mask_of(id), true, {{"task_pid", "1000"}});
+    step.task_started(id, {.rank = rank_of(id), .mask = mask_of(id), .process = {{"1000", ""}}});
   release_tasks(step);
   EXPECT_THAT(*node.task(0).answer, StartsWith("refused: "));
   EXPECT_THAT(node.task(0).devices, IsEmpty());
@@ -252,7 +252,8 @@ TEST(Step, AContainerAloneOnItsNodeKeepsCma) {
     step.prepare();
     for (unsigned id = 0; id < tasks; ++id) {
       step.task_has_namespace(id);
-      step.task_started(id, rank_of(id), mask_of(id), true, {{"task_pid", std::to_string(1000 + id)}});
+      step.task_started(
+          id, {.rank = rank_of(id), .mask = mask_of(id), .process = {{std::to_string(1000 + id), ""}}});
     }
     for (unsigned id = 0; id < tasks; ++id) step.task_ready(id, {});
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), tasks > 1);
@@ -285,7 +286,7 @@ TEST(Step, ATaskThatDiedMeanwhileIsNobodyElsesFailure) {
 // RDMA devices that change while they are attached, for example.
 TEST(Step, ALivingTaskThatCannotBeAttachedIsToldWhyAtOnce) {
   FakeNode node(four_tasks);
-  node.unmountable[2] = Errc::unavailable;
+  node.unmountable[2] = Errc::changed;
   Step step(facts(), node, node, node, node);
   fork_tasks(step);
   release_tasks(step);
@@ -302,7 +303,8 @@ TEST(Step, AProcessThatIsLeftBehindInAContainerIsWrittenDown) {
   EXPECT_EQ(node.task(2).answer, "refused: attach rank 4: injected: mount");
   const auto& records = node.journals.at("17.0");
   EXPECT_TRUE(std::any_of(records.begin(), records.end(), [](const Record& record) {
-    return record.verb == "quarantine" && record.field("process") == "injected: mount";
+    const auto* quarantined = get_if<Quarantined>(record);
+    return quarantined != nullptr && quarantined->process == "injected: mount";
   }));
   (void)step.finish();
   EXPECT_THAT(node.journals, IsEmpty()) << "it holds nothing that is given back";
@@ -395,10 +397,11 @@ TEST(Step, EachTaskHasTheEnvironmentOfThePlan) {
   settings.env = {"ucx", "ompi", "pmix", "nccl", "mvapich"};
   Assignment assignment;
   assignment.plan = node.task(0).environment["CONTAINER_IB_PLAN"];
-  EnvironmentInputs in = inputs_of_node(settings, node.node, assignment);
-  in.task_ports = {"mlx5_1:1"};
-  in.node_ports = {"mlx5_0:1", "mlx5_1:1"};
-  in.numa = "1";
+  for (const std::size_t port : {0U, 1U}) assignment.verdicts.push_back({port, true, "", ""});
+  const EnvironmentInputs in = inputs_of_task(settings, node.node, assignment, {1});
+  EXPECT_EQ(in.task_ports, std::vector<std::string>{"mlx5_1:1"});
+  EXPECT_EQ(in.node_ports, (std::vector<std::string>{"mlx5_0:1", "mlx5_1:1"}));
+  EXPECT_EQ(in.numa, "1");
   std::map<std::string, std::string> expected;
   for (const auto& [name, value] : build_environment(in).set) expected[name] = value;
   EXPECT_EQ(node.task(2).environment, expected);

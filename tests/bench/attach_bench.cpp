@@ -78,9 +78,9 @@ using Clock = std::chrono::steady_clock;
 
 // As StepNetwork::run() has it.
 void carry_out(StepJournal& journal, Kernel& kernel, const Action& action) {
-  must(journal.write(Mark::intent, action.verb, action.fields));
+  must(journal.write(Mark::intent, action));
   must(kernel.apply(action));
-  must(journal.write(Mark::done, action.verb, action.fields));
+  must(journal.write(Mark::done, action));
 }
 
 void by_agent(const Workplace& place) {
@@ -88,7 +88,7 @@ void by_agent(const Workplace& place) {
   StepJournal journal(state);
   LiveKernel kernel(place.state);
   must(journal.open("1.0", {}));
-  carry_out(journal, kernel, make_netns(place.netns));
+  carry_out(journal, kernel, MakeNetns{place.netns});
   {  // vf_link, which would look for the device by its PCI function
     must(journal.write(Mark::intent, "vf_link", {}));
     const auto netns = open_pinned_network_namespace(place.netns);
@@ -98,7 +98,7 @@ void by_agent(const Workplace& place) {
                        "move"));
     must(journal.write(Mark::done, "vf_link", {}));
   }
-  carry_out(journal, kernel, make_link_up(place.netns, "ib0", 0, address));
+  carry_out(journal, kernel, RaiseLink{place.netns, "ib0", std::nullopt, address});
   journal.close();
 }
 

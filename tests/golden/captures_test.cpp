@@ -79,7 +79,7 @@ TEST_F(TwoSockets, AVirtualFunctionIsPartOfItsPortsGroup) {
   const auto assignment = place(node, test::tasks_on({2, 3}), test::one_rail());
   std::map<std::string, std::string> physical;
   for (const auto& verdict : assignment.verdicts)
-    physical[node.ports[verdict.port].name()] = verdict.physical_port;
+    physical[node.ports[verdict.port].name()] = verdict.connector;
   EXPECT_EQ(physical["ibp134s0v0:1"], physical["mlx5_1:1"]);
   EXPECT_EQ(test::why_not(node, assignment, "mlx5_1:1"), "eligible");
   EXPECT_EQ(test::why_not(node, assignment, "ibp134s0v0:1"), "a VF; only mode vf hands it out, by its PF");

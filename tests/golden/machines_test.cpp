@@ -39,13 +39,13 @@ Outcome outcome_of(const Inventory& node, const Assignment& assignment) {
   Outcome outcome;
   for (const auto& verdict : assignment.verdicts) {
     verdicts[verdict.port] = &verdict;
-    if (verdict.eligible) outcome.load[verdict.physical_port] = 0;
+    if (verdict.eligible) outcome.load[verdict.connector] = 0;
   }
   for (const auto& task : assignment.tasks) {
     outcome.mean_slit += task.distance / 100.0 / static_cast<double>(assignment.tasks.size());
     for (const std::size_t port : task.ports) {
       EXPECT_TRUE(verdicts[port]->eligible);
-      ++outcome.load[verdicts[port]->physical_port];
+      ++outcome.load[verdicts[port]->connector];
       outcome.devices.insert(node.ports[port].name());
     }
   }

@@ -37,20 +37,15 @@ class Terminal : public testing::Test {
     folder_ = ::mkdtemp(name);
     std::filesystem::create_directory(folder_ + "/7.0");
     std::filesystem::permissions(folder_ + "/7.0", std::filesystem::perms::owner_all);
-    std::map<std::string, std::string> owner = {
-        {"boot", boot_id().value()}, {"uid", hostile}, {"since", "0"}};
-    owner.merge(identity_fields("stepd", ::getpid()));
-    owner.merge(identity_fields("agent", ::getpid()));
+    Opened owner;
+    owner.boot = boot_id().value();
+    owner.uid = hostile;
+    owner.since = "0";
+    owner.stepd = owner.agent = identity_of(::getpid());
     std::ofstream journal(folder_ + "/7.0/journal");
-    journal << encode_record({.seq = 1, .mark = Mark::done, .verb = "open", .fields = owner})
-            << encode_record({.seq = 2,
-                              .mark = Mark::done,
-                              .verb = "ports",
-                              .fields = {{"mode", hostile}, {"ports", hostile}}})
-            << encode_record({.seq = 3,
-                              .mark = Mark::intent,
-                              .verb = "quarantine",
-                              .fields = {{"process", "pid 17 (" + hostile + ")"}}});
+    journal << encode_record({1, Mark::done, owner})
+            << encode_record({2, Mark::done, PortsNoted{hostile, hostile}})
+            << encode_record({3, Mark::intent, Quarantined{"pid 17 (" + hostile + ")"}});
     ASSERT_EQ(::chmod((folder_ + "/7.0/journal").c_str(), 0600), 0);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }

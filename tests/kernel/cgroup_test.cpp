@@ -13,7 +13,7 @@
 
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/survivors.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "kernel/scratch.hpp"
 #include "support/temp_tree.hpp"
 
@@ -149,7 +149,7 @@ TEST_P(StepsCgroup, TakesEveryProcessAndItselfWithIt) {
   {
     const auto cgroup = step_cgroup_of(task.pid());
     ASSERT_TRUE(cgroup.has_value());
-    EXPECT_THAT(kill_remains({.cgroups = {&*cgroup}}, 5000), IsEmpty());
+    EXPECT_THAT(kill_survivors({.cgroups = {&*cgroup}}, 5000), IsEmpty());
   }
   EXPECT_TRUE(ended(task) && ended(helper));
   EXPECT_FALSE(ended(stranger));
@@ -167,7 +167,7 @@ TEST_P(StepsCgroup, OfTheSameNameIsNotTheSameCgroup) {
   make_step();
   const Child stranger = member_of(step() + "/user/task_0");
   EXPECT_FALSE(open_step_cgroup(step(), held->inode).has_value());
-  EXPECT_THAT(kill_remains({.cgroups = {&*held}}, 1000), IsEmpty());
+  EXPECT_THAT(kill_survivors({.cgroups = {&*held}}, 1000), IsEmpty());
   EXPECT_FALSE(ended(stranger));
   EXPECT_TRUE(std::filesystem::exists(step() + "/user/task_0"));
 }
@@ -176,13 +176,13 @@ TEST_P(StepsCgroup, IsWhatAReaperKillsIfItIsTheOneThatWasWrittenDown) {
   const Child task = member_of(step() + "/user/task_0"), helper = member_of(step() + "/user");
   const std::string pid = std::to_string(task.pid()), start = std::to_string(start_time(task.pid()).value());
   const std::string inode = std::to_string(step_cgroup_of(task.pid())->inode);
-  LiveRemains remains(root_);
-  EXPECT_THAT(remains.kill({{pid, start + "0", step(), inode + "0"}}), IsEmpty());
+  LiveStoredSteps stored(root_);
+  EXPECT_THAT(stored.kill({{{{pid, start + "0"}, step(), inode + "0"}, ""}}), IsEmpty());
   EXPECT_FALSE(ended(task) || ended(helper));
-  EXPECT_THAT(remains.kill({{pid, start, step(), inode + "0"}}), IsEmpty());
+  EXPECT_THAT(stored.kill({{{{pid, start}, step(), inode + "0"}, ""}}), IsEmpty());
   EXPECT_TRUE(ended(task));
   EXPECT_FALSE(ended(helper));
-  EXPECT_THAT(remains.kill({{pid, start, step(), inode}}), IsEmpty());
+  EXPECT_THAT(stored.kill({{{{pid, start}, step(), inode}, ""}}), IsEmpty());
   EXPECT_TRUE(ended(helper));
   EXPECT_FALSE(std::filesystem::exists(job()));
 }
@@ -196,13 +196,13 @@ TEST_P(StepsCgroup, InWhichALaterStepRunsIsLeftAlone) {
   const Child left = member_of(step() + "/user/task_0"), later(slurmstepd);
   const auto cgroup = step_cgroup_of(left.pid());
   ASSERT_TRUE(cgroup.has_value());
-  EXPECT_THAT(kill_remains({.cgroups = {&*cgroup}, .reused = true}, 0),
+  EXPECT_THAT(kill_survivors({.cgroups = {&*cgroup}, .reused = true}, 0),
               testing::ElementsAre("pid " + std::to_string(later.pid()) +
                                    " (slurmstepd), of a later step in the same cgroup,"));
   EXPECT_FALSE(ended(left) || ended(later));
 
   const UniqueFd pidfd = open_pidfd(later.pid()).value();  // before it has tasks, its agent may clear up
-  EXPECT_THAT(kill_remains({.cgroups = {&*cgroup}, .reused = true, .stepd = pidfd.get()}, 5000), IsEmpty());
+  EXPECT_THAT(kill_survivors({.cgroups = {&*cgroup}, .reused = true, .stepd = pidfd.get()}, 5000), IsEmpty());
   EXPECT_TRUE(ended(left));
   EXPECT_FALSE(ended(later));
 }

@@ -13,6 +13,7 @@
 
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/sysfs_mount.hpp"
+#include "adapters/netlink/ipoib_link.hpp"
 #include "adapters/netlink/links.hpp"
 #include "adapters/state/claims.hpp"
 #include "kernel/scratch.hpp"
@@ -79,13 +80,12 @@ TEST_F(Namespaces, WhatKeepsOneIsSeenInNoOthersMounts) {
   {
     const Child before(leave);
     LiveKernel kernel(state);
-    ASSERT_TRUE(kernel.apply(make_netns(pin)).ok());
+    ASSERT_TRUE(kernel.apply(MakeNetns{pin}).ok());
     EXPECT_THAT(mounts_of(before), testing::Not(HasSubstr("netns-0")));
     const Child meanwhile(leave);
     EXPECT_THAT(mounts_of(meanwhile), HasSubstr("netns-0"));
-    ASSERT_TRUE(kernel.apply(make_netns(state + "/netns-1")).ok()) << "private already";
-    for (const char* name : {"/netns-0", "/netns-1"})
-      ASSERT_TRUE(kernel.revert(make_netns(state + name)).ok());
+    ASSERT_TRUE(kernel.apply(MakeNetns{state + "/netns-1"}).ok()) << "private already";
+    for (const char* name : {"/netns-0", "/netns-1"}) ASSERT_TRUE(kernel.undo(MakeNetns{state + name}).ok());
     EXPECT_THAT(mounts_of(meanwhile), testing::Not(HasSubstr("netns-0")));
   }
   EXPECT_EQ(::umount2(state.c_str(), MNT_DETACH), 0);
@@ -192,7 +192,8 @@ TEST_F(Namespaces, TheKernelsRefusalSaysWhatWasDone) {
   const auto ns = make_network_namespace();
   const auto visit = NetworkVisit::to(ns->get());
   auto links = Links::open();
-  const auto status = links->create({.name = "x", .parent_index = 1, .pkey = {}, .connected = false});
+  const auto status =
+      create_ipoib_child(*links, {.name = "x", .parent_index = 1, .pkey = {}, .connected = false});
   EXPECT_THAT(status.error().message(), HasSubstr("create IPoIB interface x: "));
   EXPECT_NE(status.error().sys_errno, 0);
 }
@@ -200,8 +201,8 @@ TEST_F(Namespaces, TheKernelsRefusalSaysWhatWasDone) {
 TEST_F(Namespaces, AClaimIsOnesUntilItsOwnerReleasesIt) {
   Claims claims(folder_);
   ASSERT_TRUE(claims.take("0000:21:00.1", "17.0@1").ok());
-  EXPECT_EQ(claims.take("0000:21:00.1", "18.0@2").error().code, Errc::unavailable);
-  EXPECT_EQ(claims.take("0000:21:00.1", "17.0@1").error().code, Errc::unavailable) << "one VF for two tasks";
+  EXPECT_EQ(claims.take("0000:21:00.1", "18.0@2").error().code, Errc::in_use);
+  EXPECT_EQ(claims.take("0000:21:00.1", "17.0@1").error().code, Errc::in_use) << "one VF for two tasks";
   EXPECT_THAT(*claims.all(), ElementsAre(testing::Pair("0000:21:00.1", "17.0@1")));
   EXPECT_TRUE(claims.release("0000:21:00.1", "18.0@2").ok());
   EXPECT_EQ(*claims.owner_of("0000:21:00.1"), "17.0@1") << "not its own";

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/listen_in_network.hpp"
 #include "adapters/linux/process.hpp"
@@ -27,14 +28,7 @@ constexpr int patience_ms = 10'000;  // for what must happen
 constexpr int moment_ms = 200;       // in which something must not happen
 constexpr std::size_t cap = 64;      // connections of a step with few tasks
 
-bool within(int timeout_ms, const auto& holds) {
-  const Deadline deadline(timeout_ms);
-  while (!holds()) {
-    if (deadline.passed()) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
+bool within(int timeout_ms, const auto& holds) { return poll_until(Deadline(timeout_ms), 5, holds); }
 
 bool readable(int fd, int timeout_ms) {
   pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
@@ -598,7 +592,7 @@ TEST_F(Relaying, AProgramThatCannotBeStartedIsTheExactError) {
 TEST_F(Relaying, AProgramThatEndsAtOnceIsAnError) {
   const auto relay = start_relay(open_pidfd(stepd_->pid()).value().get(), "/bin/true");
   ASSERT_FALSE(relay.ok());
-  EXPECT_EQ(relay.error().code, Errc::unavailable);
+  EXPECT_EQ(relay.error().code, Errc::peer_gone);
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), 0) << "a child that nobody has waited for";
 }
 

@@ -13,7 +13,7 @@
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/linux/find_process.hpp"
 #include "adapters/linux/process.hpp"
-#include "adapters/state/live_remains.hpp"
+#include "adapters/state/live_stored_steps.hpp"
 #include "app/reap.hpp"
 #include "kernel/scratch.hpp"
 #include "support/own_processes.hpp"
@@ -28,12 +28,12 @@ using Records = std::vector<Record>;
 class StateDirectory : public Scratch {
  protected:
   std::string state() const { return folder_ + "/state"; }
-  static Record open(const std::string& ports) {
-    return {.seq = 1, .mark = Mark::done, .verb = "open", .fields = {{"ports", ports}}};
+  static Record open(const std::string& option) {
+    Opened by;
+    by.option = option;
+    return {1, Mark::done, by};
   }
-  static Record uses(const std::string& ports) {
-    return {.seq = 2, .mark = Mark::done, .verb = "ports", .fields = {{"ports", ports}}};
-  }
+  static Record uses(const std::string& ports) { return {2, Mark::done, PortsNoted{"verbs", ports}}; }
 };
 
 TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
@@ -42,7 +42,7 @@ TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
   const auto steps = stored_steps(state());
   ASSERT_THAT(*steps, SizeIs(1));
   EXPECT_EQ(steps->front().name, "17.0");
-  EXPECT_EQ(steps->front().records->front().field("ports"), "mlx5_0:1");
+  EXPECT_EQ(opened(*steps->front().records)->option, "mlx5_0:1");
   struct stat status {};
   ASSERT_EQ(::stat((state() + "/17.0").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0700U);
@@ -54,7 +54,7 @@ TEST_F(StateDirectory, KeepsAJournalUntilItIsRemoved) {
 TEST_F(StateDirectory, KeepsWhatADeadAgentOfTheSameStepLeft) {
   StateDir first(state()), second(state());
   ASSERT_TRUE(first.create("17.0", open("mlx5_0:1")).ok());
-  EXPECT_EQ(second.create("17.0", open("")).error().code, Errc::unavailable);
+  EXPECT_EQ(second.create("17.0", open("")).error().code, Errc::in_use);
   EXPECT_THAT(*stored_steps(state())->front().records, SizeIs(1));
 }
 
@@ -95,12 +95,12 @@ TEST_F(StateDirectory, WhoWaitedForAStepGetsTheOneThatIsThere) {
 
 // A directory without a first record is that of a dead agent.
 TEST_F(StateDirectory, NoReaperSeesAStepThatIsJustBeginning) {
-  LiveRemains remains(state());
+  LiveStoredSteps stored(state());
   std::atomic<bool> over = false;
   int looked = 0, without_record = 0;
   std::thread reaper([&] {
     while (!over)
-      (void)remains.exclusively("17.0", [&](const JournaledStep& step) {
+      (void)stored.exclusively("17.0", [&](const JournaledStep& step) {
         ++looked;
         without_record += step.records && !step.records->empty() ? 0 : 1;
       });
@@ -213,40 +213,39 @@ TEST_F(StateDirectory, TheJournalsOfDeadStepsAreKeptAndNotTooMany) {
 TEST_F(StateDirectory, AStepInAnotherPidNamespaceIsNotGivenBackWhileItsProcessesLive) {
   Child inside([&] {
     enter_own_processes();
-    auto fields = identity_fields("stepd", ::getpid());
-    fields["boot"] = boot_id().value();
-    fields["pid_namespace"] = pid_namespace_here();
+    Opened by;
+    by.stepd = identity_of(::getpid());
+    by.boot = boot_id().value();
+    by.pid_namespace = pid_namespace_here();
     new Child([&] {
       auto* journal = new StateDir(state());
-      fields.merge(identity_fields("agent", ::getpid()));
-      if (!journal->create("17.0", {.seq = 1, .mark = Mark::done, .verb = "open", .fields = fields}).ok())
-        ::_exit(1);
+      by.agent = identity_of(::getpid());
+      if (!journal->create("17.0", {1, Mark::done, by}).ok()) ::_exit(1);
     });
   });
-  LiveRemains remains(state());
+  LiveStoredSteps stored(state());
   LiveKernel kernel(state());
-  const auto steps = remains.steps();
+  const auto steps = stored.steps();
   ASSERT_THAT(*steps, SizeIs(1));
   EXPECT_TRUE(steps->front().held);
-  const Records& records = *steps->front().records;
-  const auto find = [&](const std::string& who) {
-    return find_process(records.front().field(who + "_pid"), records.front().field(who + "_start"),
-                        records.front().field("pid_namespace"));
+  const Opened by = *opened(*steps->front().records);
+  const auto find = [&](const ProcessIdentity& who) {
+    return find_process(who.pid, who.start, by.pid_namespace);
   };
-  const auto agent = find("agent"), stepd = find("stepd");
+  const auto agent = find(by.agent), stepd = find(by.stepd);
   ASSERT_TRUE(agent && stepd);
-  EXPECT_NE(std::to_string(*agent), records.front().field("agent_pid"));
-  EXPECT_FALSE(find_process(records.front().field("agent_pid"), records.front().field("agent_start"), "1"));
-  EXPECT_THAT(reap(remains, kernel, "")->given_back, IsEmpty());
+  EXPECT_NE(std::to_string(*agent), by.agent.pid);
+  EXPECT_FALSE(find_process(by.agent.pid, by.agent.start, "1"));
+  EXPECT_THAT(reap(stored, kernel, "")->given_back, IsEmpty());
 
   ASSERT_TRUE(signal_process(
-      *agent, SIGKILL, [&](pid_t pid) { return find("agent") == pid; }, 10'000));
-  EXPECT_FALSE(remains.steps()->front().held);
-  EXPECT_THAT(reap(remains, kernel, "")->given_back, IsEmpty()) << "its slurmstepd lives";
+      *agent, SIGKILL, [&](pid_t pid) { return find(by.agent) == pid; }, 10'000));
+  EXPECT_FALSE(stored.steps()->front().held);
+  EXPECT_THAT(reap(stored, kernel, "")->given_back, IsEmpty()) << "its slurmstepd lives";
 
   ASSERT_TRUE(signal_process(
-      *stepd, SIGKILL, [&](pid_t pid) { return find("stepd") == pid; }, 10'000));
-  EXPECT_THAT(reap(remains, kernel, "")->given_back, testing::ElementsAre("17.0"));
+      *stepd, SIGKILL, [&](pid_t pid) { return find(by.stepd) == pid; }, 10'000));
+  EXPECT_THAT(reap(stored, kernel, "")->given_back, testing::ElementsAre("17.0"));
 }
 
 TEST_F(StateDirectory, HoldsOtherFilesThatAreNoSteps) {

@@ -34,7 +34,7 @@ bool lives(pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) == 0; }
 TEST(Survivors, AreKilledAndOthersAreNot) {
   Child task([] {}), stranger([] {});
   const UniqueFd pidfd = open_pidfd(task.pid()).value();
-  EXPECT_THAT(kill_remains({.tasks = {pidfd.get()}}, 2000), testing::IsEmpty());
+  EXPECT_THAT(kill_survivors({.tasks = {pidfd.get()}}, 2000), testing::IsEmpty());
   EXPECT_TRUE(has_ended(pidfd.get()));
   EXPECT_TRUE(lives(stranger.pid()));
 }
@@ -44,7 +44,7 @@ TEST(Survivors, AreNeverLookedForInTheNodesOwnMountNamespace) {
   Child stranger([] {});
   const UniqueFd own(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
   ASSERT_TRUE(own.valid());
-  EXPECT_THAT(kill_remains({.mount_namespaces = {own.get()}}, 2000), testing::IsEmpty());
+  EXPECT_THAT(kill_survivors({.mount_namespaces = {own.get()}}, 2000), testing::IsEmpty());
   EXPECT_TRUE(lives(stranger.pid()));
 }
 
@@ -59,12 +59,12 @@ TEST(Survivors, ACgroupThatIsStillHeldIsRemovedOnceItIsNot) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     std::filesystem::remove(tree.path("job_1/step_0/slurm/process"));
   });
-  EXPECT_THAT(kill_remains({.cgroups = {&*cgroup}}, 5000), testing::IsEmpty());
+  EXPECT_THAT(kill_survivors({.cgroups = {&*cgroup}}, 5000), testing::IsEmpty());
   leaves.join();
   EXPECT_FALSE(std::filesystem::exists(tree.path("job_1")));
 }
 
-TEST(Survivors, NobodyIsNoError) { EXPECT_THAT(kill_remains({}, 100), testing::IsEmpty()); }
+TEST(Survivors, NobodyIsNoError) { EXPECT_THAT(kill_survivors({}, 100), testing::IsEmpty()); }
 
 TEST(Survivors, TheNumberOfATaskMayBeAnothersWhileTheOthersAreKilled) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root, to choose a number";
@@ -80,7 +80,7 @@ TEST(Survivors, TheNumberOfATaskMayBeAnothersWhileTheOthersAreKilled) {
   const pid_t number = task.pid();
   const UniqueFd pidfd = open_pidfd(number).value();
   std::thread killing(
-      [&] { EXPECT_THAT(kill_remains({.tasks = {pidfd.get()}, .cgroups = {&*cgroup}}, 1000), IsEmpty()); });
+      [&] { EXPECT_THAT(kill_survivors({.tasks = {pidfd.get()}, .cgroups = {&*cgroup}}, 1000), IsEmpty()); });
   ASSERT_EQ(::waitpid(number, nullptr, 0), number);
   const pid_t stranger = sleeper_with_number(number);
   killing.join();

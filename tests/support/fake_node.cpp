@@ -124,7 +124,7 @@ std::vector<std::string> FakeNode::kill_survivors() {
 }
 
 Status FakeNode::create(const std::string& step, const Record& first) {
-  if (journals.contains(step)) return error(Errc::unavailable, step + " is not given back");
+  if (journals.contains(step)) return error(Errc::in_use, step + " is not given back");
   return write_state("create journal", [&] {
     own_step_ = step;
     journals[step] = {first};
@@ -242,7 +242,7 @@ Result<VfsOfPf> FakeNode::vfs_of(const Port& pf) {
 Result<std::string> FakeNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
   for (const FakeVf& vf : vfs)
     if (vf.identity.pci == pci && vf.rdma_in == netns) return vf.rdma;
-  return error(Errc::unavailable, pci.text() + " has no RDMA device in '" + netns + "'");
+  return error(Errc::not_found, pci.text() + " has no RDMA device in '" + netns + "'");
 }
 
 Status FakeNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {
@@ -251,10 +251,10 @@ Status FakeNode::await_carrier(const NetnsFile& netns, const std::string& netdev
   return error(Errc::timed_out, netdev + " has no carrier");
 }
 
-FakeVf& FakeNode::vf(const Action& action) {
+FakeVf& FakeNode::vf(const VfIdentity& identity) {
   for (FakeVf& vf : vfs)
-    if (vf.identity.pci.text() == action.field("pci")) return vf;
-  throw std::logic_error("no VF " + action.field("pci"));
+    if (vf.identity.pci == identity.pci) return vf;
+  throw std::logic_error("no VF " + identity.pci.text());
 }
 
 namespace {
@@ -275,91 +275,113 @@ Result<std::unique_ptr<ClaimsTurn>> FakeNode::claims_turn() {
   return std::unique_ptr<ClaimsTurn>(std::make_unique<FakeTurn>(turn_taken_));
 }
 
-Status FakeNode::apply(const Action& action) {
-  if (action.verb == "claim") {
-    if (!turn_taken_) throw std::logic_error("claimed out of turn");
-    const std::string name = action.field("name");
-    if (claimed.contains(name)) return error(Errc::unavailable, name + " is in use");
-    if (const auto found = unclaimable.find(name); found != unclaimable.end())
-      return error(found->second, name + " cannot be claimed");
+// What an action changes, undoes and is seen by: a function for each of its kind.
+struct FakeNode::Doing {
+  FakeNode& node;
+
+  void set(FakeVf& vf, const VfSettings& settings) const {
+    if (settings.node_guid) vf.settings.node_guid = settings.node_guid;
+    if (settings.port_guid) vf.settings.port_guid = settings.port_guid;
+    if (settings.link_state) vf.settings.link_state = settings.link_state;
   }
-  const auto effect = [&] { take_effect(action); };
-  const bool is_a_file = action.verb == "claim" || action.verb == "netns";
-  return is_a_file ? write_state(action.verb.c_str(), effect) : change(action.verb.c_str(), effect);
+  void must_exist(const NetnsFile& netns) const {
+    if (!node.network_namespaces.contains(netns))
+      throw std::logic_error("into " + netns + ", which does not exist");
+  }
+  bool is_owner(const VfIdentity& vf) const {
+    const auto claim = node.claimed.find(vf.pci.text());
+    return claim != node.claimed.end() && claim->second == vf.owner;
+  }
+
+  void apply(const MakeNetns& one) const { node.network_namespaces.insert(one.netns); }
+  void apply(const Claim& one) const { node.claimed[one.name] = one.owner; }
+  void apply(const KeepVfNames&) const {}
+  void apply(const SetVf& one) const {
+    set(node.vf(one.vf), one.settings);
+    node.vf(one.vf).netdev = "anew";
+  }
+  // As the kernel: a device that moves is made anew, with its interface at home under the next free name.
+  void apply(const MoveRdmaDevice& one) const {
+    must_exist(one.netns);
+    node.vf(one.vf).rdma_in = one.netns;
+    node.vf(one.vf).netdev = "anew";
+  }
+  void apply(const MoveVfLink& one) const {
+    must_exist(one.netns);
+    node.vf(one.vf).netdev_in = one.netns;
+    node.vf(one.vf).netdev = one.name;
+  }
+  void apply(const MakeIpoibChild& one) const {
+    must_exist(one.netns);
+    node.ipoib_children[one.owner] = one.netns;
+  }
+  void apply(const RaiseLink& one) const {
+    must_exist(one.netns);
+    node.raised[one.netns].insert(one.name);
+  }
+
+  void undo(const MakeNetns& one) const { node.network_namespaces.erase(one.netns); }
+  void undo(const Claim& one) const {
+    const auto claim = node.claimed.find(one.name);
+    if (claim != node.claimed.end() && claim->second == one.owner) node.claimed.erase(claim);
+  }
+  void undo(const KeepVfNames& one) const {
+    if (!is_owner(one.vf)) return;
+    node.vf(one.vf).netdev = one.netdev;
+    node.vf(one.vf).rdma = one.rdma;
+  }
+  void undo(const SetVf& one) const {
+    if (is_owner(one.vf)) set(node.vf(one.vf), one.old);
+  }
+  void undo(const MoveRdmaDevice& one) const {
+    if (!is_owner(one.vf)) return;
+    node.vf(one.vf).rdma_in.clear();
+    node.vf(one.vf).netdev_in.clear();
+    node.vf(one.vf).netdev = "anew";
+  }
+  void undo(const MoveVfLink& one) const {
+    if (is_owner(one.vf) && !one.remade) node.vf(one.vf).netdev_in.clear();
+  }
+  void undo(const MakeIpoibChild& one) const { node.ipoib_children.erase(one.owner); }
+  void undo(const RaiseLink&) const {}
+
+  bool holds(const MakeNetns& one) const { return node.network_namespaces.contains(one.netns); }
+  bool holds(const Claim& one) const {
+    const auto claim = node.claimed.find(one.name);
+    return claim != node.claimed.end() && claim->second == one.owner;
+  }
+  bool holds(const KeepVfNames&) const { return true; }
+  bool holds(const SetVf& one) const { return node.vf(one.vf).settings.port_guid == one.settings.port_guid; }
+  bool holds(const MoveRdmaDevice& one) const { return node.vf(one.vf).rdma_in == one.netns; }
+  bool holds(const MoveVfLink& one) const {
+    return node.vf(one.vf).netdev_in == one.netns && node.vf(one.vf).netdev == one.name;
+  }
+  bool holds(const MakeIpoibChild& one) const { return node.ipoib_children[one.owner] == one.netns; }
+  bool holds(const RaiseLink& one) const { return node.raised[one.netns].contains(one.name); }
+};
+
+Status FakeNode::apply(const Action& action) {
+  const auto* claim = std::get_if<Claim>(&action);
+  if (claim != nullptr) {
+    if (!turn_taken_) throw std::logic_error("claimed out of turn");
+    if (claimed.contains(claim->name)) return error(Errc::in_use, claim->name + " is in use");
+    if (const auto found = unclaimable.find(claim->name); found != unclaimable.end())
+      return error(found->second, claim->name + " cannot be claimed");
+  }
+  const std::string verb(verb_of(action));
+  const auto effect = [&] { std::visit([&](const auto& one) { Doing{*this}.apply(one); }, action); };
+  const bool is_a_file = claim != nullptr || std::holds_alternative<MakeNetns>(action);
+  return is_a_file ? write_state(verb.c_str(), effect) : change(verb.c_str(), effect);
 }
 
-Status FakeNode::revert(const Action& action) {
-  return change(action.verb.c_str(), [&] { undo_effect(action); });
+Status FakeNode::undo(const Action& action) {
+  const std::string verb(verb_of(action));
+  return change(verb.c_str(), [&] { std::visit([&](const auto& one) { Doing{*this}.undo(one); }, action); });
 }
 
 Status FakeNode::verify(const Action& action) {
-  const std::string netns = action.field("netns"), name = action.field("name");
-  const auto holds = [&] {
-    if (action.verb == "netns") return network_namespaces.contains(netns);
-    if (action.verb == "claim") return claimed.contains(name) && claimed[name] == action.field("owner");
-    if (action.verb == "vf_settings")
-      return vf(action).settings.port_guid == vf_settings(action.fields, "new_")->port_guid;
-    if (action.verb == "rdma_move") return vf(action).rdma_in == netns;
-    if (action.verb == "vf_link") return vf(action).netdev_in == netns && vf(action).netdev == name;
-    if (action.verb == "ipoib_child") return ipoib_children[action.field("owner")] == netns;
-    if (action.verb == "link_up") return raised[netns].contains(name);
-    return action.verb == "vf_names";
-  };
-  return holds() ? Status() : error(Errc::not_found, "it is otherwise");
-}
-
-// As the kernel: a device that moves is made anew, with its interface at home under the next free name.
-void FakeNode::take_effect(const Action& action) {
-  const std::string netns = action.field("netns");
-  if (!netns.empty() && action.verb != "netns" && !network_namespaces.contains(netns))
-    throw std::logic_error(action.verb + " into " + netns + ", which does not exist");
-  if (action.verb == "netns") network_namespaces.insert(netns);
-  if (action.verb == "claim") claimed[action.field("name")] = action.field("owner");
-  if (action.verb == "vf_settings") {
-    const auto settings = vf_settings(action.fields, "new_");
-    FakeVf& one = vf(action);
-    if (settings->node_guid) one.settings.node_guid = settings->node_guid;
-    if (settings->port_guid) one.settings.port_guid = settings->port_guid;
-    if (settings->link_state) one.settings.link_state = settings->link_state;
-    one.netdev = "anew";
-  }
-  if (action.verb == "rdma_move") {
-    vf(action).rdma_in = netns;
-    vf(action).netdev = "anew";
-  }
-  if (action.verb == "vf_link") {
-    vf(action).netdev_in = netns;
-    vf(action).netdev = action.field("name");
-  }
-  if (action.verb == "ipoib_child") ipoib_children[action.field("owner")] = netns;
-  if (action.verb == "link_up") raised[netns].insert(action.field("name"));
-}
-
-void FakeNode::undo_effect(const Action& action) {
-  const bool of_a_vf = action.verb.starts_with("vf_") || action.verb == "rdma_move";
-  const auto claim = claimed.find(action.field(of_a_vf ? "pci" : "name"));
-  if (of_a_vf && (claim == claimed.end() || claim->second != action.field("owner"))) return;
-  if (action.verb == "netns") network_namespaces.erase(action.field("netns"));
-  if (action.verb == "claim" && claim != claimed.end() && claim->second == action.field("owner"))
-    claimed.erase(claim);
-  if (action.verb == "vf_names") {
-    vf(action).netdev = action.field("netdev");
-    vf(action).rdma = action.field("rdma");
-  }
-  if (action.verb == "vf_settings") {
-    const auto old = vf_settings(action.fields, "old_");
-    FakeVf& one = vf(action);
-    if (old->node_guid) one.settings.node_guid = old->node_guid;
-    if (old->port_guid) one.settings.port_guid = old->port_guid;
-    if (old->link_state) one.settings.link_state = old->link_state;
-  }
-  if (action.verb == "rdma_move") {
-    vf(action).rdma_in.clear();
-    vf(action).netdev_in.clear();
-    vf(action).netdev = "anew";
-  }
-  if (action.verb == "vf_link" && action.field("remade") != "yes") vf(action).netdev_in.clear();
-  if (action.verb == "ipoib_child") ipoib_children.erase(action.field("owner"));
+  const bool holds = std::visit([&](const auto& one) { return Doing{*this}.holds(one); }, action);
+  return holds ? Status() : error(Errc::not_found, "it is otherwise");
 }
 
 }  // namespace cib::test

@@ -11,16 +11,25 @@
 #include <string>
 #include <vector>
 
-#include "container_ib/ports/kernel.hpp"
-#include "container_ib/ports/node.hpp"
-#include "container_ib/ports/remains.hpp"
-#include "container_ib/ports/state_store.hpp"
-#include "container_ib/ports/tasks.hpp"
+#include "container_ib/world/kernel.hpp"
+#include "container_ib/world/node.hpp"
+#include "container_ib/world/state_store.hpp"
+#include "container_ib/world/stored_steps.hpp"
+#include "container_ib/world/tasks.hpp"
 
 namespace cib::test {
 
 // What the agent's death looks like to the code under test: the stack is gone. Only tests throw or catch it.
 struct AgentDied {};
+
+// The first record of a step whose slurmstepd and agent the node below knows.
+inline Opened opened_by(const std::string& boot, const std::string& stepd = "1") {
+  Opened open;
+  open.stepd = {stepd, stepd};
+  open.agent = {"2", "2"};
+  open.boot = boot;
+  return open;
+}
 
 enum class Fault { none, fails, fails_after_effect, agent_dies_before, agent_dies_after };
 
@@ -47,7 +56,7 @@ struct FakeVf {
   }
 };
 
-class FakeNode final : public Node, public Tasks, public StateStore, public Remains, public Kernel {
+class FakeNode final : public Node, public Tasks, public StateStore, public StoredSteps, public Kernel {
  public:
   explicit FakeNode(unsigned tasks) : tasks_(tasks) {}
 
@@ -90,7 +99,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   std::map<std::string, Error> unreadable;       // steps with a journal that cannot be read, and why
   std::function<void()> another_reaper = [] {};  // who has the step when one of ours wants it
 
-  // Port Node
+  // Node
   Result<SiteConfig> site_config(const std::string&) override;
   Result<Inventory> inventory(const SiteConfig&) override { return node; }
   Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
@@ -100,12 +109,12 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   Result<std::map<std::string, std::string>> claims() override { return claimed; }
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
-  // Port Kernel
+  // Kernel
   Status apply(const Action& action) override;
-  Status revert(const Action& action) override;
+  Status undo(const Action& action) override;
   Status verify(const Action& action) override;
   Result<std::unique_ptr<ClaimsTurn>> claims_turn() override;
-  // Port Tasks
+  // Tasks
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override { relayed.clear(); }
@@ -120,14 +129,14 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   void decline(unsigned task, const std::string& why) override;
   void refuse(unsigned task, const std::string& why) override;
   std::vector<std::string> kill_survivors() override;
-  // Port StateStore
+  // StateStore
   Status create(const std::string& step, const Record& first) override;
   std::string directory() const override { return "/state/" + own_step_; }
   Status append(const Record& record) override;
   Status remove() override;
   bool share(const std::vector<std::string>&) override { return port_is_shared; }
   bool shared() override { return port_is_shared; }
-  // Port Remains
+  // StoredSteps
   Result<std::vector<JournaledStep>> steps() override;
   Result<std::string> boot_id() override { return std::string("boot"); }
   bool is_alive(const JournaledProcess& process) override;
@@ -143,9 +152,8 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Rema
   template <class Effect>
   Status write_state(const char* what, Effect effect);  // a change that needs room there
   void answer(unsigned task, const std::string& text);
-  void take_effect(const Action& action);
-  void undo_effect(const Action& action);
-  FakeVf& vf(const Action& action);
+  struct Doing;
+  FakeVf& vf(const VfIdentity& identity);
 
   std::vector<FakeTask> tasks_;
   bool turn_taken_ = false;

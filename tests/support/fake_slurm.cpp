@@ -1,6 +1,5 @@
 #include "support/fake_slurm.hpp"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,10 +16,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <thread>
 
+#include "adapters/linux/process.hpp"
 #include "spank/spank_abi.hpp"
 #include "support/signal_process.hpp"
 
@@ -53,10 +52,7 @@ using Hook = int (*)(spank_t, int, char**);
 
 // Whether a process has that name, or one that begins so, and has not ended.
 bool is_named(pid_t pid, const std::string& name) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  return text.find(") Z ") == std::string::npos && name_of(pid).starts_with(name);
+  return stat_of(pid).find(") Z ") == std::string::npos && name_of(pid).starts_with(name);
 }
 
 bool is_own_agent(pid_t pid) { return is_own_child(pid) && is_named(pid, "container-ib-ag"); }
@@ -65,12 +61,8 @@ bool is_own_agent(pid_t pid) { return is_own_child(pid) && is_named(pid, "contai
 // children (hwloc works in one) have its name too.
 pid_t find_agent() {
   pid_t agent = -1;
-  DIR* proc = ::opendir("/proc");
-  while (const dirent* entry = ::readdir(proc)) {
-    const pid_t pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (pid > 0 && is_own_agent(pid)) agent = pid;
-  }
-  ::closedir(proc);
+  for (const pid_t pid : all_processes())
+    if (is_own_agent(pid)) agent = pid;
   return agent;
 }
 

@@ -15,20 +15,24 @@
 
 namespace cib::test {
 
-// Field 4 of /proc/PID/stat; -1 when there is no such process.
-inline pid_t parent_of(pid_t pid) {
+// The line of /proc/PID/stat; empty when there is no such process.
+inline std::string stat_of(pid_t pid) {
   std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   std::getline(stat, text);
+  return text;
+}
+
+// Field 4 of it; -1 when there is no such process.
+inline pid_t parent_of(pid_t pid) {
+  const std::string text = stat_of(pid);
   const auto end = text.rfind(") ");
   return end == std::string::npos ? -1 : static_cast<pid_t>(std::strtol(text.c_str() + end + 4, nullptr, 10));
 }
 
-// Field 2 of /proc/PID/stat; empty when there is no such process.
+// Field 2 of it; empty when there is no such process.
 inline std::string name_of(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
+  const std::string text = stat_of(pid);
   const auto begin = text.find('('), end = text.rfind(')');
   return begin == std::string::npos || end < begin ? "" : text.substr(begin + 1, end - begin - 1);
 }

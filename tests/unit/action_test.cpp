@@ -4,15 +4,33 @@
 #include <gtest/gtest.h>
 
 #include "container_ib/journal.hpp"
-#include "container_ib/vf_guid.hpp"
+#include "container_ib/text.hpp"
+#include "container_ib/vf.hpp"
 
 namespace cib {
 namespace {
 
-Action through_a_journal(const Action& action) {
-  const auto records = decode_journal(encode_record({1, Mark::intent, action.verb, action.fields}));
-  EXPECT_TRUE(records.ok());
-  return {records->front().verb, records->front().fields};
+template <class Kind>
+Kind through_a_journal(const Kind& action) {
+  const auto records = decode_journal(encode_record({1, Mark::intent, action}));
+  EXPECT_TRUE(records.ok()) << records.error().message();
+  return *get_if<Kind>(records->front());
+}
+
+// Of a whole line, what follows the mark.
+std::string written(const Action& action) {
+  const std::string text = record_text({1, Mark::intent, action});
+  return text.substr(std::string("1 intent ").size());
+}
+
+// A line with its checksum (CRC-32 of IEEE 802.3), be the text what it may.
+Result<std::vector<Record>> read(const std::string& text) {
+  std::uint32_t crc = 0xffffffffU;
+  for (const char c : text) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? 0xedb88320U ^ (crc >> 1) : crc >> 1;
+  }
+  return decode_journal("CIB1 " + hex(~crc, 8) + ' ' + text + '\n');
 }
 
 VfIdentity a_vf() {
@@ -20,16 +38,7 @@ VfIdentity a_vf() {
       .pci = PciAddress{0, 0x21, 0, 3}, .physfn = PciAddress{0, 0x21, 0, 0}, .index = 2, .owner = "17.0@99"};
 }
 
-TEST(Action, KeepsTheVf) {
-  const auto vf = vf_identity(through_a_journal(make_vf_names(a_vf(), "ib3", "mlx5_4")));
-  ASSERT_TRUE(vf.ok());
-  EXPECT_EQ(vf->pci, a_vf().pci);
-  EXPECT_EQ(vf->physfn, a_vf().physfn);
-  EXPECT_EQ(vf->index, 2U);
-  EXPECT_EQ(vf->owner, "17.0@99");
-}
-
-TEST(Action, KeepsEverySettingOfAVfAndWhichWereNotGiven) {
+VfSettings all_settings() {
   VfSettings all;
   all.link_state = VfLinkState::down;
   all.node_guid = 0xffffffffffffffff;
@@ -40,69 +49,92 @@ TEST(Action, KeepsEverySettingOfAVfAndWhichWereNotGiven) {
   all.max_tx_mbps = 400'000;
   all.spoof_check = false;
   all.trust = true;
+  return all;
+}
+
+MakeIpoibChild a_child() {
+  return {.parent = PciAddress{0, 0x18, 0, 1},
+          .port = 2,
+          .netns = "/run/container-ib/17.0/netns-3",
+          .name = "ib0",
+          .temporary = "cib0123456789ab",
+          .owner = "container-ib:17.0@99:netns-3:ib0",
+          .pkey = 0x8005,
+          .connected = true};
+}
+
+template <class Kind>
+void expect_kept(const Kind& action) {
+  EXPECT_EQ(through_a_journal(action), action) << Kind::verb;
+}
+
+TEST(Action, GoesThroughAJournalAsItWas) {
   VfSettings some;
   some.trust = false;
-  const Action action = through_a_journal(make_vf_settings(a_vf(), all, some));
-  EXPECT_EQ(vf_settings(action.fields, "new_").value(), all);
-  EXPECT_EQ(vf_settings(action.fields, "old_").value(), some);
-}
-
-TEST(Action, KeepsTheIpoibChild) {
-  IpoibPlan plan;
-  plan.parent = PciAddress{0, 0x18, 0, 1};
-  plan.port = 2;
-  plan.netns = "/run/container-ib/17.0/netns-3";
-  plan.name = "ib0";
-  plan.owner = "container-ib:17.0@99:netns-3:ib0";
-  plan.temporary = temporary_link_name(plan.owner);
-  plan.pkey = 0x8005;
-  plan.connected = true;
-  const auto kept = ipoib_plan(through_a_journal(make_ipoib_child(plan)));
-  ASSERT_TRUE(kept.ok());
-  EXPECT_EQ(kept->parent, plan.parent);
-  EXPECT_EQ(kept->port, 2U);
-  EXPECT_EQ(kept->netns, plan.netns);
-  EXPECT_EQ(kept->owner, plan.owner);
-  EXPECT_EQ(kept->temporary, plan.temporary);
-  EXPECT_EQ(kept->pkey, 0x8005);
-  EXPECT_TRUE(kept->connected);
-}
-
-TEST(Action, OfTheDefaultPartitionNamesNone) {
-  IpoibPlan plan;
-  plan.port = 1;
-  const auto kept = ipoib_plan(through_a_journal(make_ipoib_child(plan)));
-  ASSERT_TRUE(kept.ok());
-  EXPECT_EQ(kept->pkey, std::nullopt);
-  EXPECT_FALSE(kept->connected);
+  expect_kept(MakeNetns{"/run/netns-3"});
+  expect_kept(Claim{"address-7", "17.0@99#7"});
+  expect_kept(KeepVfNames{a_vf(), "ib3", "mlx5_4"});
+  expect_kept(SetVf{a_vf(), all_settings(), some});
+  expect_kept(MoveRdmaDevice{a_vf(), "/run/netns-3"});
+  expect_kept(MoveVfLink{a_vf(), "/run/netns-3", "ib0", true});
+  expect_kept(MoveVfLink{a_vf(), "/run/netns-3", "ib0", false});
+  expect_kept(a_child());
+  expect_kept(MakeIpoibChild{.port = 1});  // of the default partition
+  expect_kept(RaiseLink{"/run/netns-3", "ib0", 4092, "10.40.0.1/16"});
+  expect_kept(RaiseLink{"/run/netns-3", "ib0", std::nullopt, std::nullopt});
 }
 
 // A journal outlives an update of the package, and `container-ib list` shows it.
 TEST(Action, IsWrittenAsItAlwaysWas) {
-  IpoibPlan plan;
-  plan.port = 1;
-  plan.pkey = 0x8005;
-  EXPECT_EQ(make_ipoib_child(plan).field("pkey"), "0x8005");
-  EXPECT_EQ(make_vf_link(a_vf(), "/run/netns-3", "ib0", true).field("remade"), "yes");
-  EXPECT_EQ(make_vf_link(a_vf(), "/run/netns-3", "ib0", false).field("remade"), "no");
+  EXPECT_EQ(written(MakeNetns{"/n"}), "netns netns=/n");
+  EXPECT_EQ(written(Claim{"address-7", "17.0@99#7"}), "claim name=address-7 owner=17.0@99%237");
+  const std::string vf = "owner=17.0@99 pci=0000:21:00.3 physfn=0000:21:00.0";
+  EXPECT_EQ(written(KeepVfNames{a_vf(), "ib3", "mlx5_4"}), "vf_names netdev=ib3 " + vf + " rdma=mlx5_4 vf=2");
+  EXPECT_EQ(written(SetVf{a_vf(), all_settings(), {}}),
+            "vf_settings new_link_state=2 new_max_tx_mbps=400000 new_min_tx_mbps=1 "
+            "new_node_guid=18446744073709551615 new_port_guid=0 new_qos=7 new_spoof_check=0 new_trust=1 "
+            "new_vlan=4094 " +
+                vf + " vf=2");
+  EXPECT_EQ(written(MoveRdmaDevice{a_vf(), "/n"}), "rdma_move netns=/n " + vf + " vf=2");
+  EXPECT_EQ(written(MoveVfLink{a_vf(), "/n", "ib0", true}),
+            "vf_link name=ib0 netns=/n " + vf + " remade=yes vf=2");
+  EXPECT_EQ(written(MoveVfLink{a_vf(), "/n", "ib0", false}),
+            "vf_link name=ib0 netns=/n " + vf + " remade=no vf=2");
+  EXPECT_EQ(
+      written(a_child()),
+      "ipoib_child connected=yes name=ib0 netns=/run/container-ib/17.0/netns-3 "
+      "owner=container-ib:17.0@99:netns-3:ib0 pci=0000:18:00.1 pkey=0x8005 port=2 temporary=cib0123456789ab");
+  EXPECT_EQ(written(RaiseLink{"/n", "ib0", 4092, "10.40.0.1/16"}),
+            "link_up address=10.40.0.1/16 mtu=4092 name=ib0 netns=/n");
+  EXPECT_EQ(written(RaiseLink{"/n", "ib0", std::nullopt, std::nullopt}), "link_up name=ib0 netns=/n")
+      << "the parent's";
 }
 
-TEST(Action, RaisesAnInterfaceWithWhatWasAskedForAndNoMore) {
-  const Action asked = through_a_journal(make_link_up("/run/netns-3", "ib0", 4092, "10.40.0.1/16"));
-  EXPECT_EQ(asked.field("netns"), "/run/netns-3");
-  EXPECT_EQ(asked.field("name"), "ib0");
-  EXPECT_EQ(asked.field("mtu"), "4092");
-  EXPECT_EQ(asked.field("address"), "10.40.0.1/16");
-  const Action bare = through_a_journal(make_link_up("/run/netns-3", "ib0", 0, ""));
-  EXPECT_FALSE(bare.fields.contains("mtu")) << "the parent's";
-  EXPECT_FALSE(bare.fields.contains("address"));
+TEST(Action, ThatLacksItsFieldsOrIsUnknownIsCorrupt) {
+  EXPECT_TRUE(read("1 intent netns netns=/n").ok()) << "the checksum of this test is wrong";
+  for (const char* text :
+       {"1 intent vf_link pci=nonsense physfn=0000:21:00.0 vf=0",
+        "1 intent vf_link pci=0000:21:00.1 physfn=0000:21:00.0",
+        "1 intent vf_settings pci=0000:21:00.1 physfn=0000:21:00.0 vf=0 old_trust=maybe",
+        "1 intent ipoib_child pci=0000:21:00.1 port=1 pkey=8005", "1 intent macvlan_of_later name=x",
+        "1 undone claim of=it", "1 done task task=-1"}) {
+    const auto records = read(text);
+    ASSERT_FALSE(records.ok()) << text;
+    EXPECT_EQ(records.error().code, Errc::corrupt) << text;
+  }
 }
 
-TEST(Action, ThatLacksItsFieldsIsRefused) {
-  EXPECT_FALSE(vf_identity({"vf_link", {{"pci", "nonsense"}}}).ok());
-  EXPECT_EQ(vf_identity({"vf_link", {{"pci", "0000:21:00.1"}, {"physfn", "0000:21:00.0"}}}).error().code,
-            Errc::corrupt);
-  EXPECT_EQ(vf_settings({{"old_trust", "maybe"}}, "old_").error().code, Errc::corrupt);
+TEST(Action, SaysWhatItIsDoneToAndWhatItRestsOn) {
+  const std::string vf = "0000:21:00.3";
+  EXPECT_EQ(thing_of(Claim{vf, "17.0@99"}), vf);
+  for (const Action& action :
+       {Action(KeepVfNames{a_vf(), "", ""}), Action(SetVf{a_vf(), {}, {}}),
+        Action(MoveRdmaDevice{a_vf(), "/n"}), Action(MoveVfLink{a_vf(), "/n", "ib0", false})})
+    EXPECT_EQ(thing_of(action), vf) << verb_of(action) << ": as its claim's";
+  EXPECT_EQ(rests_on(MoveVfLink{a_vf(), "/n", "ib0", false}),
+            std::vector<std::string>{thing_of(MakeNetns{"/n"})});
+  EXPECT_EQ(thing_of(a_child()), thing_of(RaiseLink{a_child().netns, "ib0", {}, {}}));
+  EXPECT_NE(thing_of(a_child()), thing_of(RaiseLink{a_child().netns, "ib1", {}, {}}));
 }
 
 TEST(TemporaryLinkName, FitsTheKernelsLimitAndTellsOwnersApart) {

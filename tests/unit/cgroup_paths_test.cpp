@@ -45,12 +45,12 @@ TEST(CgroupPaths, AProcessIsInEachHierarchyOnce) {
   EXPECT_EQ(found[3].path, "/c");
 }
 
-constexpr const char* mounts =
+const std::vector<Mount> mounts = parse_mountinfo(
     "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
     "37 31 0:34 /docker/1 /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n"
     "38 31 0:34 / /host\\040cgroups/freezer rw shared:3 - cgroup cgroup rw,freezer\n"
     "33 31 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct\n"
-    "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+    "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
 
 TEST(CgroupPaths, AMountThatDoesNotShowTheCgroupIsPassedOver) {
   const CgroupMembership freezer{.unified = false, .controllers = "freezer", .path = ""};

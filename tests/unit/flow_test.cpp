@@ -1,5 +1,5 @@
 // The solver against every possible assignment, on small random networks with fixed seeds.
-#include "core/flow.hpp"
+#include "core/placement/flow.hpp"
 
 #include <gtest/gtest.h>
 

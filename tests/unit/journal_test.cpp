@@ -5,16 +5,10 @@
 namespace cib {
 namespace {
 
-Record sample() {
-  return {.seq = 7,
-          .mark = Mark::intent,
-          .verb = "mount_devices",
-          .fields = {{"ports", "mlx5_0:1,mlx5_1:1"}, {"odd", "a b=c%\n\x01\xff"}, {"empty", ""}}};
-}
+Record sample() { return {7, Mark::intent, DevicesMounted{3, "a b=c%\n\x01\xff"}}; }
 
 TEST(Journal, ARecordsTextIsPrintable) {
-  EXPECT_EQ(record_text({.seq = 7, .mark = Mark::intent, .verb = "claim", .fields = {{"name", "a b\x1b\n"}}}),
-            "7 intent claim name=a%20b%1b%0a");
+  EXPECT_EQ(record_text({7, Mark::intent, Claim{"a b\x1b\n", ""}}), "7 intent claim name=a%20b%1b%0a owner=");
 }
 
 TEST(Journal, WhatWasWrittenIsRead) {
@@ -23,18 +17,41 @@ TEST(Journal, WhatWasWrittenIsRead) {
   ASSERT_EQ(records->size(), 2U);
   EXPECT_EQ(records->at(1).seq, 7U);
   EXPECT_EQ(records->at(1).mark, Mark::intent);
-  EXPECT_EQ(records->at(1).verb, "mount_devices");
-  EXPECT_EQ(records->at(1).fields, sample().fields);
+  const auto* read = get_if<DevicesMounted>(records->at(1));
+  ASSERT_NE(read, nullptr);
+  EXPECT_EQ(read->task, 3U);
+  EXPECT_EQ(read->ports, "a b=c%\n\x01\xff");
 }
 
 // A journal outlives an update of the package, and people read it.
 TEST(Journal, IsWrittenAsItAlwaysWas) {
-  const Record record{.seq = 12,
-                      .mark = Mark::undone,
-                      .verb = "claim",
-                      .fields = {{"all", "azAZ09_-.,:/*@+"}, {"odd", "` [{/:%\x7f"}}};
-  EXPECT_EQ(encode_record(record),
-            "CIB1 3d6704e8 12 undone claim all=azAZ09_-.,:/*@+ odd=%60%20%5b%7b/:%25%7f\n");
+  EXPECT_EQ(encode_record({12, Mark::done, Claim{"azAZ09_-.,:/*@+", "` [{/:%\x7f"}}),
+            "CIB1 e80dc632 12 done claim name=azAZ09_-.,:/*@+ owner=%60%20%5b%7b/:%25%7f\n");
+  Opened open;
+  open.stepd = {"1", "2"};
+  open.agent = {"3", "4"};
+  open.boot = "b", open.pid_namespace = "5", open.since = "6", open.uid = "7", open.node = "n0",
+  open.option = "vf";
+  EXPECT_EQ(
+      record_text({1, Mark::done, open}),
+      "1 done open agent_pid=3 agent_start=4 boot=b node=n0 option=vf pid_namespace=5 since=6 stepd_pid=1 "
+      "stepd_start=2 uid=7");
+  EXPECT_EQ(record_text({2, Mark::done, TaskNoted{3, {{"4", "5"}, "/c", "6"}}}),
+            "2 done task cgroup=/c cgroup_inode=6 task=3 task_pid=4 task_start=5");
+  EXPECT_EQ(record_text({2, Mark::done, RelayNoted{{"4", "5"}}}), "2 done relay relay_pid=4 relay_start=5");
+  EXPECT_EQ(record_text({2, Mark::done, PortsNoted{"vf", "mlx5_0:1"}}),
+            "2 done ports mode=vf ports=mlx5_0:1");
+  EXPECT_EQ(record_text({2, Mark::intent, Quarantined{"pid 9"}}), "2 intent quarantine process=pid%209");
+  EXPECT_EQ(record_text({9, Mark::undone, Undone{"claim", 4}}), "9 undone claim of=4");
+}
+
+TEST(Journal, KnowsWhatWasUndone) {
+  const auto records = decode_journal(encode_record({4, Mark::intent, Claim{"a", "b"}}) +
+                                      encode_record({5, Mark::undone, Undone{"claim", 4}}));
+  ASSERT_TRUE(records.ok());
+  const auto* undone = get_if<Undone>(records->at(1));
+  ASSERT_NE(undone, nullptr);
+  EXPECT_EQ(undone->of, 4U);
 }
 
 TEST(Journal, ATornLastLineIsTheEndWhereverItWasCut) {
@@ -61,7 +78,11 @@ TEST(Journal, AnyFlippedBitIsCorrupt) {
 }
 
 TEST(Journal, AnotherVersionIsNotGuessedAt) {
-  EXPECT_EQ(decode_journal("CIB2 00000000 1 done open\n").error().code, Errc::corrupt);
+  const auto other = decode_journal("CIB2 00000000 1 done open\n");
+  EXPECT_EQ(other.error().code, Errc::corrupt);
+  EXPECT_EQ(other.error().message(),
+            "journal line 1: is of version CIB2, and this release knows CIB1; the release that wrote it can "
+            "reap it");
 }
 
 TEST(Journal, StepsAreNamedAsSlurmPrintsThem) {

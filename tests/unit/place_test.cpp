@@ -9,7 +9,7 @@
 #include <random>
 #include <set>
 
-#include "core/task_spread.hpp"
+#include "core/placement/task_spread.hpp"
 #include "support/node_builder.hpp"
 
 namespace cib {
@@ -262,7 +262,7 @@ TEST(Place, VirtualFunctionsServeNobodyByThemselves) {
   EXPECT_EQ(on_second_card, 2U) << ports_text(node, assignment);
   for (const auto& verdict : assignment.verdicts)
     if (node.ports[verdict.port].device != "mlx5_1") {
-      EXPECT_EQ(verdict.physical_port, "0000:18:00.0:1");
+      EXPECT_EQ(verdict.connector, "0000:18:00.0:1");
       EXPECT_EQ(verdict.eligible, !node.ports[verdict.port].physfn);
     }
 }
@@ -382,8 +382,7 @@ TEST(Place, ConnectorsAreToldApart) {
     Inventory node = numa_node(1);
     node.ports = std::move(ports);
     std::vector<std::string> physical;
-    for (const auto& verdict : place(node, {}, one_rail()).verdicts)
-      physical.push_back(verdict.physical_port);
+    for (const auto& verdict : place(node, {}, one_rail()).verdicts) physical.push_back(verdict.connector);
     return physical;
   };
   Port nowhere = port("siw0", "0000:18:00.0", {0});

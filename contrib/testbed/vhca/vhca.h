@@ -295,7 +295,7 @@ enum vh_result vh_rc_send(struct rvt_qp *sqp, struct rvt_swqe *wqe,
 enum vh_result vh_rnr(struct rvt_qp *sqp, u8 timer, enum ib_wc_status *st);
 enum vh_result vh_retry(struct rvt_qp *sqp, enum ib_wc_status *st);
 
-/* vhca_respond.c */
+/* vhca_execute.c */
 void vh_make_request(struct rvt_qp *sqp, struct rvt_swqe *wqe,
 		     struct vh_request *rq);
 bool vh_heard(struct vh_port *dp, struct rvt_qp *qp, u16 slid, u32 src_qpn);
@@ -316,7 +316,7 @@ void vh_requester_work(struct vh_qp_priv *priv);
 void vh_requester_reset(struct vh_qp_priv *priv);
 void vh_requester_expired(struct rvt_qp *qp);
 
-/* vhca_responder.c */
+/* vhca_respond.c */
 void vh_responder_reset(struct vh_qp_priv *priv);
 
 /* vhca_sm.c */

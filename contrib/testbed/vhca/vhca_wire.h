@@ -122,7 +122,7 @@ bool vh_wire_take(struct vh_wire_in *in, void *body, u32 len);
 void vh_requester_ack(struct vh_wire_in *in);
 void vh_requester_data(struct vh_wire_in *in);
 
-/* vhca_responder.c */
+/* vhca_respond.c */
 void vh_responder_request(struct vh_wire_in *in);
 
 #endif

@@ -3,8 +3,8 @@
 #include <map>
 #include <string>
 
-#include "container_ib/ports/node.hpp"
 #include "container_ib/result.hpp"
+#include "container_ib/world/node.hpp"
 
 namespace cib {
 

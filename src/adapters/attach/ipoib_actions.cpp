@@ -4,6 +4,7 @@
 
 #include "adapters/attach/pci_function.hpp"
 #include "adapters/linux/network_namespace.hpp"
+#include "adapters/netlink/ipoib_link.hpp"
 #include "adapters/netlink/links.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/text.hpp"
@@ -25,32 +26,23 @@ Status remove_children(Choose choose) {
   return {};
 }
 
-Result<Link> named(Links& links, const std::string& name) {
-  CIB_TRY(const auto all, links.list());
-  for (const Link& link : all)
-    if (link.name == name) return link;
-  return error(Errc::not_found, "no network device " + name);
-}
-
 }  // namespace
 
-Status apply_ipoib_child(const Action& action) {
-  CIB_TRY(const IpoibPlan plan, ipoib_plan(action));
+Status apply(const MakeIpoibChild& plan) {
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(plan.netns));
   CIB_TRY(const int parent, ipoib_index(plan.parent, plan.port));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const Link above, links.get(parent));
   // The kernel raises a child's carrier only while its parent is up. Whose it is takes it down again, not we.
   if (!above.up) CIB_CHECK(links.change(parent, {.up = true}, "raise " + above.name));
-  CIB_CHECK(links.create({plan.temporary, parent, plan.pkey, plan.connected}));
-  CIB_TRY(const Link child, named(links, plan.temporary));
+  CIB_CHECK(create_ipoib_child(links, {plan.temporary, parent, plan.pkey, plan.connected}));
+  CIB_TRY(const Link child, links.named(plan.temporary));
   return links.change(
       child.index, {.name = plan.name, .alias = plan.owner, .network_namespace = netns.get()},
       "move IPoIB interface " + plan.temporary + " into the network namespace as " + plan.name);
 }
 
-Status revert_ipoib_child(const Action& action) {
-  CIB_TRY(const IpoibPlan plan, ipoib_plan(action));
+Status undo(const MakeIpoibChild& plan) {
   if (const auto netns = open_pinned_network_namespace(plan.netns)) {
     CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
     // It is the step's own, and no child is taken back alone: also one that lost its tag there is ours.
@@ -60,8 +52,7 @@ Status revert_ipoib_child(const Action& action) {
       [&](const Link& link) { return link.alias == plan.owner || link.name == plan.temporary; });
 }
 
-Status verify_ipoib_child(const Action& action) {
-  CIB_TRY(const IpoibPlan plan, ipoib_plan(action));
+Status verify(const MakeIpoibChild& plan) {
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(plan.netns));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
@@ -73,42 +64,10 @@ Status verify_ipoib_child(const Action& action) {
     return error(Errc::not_found, "the IPoIB interface tagged " + plan.owner + " is called " +
                                       printable(child->name) + " instead of " + plan.name);
   if (plan.pkey && !same_partition(*plan.pkey, child->pkey.value_or(0)))
-    return error(Errc::not_found, plan.name + " in " + plan.netns + " has P_Key 0x" +
-                                      hex(child->pkey.value_or(0), 4) + " instead of 0x" +
-                                      hex(*plan.pkey, 4));
+    return error(Errc::not_found, plan.name + " in " + plan.netns + " has P_Key " +
+                                      pkey_text(child->pkey.value_or(0)) + " instead of " +
+                                      pkey_text(*plan.pkey));
   return {};
-}
-
-Status apply_link_up(const Action& action) {
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(action.field("netns")));
-  CIB_TRY(auto links, Links::open());
-  const std::string name = action.field("name"), address = action.field("address");
-  CIB_TRY(const Link link, named(links, name));
-  if (!address.empty())
-    CIB_CHECK(links.add_address(link.index, address, "give " + name + " the address " + address));
-  LinkChange change{.up = true};
-  if (const auto mtu = whole_number<unsigned>(action.field("mtu"))) change.mtu = *mtu;
-  return links.change(link.index, change, "raise " + name);
-}
-
-Status verify_link_up(const Action& action) {
-  const std::string file = action.field("netns"), address = action.field("address");
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(file));
-  CIB_TRY(auto links, Links::open());
-  const std::string where = action.field("name") + " in " + file;
-  const auto link = named(links, action.field("name"));
-  if (!link) return error(Errc::not_found, "there is no " + where);
-  if (!link->up) return error(Errc::not_found, where + " is down");
-  if (!link->carrier)
-    return error(Errc::not_found, where + " has no carrier: its port is down, or the subnet manager is away");
-  const auto mtu = whole_number<unsigned>(action.field("mtu"));
-  if (mtu && link->mtu != *mtu)
-    return error(Errc::not_found,
-                 where + " has MTU " + std::to_string(link->mtu) + " instead of " + std::to_string(*mtu));
-  if (address.empty()) return {};
-  CIB_TRY(const auto addresses, links.addresses(link->index));
-  if (std::find(addresses.begin(), addresses.end(), address) != addresses.end()) return {};
-  return error(Errc::not_found, where + " has lost its address " + address);
 }
 
 }  // namespace cib

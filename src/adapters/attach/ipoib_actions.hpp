@@ -7,15 +7,10 @@
 
 namespace cib {
 
-Status apply_ipoib_child(const Action& action);
+Status apply(const MakeIpoibChild& plan);
 // Looks in the namespace and on the node: a child outlives its namespace and comes home under any name
 // (ipoib_link_ops.netns_refund).
-Status revert_ipoib_child(const Action& action);
-
-Status verify_ipoib_child(const Action& action);
-
-Status apply_link_up(const Action& action);
-// Wanted up and running, with its address and MTU. By name: who made the interface verifies that it has it.
-Status verify_link_up(const Action& action);
+Status undo(const MakeIpoibChild& plan);
+Status verify(const MakeIpoibChild& plan);
 
 }  // namespace cib

@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <net/if.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/names_in.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "adapters/sysfs/small_files.hpp"
 #include "container_ib/text.hpp"
@@ -16,13 +16,10 @@ namespace cib {
 
 namespace {
 
+constexpr int pause_ms = 5;
+
 std::string folder_of(const std::string& sysfs, const PciAddress& pci) {
   return sysfs + "/bus/pci/devices/" + pci.text();
-}
-
-std::vector<std::string> names_in(const std::string& path) {
-  const auto directory = Directory::open(path);
-  return directory ? directory->names() : std::vector<std::string>();
 }
 
 Status write_attribute(const std::string& path, const std::string& text) {
@@ -35,11 +32,11 @@ Status write_attribute(const std::string& path, const std::string& text) {
 }  // namespace
 
 std::vector<std::string> netdevs_of(const std::string& sysfs, const PciAddress& pci) {
-  return names_in(folder_of(sysfs, pci) + "/net");
+  return names_in(folder_of(sysfs, pci) + "/net").value_or({});
 }
 
 std::vector<std::string> rdma_devices_of(const std::string& sysfs, const PciAddress& pci) {
-  return names_in(folder_of(sysfs, pci) + "/infiniband");
+  return names_in(folder_of(sysfs, pci) + "/infiniband").value_or({});
 }
 
 Status await_vf_at_home(const PciAddress& pci, int timeout_ms) {
@@ -47,16 +44,12 @@ Status await_vf_at_home(const PciAddress& pci, int timeout_ms) {
   const auto folder = Directory::open(folder_of(node_sysfs, pci));
   if (folder && !folder->link_name("driver"))
     CIB_CHECK(write_attribute(std::string(node_sysfs) + "/bus/pci/drivers_probe", pci.text()));
-  const Deadline deadline(timeout_ms);
-  for (;;) {
-    if (!netdevs_of(node_sysfs, pci).empty() && !rdma_devices_of(node_sysfs, pci).empty()) return {};
-    if (deadline.passed())
-      return error(Errc::timed_out, "VF " + pci.text() +
-                                        " has no interface and RDMA device on the node after " +
-                                        std::to_string(timeout_ms) + " ms");
-    const timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
-    (void)::nanosleep(&pause, nullptr);
-  }
+  const bool at_home = poll_until(Deadline(timeout_ms), pause_ms, [&] {
+    return !netdevs_of(node_sysfs, pci).empty() && !rdma_devices_of(node_sysfs, pci).empty();
+  });
+  if (at_home) return {};
+  return error(Errc::timed_out, "VF " + pci.text() + " has no interface and RDMA device on the node after " +
+                                    std::to_string(timeout_ms) + " ms");
 }
 
 Result<int> ipoib_index(const PciAddress& pci, unsigned port) {

@@ -98,10 +98,11 @@ Status make_anew(const PciAddress& pci) {
 
 }  // namespace
 
-Status restore_vf_names(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
+Status apply(const KeepVfNames&) { return {}; }
+
+Status undo(const KeepVfNames& action) {
+  const auto& [vf, netdev, rdma] = action;
   CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
-  const std::string rdma = action.field("rdma"), netdev = action.field("netdev");
   CIB_TRY(const RdmaDevice device, rdma_device(node_sysfs, vf.pci));
   if (device.name != rdma) CIB_CHECK(rename_rdma_device(device, rdma));
   CIB_TRY(auto links, Links::open());
@@ -111,39 +112,40 @@ Status restore_vf_names(const Action& action) {
   return rename_down(links, link, netdev);
 }
 
-Status apply_vf_settings(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  CIB_TRY(const VfSettings settings, vf_settings(action.fields, "new_"));
-  CIB_TRY(const VfSettings changed, set_vf(vf, settings));
-  return changes_guids(changed) ? make_anew(vf.pci) : Status();
+Status verify(const KeepVfNames&) { return {}; }
+
+Status apply(const SetVf& action) {
+  CIB_TRY(const VfSettings changed, set_vf(action.vf, action.settings));
+  return changes_guids(changed) ? make_anew(action.vf.pci) : Status();
 }
 
-Status revert_vf_settings(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  CIB_TRY(const VfSettings old, vf_settings(action.fields, "old_"));
+Status undo(const SetVf& action) {
+  const auto& [vf, settings, old] = action;
   CIB_CHECK(await_vf_at_home(vf.pci, home_timeout_ms));
   CIB_CHECK(set_vf(vf, old));
   // Also when they were so already: who was killed may have set them and not yet made the driver read them.
   return changes_guids(old) ? make_anew(vf.pci) : Status();
 }
 
-Status verify_vf_settings(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  CIB_TRY(const VfSettings settings, vf_settings(action.fields, "new_"));
+Status verify(const SetVf& action) {
+  const VfIdentity& vf = action.vf;
   CIB_TRY(const int pf, ipoib_index(vf.physfn, 1));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const VfSettings present, links.vf(pf, vf.index));
+  const VfSettings lost = missing(action.settings, present);
   std::vector<std::string> otherwise;
-  for (const auto& [key, value] : vf_fields(missing(settings, present), ""))
-    otherwise.push_back(key + "=" + value);
+  VfSettings::each_field(lost, [&](const std::string& name, const auto& value) {
+    if (value) otherwise.push_back(name + '=' + std::to_string(static_cast<std::uint64_t>(*value)));
+  });
+  std::sort(otherwise.begin(), otherwise.end());
   if (otherwise.empty()) return {};
   return error(Errc::not_found, "VF " + vf.pci.text() + ", number " + std::to_string(vf.index) + " of " +
                                     vf.physfn.text() + ", no longer has " + join(otherwise));
 }
 
-Status apply_rdma_move(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
+Status apply(const MoveRdmaDevice& action) {
+  const VfIdentity& vf = action.vf;
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.netns));
   CIB_TRY(const RdmaDevice device, rdma_device(node_sysfs, vf.pci));
   CIB_CHECK(move_rdma_device(device, netns.get()));
   return out_of_the_way(vf.pci);
@@ -151,9 +153,9 @@ Status apply_rdma_move(const Action& action) {
 
 // From inside: the kernel moves only a device that is in the caller's own namespace. Where the namespace is
 // gone the kernel has sent the device home, or is about to.
-Status revert_rdma_move(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  const auto netns = open_pinned_network_namespace(action.field("netns"));
+Status undo(const MoveRdmaDevice& action) {
+  const VfIdentity& vf = action.vf;
+  const auto netns = open_pinned_network_namespace(action.netns);
   if (netns) {
     CIB_TRY(const UniqueFd home, open_own_network_namespace());
     CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns->get()));
@@ -165,23 +167,22 @@ Status revert_rdma_move(const Action& action) {
   return out_of_the_way(vf.pci);
 }
 
-Status verify_rdma_move(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
+Status verify(const MoveRdmaDevice& action) {
+  const VfIdentity& vf = action.vf;
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.netns));
   CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
   if (!rdma_devices_of(path_of(sysfs), vf.pci).empty()) return {};
   const auto at_home = rdma_devices_of(node_sysfs, vf.pci);
-  return error(Errc::not_found, "the RDMA device of VF " + vf.pci.text() + " is not in " +
-                                    action.field("netns") +
+  return error(Errc::not_found, "the RDMA device of VF " + vf.pci.text() + " is not in " + action.netns +
                                     (at_home.empty() ? "" : " but on the node, as " + at_home.front()));
 }
 
 // Before Linux 6.17 the interface of an RDMA device that moved is made anew at home, since then where the
 // device is (ipoib_add_port in ipoib_main.c).
-Status apply_vf_link(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.field("netns")));
-  const std::string name = action.field("name");
+Status apply(const MoveVfLink& action) {
+  const VfIdentity& vf = action.vf;
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.netns));
+  const std::string& name = action.name;
   CIB_TRY(auto links, Links::open());
   if (auto link = link_of(links, vf.pci)) {
     CIB_CHECK(take_down(links, *link));
@@ -194,10 +195,10 @@ Status apply_vf_link(const Action& action) {
   return inside.change(link.index, {.name = name}, "name " + link.name + " " + name);
 }
 
-Status revert_vf_link(const Action& action) {
-  if (action.field("remade") == "yes") return {};
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  const auto netns = open_pinned_network_namespace(action.field("netns"));
+Status undo(const MoveVfLink& action) {
+  if (action.remade) return {};
+  const VfIdentity& vf = action.vf;
+  const auto netns = open_pinned_network_namespace(action.netns);
   if (!netns) return await_vf_at_home(vf.pci, home_timeout_ms);
   CIB_TRY(const UniqueFd home, open_own_network_namespace());
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
@@ -210,9 +211,9 @@ Status revert_vf_link(const Action& action) {
 }
 
 // The name counts too: whatever speaks of the interface later (link_up, the task) does it by this name.
-Status verify_vf_link(const Action& action) {
-  CIB_TRY(const VfIdentity vf, vf_identity(action));
-  const std::string name = action.field("name"), file = action.field("netns");
+Status verify(const MoveVfLink& action) {
+  const VfIdentity& vf = action.vf;
+  const std::string &name = action.name, &file = action.netns;
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(file));
   CIB_TRY(auto links, Links::open());
   auto link = link_of(links, vf.pci);

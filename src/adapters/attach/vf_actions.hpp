@@ -7,18 +7,20 @@
 
 namespace cib {
 
-Status restore_vf_names(const Action& action);
+Status apply(const KeepVfNames& action);
+Status undo(const KeepVfNames& action);
+Status verify(const KeepVfNames& action);
 
-Status apply_vf_settings(const Action& action);
-Status revert_vf_settings(const Action& action);
-Status verify_vf_settings(const Action& action);
+Status apply(const SetVf& action);
+Status undo(const SetVf& action);
+Status verify(const SetVf& action);
 
-Status apply_rdma_move(const Action& action);
-Status revert_rdma_move(const Action& action);
-Status verify_rdma_move(const Action& action);
+Status apply(const MoveRdmaDevice& action);
+Status undo(const MoveRdmaDevice& action);
+Status verify(const MoveRdmaDevice& action);
 
-Status apply_vf_link(const Action& action);
-Status revert_vf_link(const Action& action);
-Status verify_vf_link(const Action& action);
+Status apply(const MoveVfLink& action);
+Status undo(const MoveVfLink& action);
+Status verify(const MoveVfLink& action);
 
 }  // namespace cib

@@ -186,9 +186,8 @@ void read_port_infos(hwloc_obj_t device, Port& port) {
   const std::string prefix = "Port" + std::to_string(port.number);
   if (const auto state = whole_number<unsigned>(info(device, prefix + "State")); state && *state <= 5)
     port.state = static_cast<PortState>(*state);
-  std::string_view lid = info(device, prefix + "LID");
-  const bool has_lid = lid.starts_with("0x");
-  if (has_lid) port.lid = whole_number<std::uint32_t>(lid.substr(2), 16).value_or(0);
+  const std::string_view lid = info(device, prefix + "LID");
+  port.lid = prefixed_hex<std::uint32_t>(lid).value_or(0);
   const auto gid = info(device, prefix + "GID0");
   if (gid.size() == 39) {
     port.subnet_prefix = parse_guid(gid.substr(0, 19));
@@ -198,7 +197,7 @@ void read_port_infos(hwloc_obj_t device, Port& port) {
   // given it a LID (IBTA 14.4), so one that is and has none is Ethernet.
   if (port.lid != 0 && port.lid != 0xffff)
     port.link_layer = LinkLayer::infiniband;
-  else if (has_lid && port.lid == 0 && port.state == PortState::active)
+  else if (lid.starts_with("0x") && port.lid == 0 && port.state == PortState::active)
     port.link_layer = LinkLayer::ethernet;
 }
 

@@ -1,7 +1,6 @@
 #include "isolated.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,17 +9,15 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 
 #include "container_ib/text.hpp"
+#include "linux/bounded_read.hpp"
 
 namespace cib {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr auto time_limit = std::chrono::seconds(20);  // of the slowest load ever reported
+constexpr int timeout_ms = 20'000;  // of the slowest load ever reported
 constexpr std::size_t size_limit = 64 << 20;
 
 // The answer is one byte 'v' and an encoded inventory, or 'e', the code and errno, and the text.
@@ -60,22 +57,6 @@ Result<Inventory> parse_answer(std::string_view text) {
   ::_exit(0);
 }
 
-// Everything until the end of the pipe. False when the time is over or the answer is too long.
-bool read_all(int in, std::string& text) {
-  const auto deadline = Clock::now() + time_limit;
-  std::array<char, 65536> buffer{};
-  for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    if (left.count() <= 0 || text.size() > size_limit) return false;
-    pollfd ready{in, POLLIN, 0};
-    if (::poll(&ready, 1, static_cast<int>(left.count())) <= 0) continue;
-    const ssize_t n = ::read(in, buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n == 0;
-    text.append(buffer.data(), static_cast<std::size_t>(n));
-  }
-}
-
 }  // namespace
 
 Result<Inventory> run_isolated(const std::string& what, const std::function<Result<Inventory>()>& read) {
@@ -90,8 +71,7 @@ Result<Inventory> run_isolated(const std::string& what, const std::function<Resu
   }
   if (pid == 0) child(ends[1], read);
   ::close(ends[1]);
-  std::string text;
-  const bool in_time = read_all(ends[0], text);
+  const auto [text, in_time] = read_pipe(ends[0], size_limit, timeout_ms);
   ::close(ends[0]);
   if (!in_time) ::kill(pid, SIGKILL);
   int status = 0;

@@ -1,6 +1,5 @@
 #include "adapters/linux/cgroup.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -9,19 +8,18 @@
 
 #include <cerrno>
 #include <charconv>
-#include <functional>
-#include <memory>
 #include <sstream>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/cgroup_paths.hpp"
-#include "adapters/linux/process.hpp"
+#include "adapters/linux/names_in.hpp"
 
 namespace cib {
 
 namespace {
 
 constexpr int deepest = 8;                             // Slurm's own tree is three deep; a task may add to it
-constexpr std::size_t most_text = 64UL * 1024 * 1024;  // as many mounts and processes as Linux allows
+constexpr std::size_t most_text = 64UL * 1024 * 1024;  // as many processes as Linux allows
 
 std::vector<CgroupMembership> memberships(const std::string& pid) {
   const auto text = read_small_file("/proc/" + pid + "/cgroup");
@@ -38,9 +36,7 @@ struct Place {
   UniqueFd directory;
 };
 Place find_place(const CgroupMembership& member, const std::string& path) {
-  const auto mountinfo = read_small_file("/proc/self/mountinfo", most_text);
-  if (!mountinfo) return {};
-  for (const std::string& place : places_of(member, path, *mountinfo)) {
+  for (const std::string& place : places_of(member, path, own_mounts().value_or({}))) {
     UniqueFd directory = open_directory(AT_FDCWD, place.c_str());
     struct statfs fs {};
     if (!directory || ::fstatfs(directory.get(), &fs) != 0) continue;
@@ -77,11 +73,8 @@ Status leave(const CgroupMembership& member, const StepCgroupPath& part) {
   return member.unified ? join_leaf_beside_jobs(jobs) : join(jobs.directory.get(), jobs.path);
 }
 
-void for_each_directory(int directory, const std::function<void(const char*)>& visit) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(open_directory(directory, ".").release()),
-                                                ::closedir);
-  while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr)
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') visit(entry->d_name);
+std::vector<std::string> children_of(int directory) {
+  return names_in(directory, ".", Entries::directories).value_or({});
 }
 
 void add_processes(int directory, int depth, std::vector<pid_t>& pids) {
@@ -91,18 +84,18 @@ void add_processes(int directory, int depth, std::vector<pid_t>& pids) {
       if (pid > 0) pids.push_back(pid);
   }
   if (depth == 0) return;
-  for_each_directory(directory, [&](const char* name) {
-    if (const UniqueFd child = open_directory(directory, name)) add_processes(child.get(), depth - 1, pids);
-  });
+  for (const std::string& name : children_of(directory))
+    if (const UniqueFd child = open_directory(directory, name.c_str()))
+      add_processes(child.get(), depth - 1, pids);
 }
 
 // rmdir fails while a cgroup holds a process or a child, as it should.
 void remove_below(int directory, int depth) {
-  for_each_directory(directory, [&](const char* name) {
-    const UniqueFd child = open_directory(directory, name);
+  for (const std::string& name : children_of(directory)) {
+    const UniqueFd child = open_directory(directory, name.c_str());
     if (child && depth > 0) remove_below(child.get(), depth - 1);
-    (void)::unlinkat(directory, name, AT_REMOVEDIR);
-  });
+    (void)::unlinkat(directory, name.c_str(), AT_REMOVEDIR);
+  }
 }
 
 std::uint64_t inode_of(int directory) {

@@ -7,44 +7,9 @@ namespace cib {
 
 namespace {
 
-bool is_octal(char c) { return c >= '0' && c <= '7'; }
-
-// mountinfo writes blanks, tabs, newlines and backslashes as \040 (mangle_path in seq_file.c).
-std::string unescape(const std::string& text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
-        is_octal(text[i + 3])) {
-      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
-
-// ID PARENT DEV ROOT POINT OPTIONS... - TYPE SOURCE SUPER
-struct Mount {
-  std::string root, point, type, super;
-};
-
-std::optional<Mount> parse_mount(const std::string& line) {
-  const auto dash = line.find(" - ");
-  if (dash == std::string::npos) return {};
-  std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
-  std::string id, parent, dev, source;
-  Mount mount;
-  left >> id >> parent >> dev >> mount.root >> mount.point;
-  right >> mount.type >> source >> mount.super;
-  mount.root = unescape(mount.root);
-  mount.point = unescape(mount.point);
-  return mount;
-}
-
 bool shows(const Mount& mount, const CgroupMembership& member) {
-  if (member.unified) return mount.type == "cgroup2";
-  return mount.type == "cgroup" &&
+  if (member.unified) return mount.kind == "cgroup2";
+  return mount.kind == "cgroup" &&
          ("," + mount.super + ",").find("," + member.controllers + ",") != std::string::npos;
 }
 
@@ -88,13 +53,11 @@ std::optional<StepCgroupPath> step_part(const std::string& path) {
 }
 
 std::vector<std::string> places_of(const CgroupMembership& member, const std::string& path,
-                                   const std::string& mountinfo) {
+                                   const std::vector<Mount>& mounts) {
   std::vector<std::string> places;
-  std::istringstream lines(mountinfo);
-  for (std::string line; std::getline(lines, line);) {
-    const auto mount = parse_mount(line);
-    if (!mount || !shows(*mount, member)) continue;
-    if (const auto rest = below(mount->root, path)) places.push_back(mount->point + *rest);
+  for (const Mount& mount : mounts) {
+    if (!shows(mount, member)) continue;
+    if (const auto rest = below(mount.root, path)) places.push_back(mount.point + *rest);
   }
   return places;
 }

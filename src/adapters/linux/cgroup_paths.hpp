@@ -1,9 +1,11 @@
-// Cgroups by name: what /proc/PID/cgroup and /proc/PID/mountinfo say, as text.
+// Cgroups by name: what /proc/PID/cgroup says, and where the mounts show it.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "adapters/linux/mountinfo.hpp"
 
 namespace cib {
 
@@ -24,9 +26,9 @@ struct StepCgroupPath {
 // Of the innermost step, should Slurm run inside a job of Slurm's; nothing when the path is in none.
 std::optional<StepCgroupPath> step_part(const std::string& path);
 
-// Where the cgroup of the membership can be found, by a mountinfo: one directory for each mount of its
-// hierarchy that shows it. Any of them may be hidden by what was mounted over it.
+// Where the cgroup of the membership can be found: one directory for each mount of its hierarchy that shows
+// it. Any of them may be hidden by what was mounted over it.
 std::vector<std::string> places_of(const CgroupMembership& member, const std::string& path,
-                                   const std::string& mountinfo);
+                                   const std::vector<Mount>& mounts);
 
 }  // namespace cib

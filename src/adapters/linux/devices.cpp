@@ -1,6 +1,5 @@
 #include "adapters/linux/devices.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
@@ -12,10 +11,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <memory>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/in_namespace.hpp"
-#include "adapters/linux/process.hpp"
+#include "adapters/linux/names_in.hpp"
 
 namespace cib {
 
@@ -23,10 +22,7 @@ namespace {
 
 constexpr const char* host_dir = "/dev/infiniband";
 
-std::string first_line(const std::string& path) {
-  auto text = read_small_file(path);
-  return text ? text->substr(0, text->find('\n')) : std::string();
-}
+std::string first_line(const std::string& path) { return read_first_line(path).value_or(""); }
 
 // "231:192" as sysfs writes it.
 Result<dev_t> parse_dev(const std::string& text) {
@@ -46,18 +42,15 @@ Result<DeviceNode> check_node(const std::string& name, const std::string& sysfs,
   struct stat node {};
   if (::lstat(path.c_str(), &node) != 0) return error(Errc::kernel, "stat " + path, errno);
   if (!S_ISCHR(node.st_mode) || node.st_rdev != rdev)
-    return error(Errc::unavailable,
-                 path + " is not the device that " + sysfs + " names; is udev still at work?");
+    return error(Errc::changed, path + " is not the device that " + sysfs + " names; is udev still at work?");
   return DeviceNode{name, owner, rdev, node.st_mode & 07777, node.st_uid, node.st_gid};
 }
 
 // The one node of a class that belongs to the RDMA device (and, for umad, to the port).
 Result<DeviceNode> find_in_class(const std::string& directory, const Port& port, bool by_port) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
-  if (!dir) return error(Errc::kernel, "open " + directory, errno);
-  while (const dirent* entry = ::readdir(dir.get())) {
-    const std::string name = entry->d_name;
-    if (name.starts_with(".") || name.starts_with("issm")) continue;
+  CIB_TRY(const auto names, names_in(directory));
+  for (const std::string& name : names) {
+    if (name.starts_with("issm")) continue;
     const std::string sysfs = directory + '/' + name;
     if (first_line(sysfs + "/ibdev") != port.device) continue;
     if (by_port && first_line(sysfs + "/port") != std::to_string(port.number)) continue;

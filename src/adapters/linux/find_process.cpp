@@ -1,11 +1,10 @@
 #include "adapters/linux/find_process.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 
-#include <memory>
 #include <string_view>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
 #include "container_ib/text.hpp"
@@ -44,11 +43,8 @@ std::optional<pid_t> find_process(const std::string& pid, const std::string& sta
                                   const std::string& pid_namespace) {
   if (pid_namespace.empty() || pid_namespace == pid_namespace_here())
     return is_alive(pid, start) ? whole_number<pid_t>(pid) : std::nullopt;
-  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr)
-    if (const auto number = whole_number<pid_t>(entry->d_name);
-        number && is_it(*number, pid, start, pid_namespace))
-      return number;
+  for (const pid_t number : all_processes())
+    if (is_it(number, pid, start, pid_namespace)) return number;
   return std::nullopt;
 }
 

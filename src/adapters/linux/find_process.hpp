@@ -8,7 +8,7 @@
 
 namespace cib {
 
-// The inode number of the PID namespace that the numbers of /proc are of, as identity_fields() are; empty
+// The inode number of the PID namespace that the numbers of /proc are of, as identity_of() has them; empty
 // when it cannot be read.
 std::string pid_namespace_here();
 

@@ -1,13 +1,15 @@
 #include "adapters/linux/process.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
+#include "adapters/linux/bounded_read.hpp"
+#include "adapters/linux/deadline.hpp"
+#include "adapters/linux/names_in.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -67,16 +69,21 @@ bool kill_process(int pidfd) {
   return !has_ended(pidfd) && ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0U) == 0;
 }
 
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> pids;
+  for (const std::string& name : names_in("/proc").value_or({}))
+    if (const auto pid = whole_number<pid_t>(name)) pids.push_back(*pid);
+  std::sort(pids.begin(), pids.end());
+  return pids;
+}
+
 std::string process_text(int pidfd) {
   const auto pid = pid_of(pidfd);
   if (!pid) return "a process";
   return "pid " + std::to_string(*pid) + " (" + printable(process_name(*pid)) + ")";
 }
 
-bool has_ended(int pidfd) {
-  pollfd p{.fd = pidfd, .events = POLLIN, .revents = 0};
-  return ::poll(&p, 1, 0) > 0;
-}
+bool has_ended(int pidfd) { return readable_within(pidfd, 0); }
 
 Result<std::uint64_t> start_time(pid_t pid) {
   CIB_TRY(const std::string fields, stat_fields(pid));
@@ -92,15 +99,11 @@ std::string process_name(pid_t pid) {
   return *name;
 }
 
-Result<std::string> boot_id() {
-  CIB_TRY(std::string id, read_small_file("/proc/sys/kernel/random/boot_id"));
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
-}
+Result<std::string> boot_id() { return read_first_line("/proc/sys/kernel/random/boot_id"); }
 
-std::map<std::string, std::string> identity_fields(const std::string& prefix, pid_t pid) {
+ProcessIdentity identity_of(pid_t pid) {
   const auto start = start_time(pid);
-  return {{prefix + "_pid", std::to_string(pid)}, {prefix + "_start", start ? std::to_string(*start) : ""}};
+  return {std::to_string(pid), start ? std::to_string(*start) : ""};
 }
 
 bool is_alive(const std::string& pid, const std::string& start) {
@@ -108,25 +111,6 @@ bool is_alive(const std::string& pid, const std::string& start) {
   if (!parse(pid, number) || number <= 0) return false;
   const auto fields = stat_fields(number);
   return fields && word(*fields, 0) != "Z" && word(*fields, 19) == start;
-}
-
-Result<std::string> read_small_file(const std::string& path, std::size_t limit) {
-  return read_small_file_at(AT_FDCWD, path, limit);
-}
-
-Result<std::string> read_small_file_at(int directory, const std::string& path, std::size_t limit) {
-  const UniqueFd file(::openat(directory, path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return error(Errc::kernel, "open " + path, errno);
-  std::string contents;
-  char buffer[4096];
-  while (contents.size() < limit) {
-    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error(Errc::kernel, "read " + path, errno);
-    if (n == 0) return contents;
-    contents.append(buffer, static_cast<std::size_t>(n));
-  }
-  return error(Errc::kernel, "read " + path + ": larger than " + std::to_string(limit / 1024) + " KiB");
 }
 
 }  // namespace cib

@@ -3,12 +3,12 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
+#include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
+#include "container_ib/journal.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
@@ -26,6 +26,9 @@ bool holds_number(int pidfd, pid_t pid);
 // Sends SIGKILL; false when it has ended.
 bool kill_process(int pidfd);
 
+// The number of every process here, ascending; none when /proc cannot be read.
+std::vector<pid_t> all_processes();
+
 // "pid 17 (sleep)", fit for a terminal.
 std::string process_text(int pidfd);
 
@@ -41,17 +44,10 @@ std::string process_name(pid_t pid);
 // Random UUID of this boot.
 Result<std::string> boot_id();
 
-// "<prefix>_pid" and "<prefix>_start" of a process, as the journal keeps them.
-std::map<std::string, std::string> identity_fields(const std::string& prefix, pid_t pid);
+// As the journal keeps it; without a start time when the process has ended.
+ProcessIdentity identity_of(pid_t pid);
 
-// Whether the process that identity_fields() described is still there (a zombie counts as gone).
+// Whether the process that identity_of() described is still there (a zombie counts as gone).
 bool is_alive(const std::string& pid, const std::string& start);
-
-// Whole contents of a small file, as /proc and /sys have them; an error when there is more than `limit`
-// bytes.
-inline constexpr std::size_t small_file = 64UL * 1024;
-Result<std::string> read_small_file(const std::string& path, std::size_t limit = small_file);
-Result<std::string> read_small_file_at(int directory, const std::string& path,
-                                       std::size_t limit = small_file);
 
 }  // namespace cib

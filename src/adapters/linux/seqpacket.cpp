@@ -15,13 +15,9 @@ namespace {
 constexpr std::size_t max_fds = 64;
 
 Status wait_for(int socket, short events, const Deadline& deadline) {
-  for (;;) {
-    pollfd p{.fd = socket, .events = events, .revents = 0};
-    const int ready = ::poll(&p, 1, deadline.left_ms());
-    if (ready > 0) return {};
-    if (ready == 0) return error(Errc::timed_out, "no answer in time");
-    if (errno != EINTR) return error(Errc::kernel, "poll", errno);
-  }
+  const int ready = poll_one(socket, events, deadline);
+  if (ready < 0) return error(Errc::kernel, "poll", errno);
+  return ready > 0 ? Status() : error(Errc::timed_out, "no answer in time");
 }
 
 }  // namespace
@@ -62,7 +58,7 @@ Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<con
     if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return {};
     if (errno == EINTR) continue;
     if (errno == EPIPE || errno == ECONNRESET)
-      return error(Errc::unavailable, "the other end is closed", errno);
+      return error(Errc::peer_gone, "the other end is closed", errno);
     if (errno != EAGAIN) return error(Errc::kernel, "sendmsg", errno);
     CIB_CHECK(wait_for(socket, POLLOUT, deadline));
   }

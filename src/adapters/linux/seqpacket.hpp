@@ -27,7 +27,7 @@ Result<std::pair<UniqueFd, UniqueFd>> make_channel();
 // without NET_ADMIN gets what net.core.wmem_max allows, and waits in send_bytes for the rest.
 void reserve_room(int socket, std::size_t bytes);
 
-// Waits at most timeout_ms for room. A closed other end is unavailable (and never SIGPIPE).
+// Waits at most timeout_ms for room. A closed other end is peer_gone (and never SIGPIPE).
 Status send_bytes(int socket, const void* bytes, std::size_t size, std::span<const int> fds, int timeout_ms);
 
 template <class M>

@@ -1,15 +1,11 @@
 #include "adapters/linux/survivors.hpp"
 
-#include <dirent.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <memory>
 #include <set>
-#include <string_view>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
@@ -22,18 +18,7 @@ using Names = std::vector<std::string>;
 using Pids = std::vector<pid_t>;
 
 constexpr std::size_t a_time = 256;  // pidfds that are open at once
-
-Pids all_processes() {
-  Pids pids;
-  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr == name.data() + name.size())
-      pids.push_back(pid);
-  }
-  return pids;
-}
+constexpr int pause_ms = 10;
 
 void kill_it(int pidfd, Names& alive) {
   if (has_ended(pidfd)) return;
@@ -70,13 +55,13 @@ bool is_one_of(pid_t pid, const std::vector<int>& pidfds) {
   return std::any_of(pidfds.begin(), pidfds.end(), [pid](int pidfd) { return holds_number(pidfd, pid); });
 }
 
-void kill_in_cgroup(const StepCgroup& cgroup, const StepRemains& remains, Names& alive) {
+void kill_in_cgroup(const StepCgroup& cgroup, const Survivors& survivors, Names& alive) {
   const Pids pids = processes_in(cgroup);
-  const auto number = remains.stepd >= 0 ? pid_of(remains.stepd) : Result<pid_t>(pid_t{-1});
+  const auto number = survivors.stepd >= 0 ? pid_of(survivors.stepd) : Result<pid_t>(pid_t{-1});
   const pid_t spared = number ? *number : -1;
-  if (remains.reused)
+  if (survivors.reused)
     for (const pid_t pid : pids)
-      if (pid != spared && is_slurmstepd(pid) && !is_one_of(pid, remains.tasks)) {
+      if (pid != spared && is_slurmstepd(pid) && !is_one_of(pid, survivors.tasks)) {
         alive.push_back("pid " + std::to_string(pid) + " (slurmstepd), of a later step in the same cgroup,");
         return;
       }
@@ -112,25 +97,22 @@ std::vector<std::uint64_t> numbers_of(const std::vector<int>& mount_namespaces) 
 
 }  // namespace
 
-Names kill_remains(const StepRemains& remains, int timeout_ms) {
-  const auto namespaces = numbers_of(remains.mount_namespaces);
-  const Deadline deadline(timeout_ms);
-  for (;;) {
-    Names alive;
-    for (const int task : remains.tasks) kill_it(task, alive);
-    for (const StepCgroup* cgroup : remains.cgroups) kill_in_cgroup(*cgroup, remains, alive);
+Names kill_survivors(const Survivors& survivors, int timeout_ms) {
+  const auto namespaces = numbers_of(survivors.mount_namespaces);
+  Names alive;
+  (void)poll_until(Deadline(timeout_ms), pause_ms, [&] {
+    alive.clear();
+    for (const int task : survivors.tasks) kill_it(task, alive);
+    for (const StepCgroup* cgroup : survivors.cgroups) kill_in_cgroup(*cgroup, survivors, alive);
     kill_in_namespaces(namespaces, alive);
-    if (alive.empty()) {
-      // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
-      // listed there or holds its files (cgroup_exit in do_exit).
-      const auto held = std::count_if(remains.cgroups.begin(), remains.cgroups.end(),
-                                      [](const StepCgroup* cgroup) { return !remove_step_cgroup(*cgroup); });
-      if (held == 0 || remains.stepd >= 0 || deadline.passed()) return alive;
-    }
-    if (deadline.passed()) return alive;
-    const timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
-    (void)::nanosleep(&pause, nullptr);
-  }
+    if (!alive.empty()) return false;
+    // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
+    // listed there or holds its files (cgroup_exit in do_exit).
+    const auto held = std::count_if(survivors.cgroups.begin(), survivors.cgroups.end(),
+                                    [](const StepCgroup* cgroup) { return !remove_step_cgroup(*cgroup); });
+    return held == 0 || survivors.stepd >= 0;
+  });
+  return alive;
 }
 
 }  // namespace cib

@@ -9,7 +9,7 @@
 namespace cib {
 
 // Everything by a descriptor that the caller holds: numbers and names are used again while this goes on.
-struct StepRemains {
+struct Survivors {
   std::vector<int> tasks = {};                  // pidfds
   std::vector<const StepCgroup*> cgroups = {};  // of the step
   std::vector<int> mount_namespaces = {};       // none that others than the step's processes could be in
@@ -24,6 +24,6 @@ struct StepRemains {
 
 // Kills all of them, again and again until none is left or timeout_ms have passed; then removes the empty
 // cgroups. The names of those that are left ("pid 17 (sleep)").
-std::vector<std::string> kill_remains(const StepRemains& remains, int timeout_ms);
+std::vector<std::string> kill_survivors(const Survivors& survivors, int timeout_ms);
 
 }  // namespace cib

@@ -5,12 +5,11 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "adapters/linux/in_namespace.hpp"
-#include "container_ib/text.hpp"
+#include "adapters/linux/mountinfo.hpp"
 
 namespace cib {
 
@@ -19,17 +18,11 @@ namespace {
 constexpr int mount_timeout_ms = 5'000;
 constexpr const char* target = "/sys";
 
-// Mount points below /sys, outermost first; none below another one. As /proc/PID/mountinfo has them: field 5
-// is the mount point, the first after "-" the kind.
+// Mount points below /sys, outermost first; none below another one.
 std::vector<std::string> mounts_on_sys() {
   std::vector<std::string> points;
-  std::ifstream table("/proc/self/mountinfo");
-  for (std::string line; std::getline(table, line);) {
-    const auto words = split(line, ' ');
-    const auto dash = line.find(" - ");
-    if (words.size() < 5 || dash == std::string::npos || line.compare(dash + 3, 6, "sysfs ") == 0) continue;
-    const std::string point(words[4]);
-    if (!point.starts_with("/sys/")) continue;
+  for (const auto& [root, point, kind, super] : own_mounts().value_or({})) {
+    if (kind == "sysfs" || !point.starts_with("/sys/")) continue;
     const bool below = !points.empty() && point.starts_with(points.back() + '/');
     if (!below) points.push_back(point);
   }

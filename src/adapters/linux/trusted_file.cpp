@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/unique_fd.hpp"
 
 namespace cib {
@@ -58,16 +59,7 @@ Status check_trusted_file(const std::string& path) {
 
 Result<std::string> read_trusted_file(const std::string& path) {
   CIB_TRY(const UniqueFd file, open_trusted_file(path));
-  std::string contents;
-  char buffer[16 * 1024];
-  while (contents.size() < limit) {
-    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error(Errc::kernel, "read " + path, errno);
-    if (n == 0) return contents;
-    contents.append(buffer, static_cast<std::size_t>(n));
-  }
-  return error(Errc::bad_config, path + " is larger than 1 MiB");
+  return read_whole(file.get(), path, limit, error(Errc::bad_config, path + " is larger than 1 MiB"));
 }
 
 }  // namespace cib

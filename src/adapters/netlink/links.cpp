@@ -42,17 +42,31 @@ std::string text(nlattr* attribute) {
   return attribute == nullptr ? std::string() : std::string(::nla_get_string(attribute));
 }
 
+template <class T>
+std::optional<T> value_of(nlattr* attribute) {
+  if (attribute == nullptr || ::nla_len(attribute) < static_cast<int>(sizeof(T))) return {};
+  T value{};
+  std::memcpy(&value, ::nla_data(attribute), sizeof value);
+  return value;
+}
+
 Link read_link(nlmsghdr* header) {
   std::array<nlattr*, IFLA_MAX + 1> attributes{};
   Link link;
   if (::nlmsg_parse(header, sizeof(ifinfomsg), attributes.data(), IFLA_MAX, nullptr) != 0) return link;
   const auto* info = static_cast<ifinfomsg*>(::nlmsg_data(header));
   link.index = info->ifi_index;
+  link.type = info->ifi_type;
   link.up = (info->ifi_flags & IFF_UP) != 0;
   link.carrier = (info->ifi_flags & lower_up) != 0;
   link.name = text(attributes[IFLA_IFNAME]);
   link.alias = text(attributes[IFLA_IFALIAS]);
   link.parent_device = text(attributes[IFLA_PARENT_DEV_NAME]);
+  // Packets received and sent, bytes received and sent: later kernels put more behind (rtnl_link_stats64).
+  if (const auto stats = value_of<std::array<std::uint64_t, 4>>(attributes[IFLA_STATS64])) {
+    link.received = (*stats)[2];
+    link.sent = (*stats)[3];
+  }
   if (attributes[IFLA_MTU] != nullptr) link.mtu = ::nla_get_u32(attributes[IFLA_MTU]);
   if (attributes[IFLA_LINK] != nullptr) link.lower_index = ::nla_get_s32(attributes[IFLA_LINK]);
   std::array<nlattr*, IFLA_INFO_MAX + 1> kind{};
@@ -82,31 +96,23 @@ std::string read_address(nlmsghdr* header) {
 
 // ---- VFs
 
-template <class T>
-std::optional<T> vf_value(nlattr* attribute) {
-  if (attribute == nullptr || ::nla_len(attribute) < static_cast<int>(sizeof(T))) return {};
-  T value{};
-  std::memcpy(&value, ::nla_data(attribute), sizeof value);
-  return value;
-}
-
 VfSettings read_vf(const std::array<nlattr*, IFLA_VF_MAX + 1>& vf) {
   VfSettings settings;
-  if (const auto state = vf_value<ifla_vf_link_state>(vf[IFLA_VF_LINK_STATE]))
+  if (const auto state = value_of<ifla_vf_link_state>(vf[IFLA_VF_LINK_STATE]))
     settings.link_state = static_cast<VfLinkState>(state->link_state);
-  if (const auto guid = vf_value<ifla_vf_guid>(vf[IFLA_VF_IB_NODE_GUID])) settings.node_guid = guid->guid;
-  if (const auto guid = vf_value<ifla_vf_guid>(vf[IFLA_VF_IB_PORT_GUID])) settings.port_guid = guid->guid;
-  if (const auto vlan = vf_value<ifla_vf_vlan>(vf[IFLA_VF_VLAN])) {
+  if (const auto guid = value_of<ifla_vf_guid>(vf[IFLA_VF_IB_NODE_GUID])) settings.node_guid = guid->guid;
+  if (const auto guid = value_of<ifla_vf_guid>(vf[IFLA_VF_IB_PORT_GUID])) settings.port_guid = guid->guid;
+  if (const auto vlan = value_of<ifla_vf_vlan>(vf[IFLA_VF_VLAN])) {
     settings.vlan = vlan->vlan;
     settings.qos = vlan->qos;
   }
-  if (const auto rate = vf_value<ifla_vf_rate>(vf[IFLA_VF_RATE])) {
+  if (const auto rate = value_of<ifla_vf_rate>(vf[IFLA_VF_RATE])) {
     settings.min_tx_mbps = rate->min_tx_rate;
     settings.max_tx_mbps = rate->max_tx_rate;
   }
-  if (const auto check = vf_value<ifla_vf_spoofchk>(vf[IFLA_VF_SPOOFCHK]))
+  if (const auto check = value_of<ifla_vf_spoofchk>(vf[IFLA_VF_SPOOFCHK]))
     settings.spoof_check = check->setting != 0;
-  if (const auto trust = vf_value<ifla_vf_trust>(vf[IFLA_VF_TRUST])) settings.trust = trust->setting != 0;
+  if (const auto trust = value_of<ifla_vf_trust>(vf[IFLA_VF_TRUST])) settings.trust = trust->setting != 0;
   return settings;
 }
 
@@ -121,7 +127,7 @@ std::optional<VfSettings> find_vf(nlmsghdr* header, unsigned wanted) {
   nla_for_each_nested(entry, attributes[IFLA_VFINFO_LIST], left) {
     std::array<nlattr*, IFLA_VF_MAX + 1> vf{};
     if (::nla_parse_nested(vf.data(), IFLA_VF_MAX, entry, nullptr) != 0) continue;
-    const auto mac = vf_value<ifla_vf_mac>(vf[IFLA_VF_MAC]);
+    const auto mac = value_of<ifla_vf_mac>(vf[IFLA_VF_MAC]);
     if (mac && mac->vf == wanted) return read_vf(vf);
   }
   return {};
@@ -129,8 +135,8 @@ std::optional<VfSettings> find_vf(nlmsghdr* header, unsigned wanted) {
 
 }  // namespace
 
-Result<Links> Links::open() {
-  CIB_TRY(auto socket, NetlinkSocket::open(NETLINK_ROUTE));
+Result<Links> Links::open(int timeout_s) {
+  CIB_TRY(auto socket, NetlinkSocket::open(NETLINK_ROUTE, timeout_s));
   return Links(std::move(socket));
 }
 
@@ -150,6 +156,13 @@ Result<Link> Links::get(int index) {
   if (!status && status.error().sys_errno == ENODEV) return error(Errc::not_found, doing, ENODEV);
   if (!status) return std::move(status).error();
   return link;
+}
+
+Result<Link> Links::named(const std::string& name) {
+  CIB_TRY(const auto all, list());
+  for (const Link& link : all)
+    if (link.name == name) return link;
+  return error(Errc::not_found, "no network device " + name);
 }
 
 // By index of the link.
@@ -182,19 +195,15 @@ Result<std::vector<std::string>> Links::addresses(int index) {
   return addresses;
 }
 
-Status Links::create(const IpoibChild& child) {
-  const auto doing = "create IPoIB interface " + child.name;
+Status Links::create(const NewLink& link, const std::string& doing) {
   CIB_TRY(const auto message, link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link_header(0)));
   nl_msg* m = message.get();
-  bool whole = ::nla_put_string(m, IFLA_IFNAME, child.name.c_str()) == 0 &&
-               ::nla_put_s32(m, IFLA_LINK, child.parent_index) == 0;
+  bool whole = ::nla_put_string(m, IFLA_IFNAME, link.name.c_str()) == 0 &&
+               ::nla_put_s32(m, IFLA_LINK, link.lower_index) == 0;
   nlattr* info = ::nla_nest_start(m, IFLA_LINKINFO);
-  whole = whole && info != nullptr && ::nla_put_string(m, IFLA_INFO_KIND, "ipoib") == 0;
+  whole = whole && info != nullptr && ::nla_put_string(m, IFLA_INFO_KIND, link.kind.c_str()) == 0;
   nlattr* data = ::nla_nest_start(m, IFLA_INFO_DATA);
-  whole = whole && data != nullptr;
-  if (child.pkey) whole = whole && ::nla_put_u16(m, IFLA_IPOIB_PKEY, *child.pkey) == 0;
-  whole = whole && ::nla_put_u16(m, IFLA_IPOIB_MODE,
-                                 child.connected ? IPOIB_MODE_CONNECTED : IPOIB_MODE_DATAGRAM) == 0;
+  whole = whole && data != nullptr && link.options(m);
   if (!whole) return does_not_fit(doing);
   ::nla_nest_end(m, data);
   ::nla_nest_end(m, info);

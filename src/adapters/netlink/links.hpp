@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,9 +21,11 @@ struct Link {
   std::string parent_device;      // "0000:21:00.0": the PCI function below it; empty when it has none
   int lower_index = 0;            // of the link it lies on; 0: none
   unsigned mtu = 0;
-  bool up = false;                    // wanted up
-  bool carrier = false;               // and running
-  std::optional<std::uint16_t> pkey;  // of IPoIB
+  unsigned short type = 0;               // ARPHRD_INFINIBAND, ARPHRD_LOOPBACK
+  std::uint64_t sent = 0, received = 0;  // bytes, since it was made
+  bool up = false;                       // wanted up
+  bool carrier = false;                  // and running
+  std::optional<std::uint16_t> pkey;     // of IPoIB
 };
 
 // What to change; everything in one message, so that it happens as a whole or not at all.
@@ -34,27 +37,28 @@ struct LinkChange {
   std::optional<bool> up = {};
 };
 
-struct IpoibChild {
+// A virtual link. `options` writes what its kind has in IFLA_INFO_DATA; false when the message is full.
+struct NewLink {
   std::string name;
-  int parent_index = 0;
-  std::optional<std::uint16_t> pkey;  // empty: the parent's
-  bool connected = false;             // connected mode instead of datagram
+  std::string kind;     // of IFLA_INFO_KIND, "ipoib"
+  int lower_index = 0;  // of the link that it is to lie on
+  std::function<bool(nl_msg*)> options;
 };
 
 class Links {
  public:
   // Of the network namespace that the caller is in now.
-  static Result<Links> open();
+  static Result<Links> open(int timeout_s = netlink_timeout_s);
 
   Result<std::vector<Link>> list();
-  // The link of this index; not_found when there is none.
+  // The link of this index, or of this name; not_found when there is none.
   Result<Link> get(int index);
+  Result<Link> named(const std::string& name);
 
   // Names of the links that have an address of more than link scope.
   Result<std::vector<std::string>> with_addresses();
 
-  // Where the port's table lacks the P_Key the kernel makes it too, and it never has a carrier.
-  Status create(const IpoibChild& child);
+  Status create(const NewLink& link, const std::string& doing);
   Status change(int index, const LinkChange& change, const std::string& doing);
   Status remove(int index, const std::string& doing);  // success when there is none
   // Those of more than link scope: "10.40.0.1/16".

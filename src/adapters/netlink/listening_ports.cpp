@@ -1,7 +1,6 @@
 #include "adapters/netlink/listening_ports.hpp"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
@@ -13,11 +12,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
 
+#include "adapters/linux/names_in.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/netlink/netlink_socket.hpp"
 #include "container_ib/text.hpp"
@@ -33,10 +32,10 @@ using Inode = std::uint32_t;  // as sock_diag has it
 // "socket:[12345]". The text of the link, since a look through it may wait for whoever serves the file; and
 // nobody can give a file such a name: what lies in a directory begins with a slash (d_path), other things
 // with "anon_inode:", "pipe:" or the kind of a namespace.
-std::optional<Inode> socket_inode(int folder, const char* descriptor) {
+std::optional<Inode> socket_inode(int folder, const std::string& descriptor) {
   constexpr std::string_view before = "socket:[";
   std::array<char, 64> target{};
-  const ssize_t size = ::readlinkat(folder, descriptor, target.data(), target.size());
+  const ssize_t size = ::readlinkat(folder, descriptor.c_str(), target.data(), target.size());
   const std::string_view text(target.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   if (!text.starts_with(before) || !text.ends_with(']')) return {};
   return whole_number<Inode>(text.substr(before.size(), text.size() - before.size() - 1));
@@ -44,14 +43,13 @@ std::optional<Inode> socket_inode(int folder, const char* descriptor) {
 
 Result<std::set<Inode>> socket_inodes(pid_t pid) {
   const std::string folder = "/proc/" + std::to_string(pid) + "/fd";
-  const std::unique_ptr<DIR, int (*)(DIR*)> fds(::opendir(folder.c_str()), ::closedir);
+  const UniqueFd fds(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fds) return error(Errc::kernel, "open " + folder, errno);
+  CIB_TRY(const auto names, names_in(fds.get(), ".", Entries::all, limit + 1));
+  if (names.size() > limit) return error(Errc::unsupported, folder + ": more than 65536 descriptors");
   std::set<Inode> inodes;
-  std::size_t count = 0;
-  while (const dirent* entry = ::readdir(fds.get())) {
-    if (++count > limit) return error(Errc::unsupported, folder + ": more than 65536 descriptors");
-    if (const auto inode = socket_inode(::dirfd(fds.get()), entry->d_name)) inodes.insert(*inode);
-  }
+  for (const std::string& name : names)
+    if (const auto inode = socket_inode(fds.get(), name)) inodes.insert(*inode);
   return inodes;
 }
 

@@ -11,8 +11,6 @@ namespace cib {
 
 namespace {
 
-// libnl's own receive would wait for ever for a kernel that does not answer.
-constexpr long receive_timeout_s = 5;
 constexpr int dump_attempts = 5;
 
 // What a kernel lacks that has no such protocol, and whether a module would bring it.
@@ -53,15 +51,16 @@ Result<NetlinkMessage> netlink_message(int type, int flags, const void* header, 
   return message;
 }
 
-Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
+Result<NetlinkSocket> NetlinkSocket::open(int protocol, int timeout_s) {
   Socket socket(::nl_socket_alloc(), ::nl_socket_free);
   if (!socket) return error(Errc::kernel, "netlink socket", ENOMEM);
   const int rc = ::nl_connect(socket.get(), protocol);
   if (rc == -NLE_PROTO_MISMATCH) return no_protocol(protocol);  // libnl's word for EPROTONOSUPPORT
   if (rc < 0) return error(Errc::kernel, std::string("netlink socket: ") + ::nl_geterror(rc));
-  const timeval timeout{.tv_sec = receive_timeout_s, .tv_usec = 0};
+  // libnl's own receive would wait for ever for a kernel that does not answer.
+  const timeval timeout{.tv_sec = timeout_s, .tv_usec = 0};
   (void)::setsockopt(::nl_socket_get_fd(socket.get()), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-  return NetlinkSocket(std::move(socket));
+  return NetlinkSocket(std::move(socket), timeout_s);
 }
 
 Status NetlinkSocket::request(nl_msg* message, const std::string& doing) {
@@ -81,7 +80,7 @@ Status NetlinkSocket::ask(nl_msg* message, const std::string& doing,
     bool changed = false;
     CIB_CHECK(receive(doing, see, changed));
     if (!changed) return {};
-    if (attempt == dump_attempts) return error(Errc::unavailable, doing + ": it changes all the time");
+    if (attempt == dump_attempts) return error(Errc::changed, doing + ": it changes all the time");
   }
 }
 
@@ -104,7 +103,9 @@ Status NetlinkSocket::receive(const std::string& doing, const std::function<void
   while (!over) {
     const int rc = ::nl_recvmsgs(socket_.get(), callbacks.get());
     if (answer.kernel_errno != 0) return error(Errc::kernel, doing, answer.kernel_errno);
-    if (rc == -NLE_AGAIN) return error(Errc::timed_out, doing + ": the kernel did not answer within 5 s");
+    if (rc == -NLE_AGAIN)
+      return error(Errc::timed_out,
+                   doing + ": the kernel did not answer within " + std::to_string(timeout_s_) + " s");
     if (rc < 0) return error(Errc::kernel, doing + ": " + ::nl_geterror(rc));
   }
   changed = answer.changed;

@@ -19,10 +19,13 @@ using NetlinkMessage = std::unique_ptr<nl_msg, void (*)(nl_msg*)>;
 // Returns bug when memory is short.
 Result<NetlinkMessage> netlink_message(int type, int flags, const void* header, std::size_t size);
 
+inline constexpr int netlink_timeout_s = 5;
+
 class NetlinkSocket {
  public:
-  // It belongs to the network namespace of the caller, wherever it is used later.
-  static Result<NetlinkSocket> open(int protocol);
+  // It belongs to the network namespace of the caller, wherever it is used later. An answer of the kernel, or
+  // the next part of it, that is not there after `timeout_s` is timed_out.
+  static Result<NetlinkSocket> open(int protocol, int timeout_s = netlink_timeout_s);
 
   // Sends the message and waits for the kernel's acknowledgement. `doing` names operand and act: "create
   // ib0".
@@ -34,10 +37,11 @@ class NetlinkSocket {
 
  private:
   using Socket = std::unique_ptr<nl_sock, void (*)(nl_sock*)>;
-  explicit NetlinkSocket(Socket socket) : socket_(std::move(socket)) {}
+  NetlinkSocket(Socket socket, int timeout_s) : socket_(std::move(socket)), timeout_s_(timeout_s) {}
   Status receive(const std::string& doing, const std::function<void(nlmsghdr*)>& see, bool& changed);
 
   Socket socket_;
+  int timeout_s_;
 };
 
 }  // namespace cib

@@ -16,7 +16,9 @@ struct NetworkCounters {
   std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // of the IPoIB devices that were asked for
 };
 
-// Sums over the caller's network namespace. `ipoib` names the IPoIB devices to count; empty: all there are.
+// Sums over the caller's network namespace. `ipoib` names the IPoIB devices to count. Empty: the namespace is
+// one that was made for tasks, where what lies below an interface is elsewhere, so every interface counts,
+// whatever a mode has put there.
 Result<NetworkCounters> network_counters(const std::optional<std::vector<std::string>>& ipoib);
 
 }  // namespace cib

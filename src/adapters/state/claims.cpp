@@ -1,20 +1,20 @@
 #include "adapters/state/claims.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
-#include <memory>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/file_lock.hpp"
+#include "adapters/linux/names_in.hpp"
 
 namespace cib {
 
 namespace {
 
 constexpr int lock_timeout_ms = 10'000;  // held for a few system calls each
+constexpr std::size_t max_owner = 256;
 constexpr const char* claims_lock = "claims.lock";
 constexpr const char* node_lock = "node.lock";
 constexpr const char* claiming_lock = "claiming.lock";
@@ -32,10 +32,7 @@ Result<std::string> read_claim(const UniqueFd& directory, const std::string& nam
   const UniqueFd file(::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file && errno == ENOENT) return std::string();
   if (!file) return error(Errc::kernel, "open claim " + name, errno);
-  std::array<char, 256> text{};
-  const ssize_t size = ::read(file.get(), text.data(), text.size());
-  if (size < 0) return error(Errc::kernel, "read claim " + name, errno);
-  return std::string(text.data(), static_cast<std::size_t>(size));
+  return read_up_to(file.get(), "claim " + name, max_owner);
 }
 
 }  // namespace
@@ -54,7 +51,7 @@ Status Claims::take(const std::string& name, const std::string& owner) {
   CIB_TRY(const UniqueFd directory, open_directory(true));
   CIB_TRY(const UniqueFd lock, lock_file(state_dir_, claims_lock, lock_timeout_ms));
   CIB_TRY(const std::string present, read_claim(directory, name));
-  if (!present.empty()) return error(Errc::unavailable, name + " is in use by step " + present);
+  if (!present.empty()) return error(Errc::in_use, name + " is in use by step " + present);
   const UniqueFd file(
       ::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file || ::write(file.get(), owner.data(), owner.size()) != static_cast<ssize_t>(owner.size()) ||
@@ -77,13 +74,11 @@ Result<std::map<std::string, std::string>> Claims::all() {
   std::map<std::string, std::string> owners;
   CIB_TRY(const UniqueFd directory, open_directory(false));
   if (!directory) return owners;
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(
-      ::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), ::closedir);
-  if (!dir) return error(Errc::kernel, "list claims", errno);
-  while (const dirent* entry = ::readdir(dir.get())) {
-    if (entry->d_name[0] == '.') continue;
-    CIB_TRY(const std::string owner, read_claim(directory, entry->d_name));
-    if (!owner.empty()) owners[entry->d_name] = owner;
+  const auto names = names_in(directory.get(), ".");
+  if (!names) return error(Errc::kernel, "list claims", names.error().sys_errno);
+  for (const std::string& name : *names) {
+    CIB_TRY(const std::string owner, read_claim(directory, name));
+    if (!owner.empty()) owners[name] = owner;
   }
   return owners;
 }

@@ -14,7 +14,7 @@ class Claims {
  public:
   explicit Claims(std::string state_dir) : state_dir_(std::move(state_dir)) {}
 
-  // Takes it. An error of code unavailable when somebody has it, be it the same owner.
+  // Takes it. An error of code in_use when somebody has it, be it the same owner.
   Status take(const std::string& name, const std::string& owner);
   // Success when it is not, or no longer, this owner's.
   Status release(const std::string& name, const std::string& owner);

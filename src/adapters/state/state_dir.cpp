@@ -1,6 +1,5 @@
 #include "adapters/state/state_dir.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,9 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
-#include <memory>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/file_lock.hpp"
+#include "adapters/linux/names_in.hpp"
 #include "adapters/linux/trusted_file.hpp"
 #include "container_ib/text.hpp"
 
@@ -26,8 +26,6 @@ constexpr std::size_t max_journal = 4 * 1024 * 1024;
 constexpr const char* graves_name = "died";
 constexpr std::size_t kept_journals = 16;
 constexpr off_t largest_kept = 256 * 1024;
-
-using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 Status check_trusted(const UniqueFd& directory, const std::string& path) {
   struct stat status {};
@@ -59,20 +57,14 @@ Result<UniqueFd> open_step(const UniqueFd& state, const std::string& step) {
   return directory;
 }
 
-std::vector<std::string> names_in(const UniqueFd& directory) {
-  std::vector<std::string> names;
-  const Directory dir(::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-                      ::closedir);
-  if (!dir) return names;
-  while (const dirent* entry = ::readdir(dir.get()))
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  std::sort(names.begin(), names.end());
-  return names;
+// None of what cannot be read.
+std::vector<std::string> entries_of(const UniqueFd& directory) {
+  return names_in(directory.get(), ".").value_or({});
 }
 
 // The state directory also holds what is no step: the inventory. A step begins with the number of its job.
 std::vector<std::string> steps_in(const UniqueFd& state) {
-  auto names = names_in(state);
+  auto names = entries_of(state);
   std::erase_if(names, [](const std::string& name) { return name[0] < '0' || name[0] > '9'; });
   return names;
 }
@@ -80,16 +72,7 @@ std::vector<std::string> steps_in(const UniqueFd& state) {
 Result<std::string> read_journal(const UniqueFd& step) {
   const UniqueFd file(::openat(step.get(), journal_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file) return error(Errc::kernel, "open journal", errno);
-  std::string contents;
-  char buffer[16 * 1024];
-  while (contents.size() < max_journal) {
-    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error(Errc::kernel, "read journal", errno);
-    if (n == 0) return contents;
-    contents.append(buffer, static_cast<std::size_t>(n));
-  }
-  return error(Errc::corrupt, "journal larger than 4 MiB");
+  return read_whole(file.get(), "journal", max_journal, error(Errc::corrupt, "journal larger than 4 MiB"));
 }
 
 Result<std::vector<Record>> records_of(const UniqueFd& state, const std::string& step) {
@@ -125,7 +108,7 @@ Status remove_from(const UniqueFd& state, const std::string& step) {
   auto directory = open_step(state, step);
   if (!directory)
     return directory.error().code == Errc::not_found ? Status() : Status(std::move(directory).error());
-  for (const std::string& name : names_in(*directory))
+  for (const std::string& name : entries_of(*directory))
     if (::unlinkat(directory->get(), name.c_str(), 0) != 0 && errno != ENOENT)
       return error(Errc::kernel, "remove " + step + '/' + name, errno);
   if (::unlinkat(state.get(), step.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
@@ -135,7 +118,7 @@ Status remove_from(const UniqueFd& state, const std::string& step) {
 
 // The oldest first: the time stands before the step's name, and has as many digits until the year 2286.
 void remove_oldest(const UniqueFd& graves) {
-  auto names = names_in(graves);
+  auto names = entries_of(graves);
   for (std::size_t i = 0; i + kept_journals <= names.size(); ++i)
     (void)::unlinkat(graves.get(), names[i].c_str(), 0);
 }
@@ -157,8 +140,8 @@ std::string keep_journal(const UniqueFd& state, const std::string& step) {
 }
 
 bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
-  const std::string field = ports_of(records);
-  const auto theirs = split(field, ',');
+  const std::string names = ports_of(records).ports;
+  const auto theirs = split(names, ',');
   return std::any_of(ports.begin(), ports.end(), [&](const std::string& port) {
     return std::find(theirs.begin(), theirs.end(), port) != theirs.end();
   });
@@ -171,9 +154,8 @@ Status StateDir::create(const std::string& step, const Record& first) {
   CIB_CHECK(lock(state, path_, begin_timeout_ms));
   if (::mkdirat(state.get(), step.c_str(), 0700) != 0) {
     if (errno != EEXIST) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
-    return error(Errc::unavailable,
-                 "what an earlier run of step " + step +
-                     " left is not given back yet; 'container-ib reap' on the node says why");
+    return error(Errc::in_use, "what an earlier run of step " + step +
+                                   " left is not given back yet; 'container-ib reap' on the node says why");
   }
   step_ = step;
   auto status = begin_journal(state, first);

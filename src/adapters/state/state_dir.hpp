@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
-#include "container_ib/ports/remains.hpp"
-#include "container_ib/ports/state_store.hpp"
+#include "container_ib/world/state_store.hpp"
+#include "container_ib/world/stored_steps.hpp"
 
 namespace cib {
 

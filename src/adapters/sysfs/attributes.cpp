@@ -51,10 +51,7 @@ double parse_rate(std::string_view text) {
   return rate && rest.starts_with(" Gb/sec") ? *rate : 0;
 }
 
-std::uint32_t parse_lid(std::string_view text) {
-  if (!text.starts_with("0x")) return 0;
-  return whole_number<std::uint32_t>(text.substr(2), 16).value_or(0);
-}
+std::uint32_t parse_lid(std::string_view text) { return prefixed_hex<std::uint32_t>(text).value_or(0); }
 
 std::optional<unsigned> parse_numa_node(std::string_view text) { return whole_number<unsigned>(text); }
 

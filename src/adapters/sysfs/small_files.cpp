@@ -1,6 +1,5 @@
 #include "small_files.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+
+#include "adapters/linux/names_in.hpp"
 
 namespace cib {
 
@@ -18,35 +19,22 @@ constexpr std::size_t max_names = 4096;
 
 }  // namespace
 
-std::optional<Directory> Directory::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return fd < 0 ? std::nullopt : std::optional(Directory(fd));
-}
+std::optional<Directory> Directory::open(const std::string& path) { return open_at(AT_FDCWD, path); }
 
-std::optional<Directory> Directory::sub(const std::string& path) const {
-  const int fd = ::openat(fd_, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return fd < 0 ? std::nullopt : std::optional(Directory(fd));
-}
+std::optional<Directory> Directory::sub(const std::string& path) const { return open_at(fd_.get(), path); }
 
-Directory::~Directory() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-Directory::Directory(Directory&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-Directory& Directory::operator=(Directory&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
+std::optional<Directory> Directory::open_at(int at, const std::string& path) {
+  UniqueFd fd(::openat(at, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return fd ? std::optional(Directory(std::move(fd))) : std::nullopt;
 }
 
 std::optional<std::string> Directory::line(const std::string& path) const {
-  const int fd = ::openat(fd_, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
+  const UniqueFd file(::openat(fd_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  // Once, not to the end: an attribute comes in one piece, and there are thousands.
   std::array<char, max_file> buffer{};
-  ssize_t size = -1;
-  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) size = ::read(fd, buffer.data(), buffer.size());
-  ::close(fd);
+  const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
   if (size < 0) return std::nullopt;
   std::string text(buffer.data(), static_cast<std::size_t>(size));
   text.resize(std::min(text.size(), text.find('\n')));
@@ -56,7 +44,7 @@ std::optional<std::string> Directory::line(const std::string& path) const {
 
 std::optional<std::string> Directory::link(const std::string& path) const {
   std::array<char, max_file> buffer{};
-  const ssize_t size = ::readlinkat(fd_, path.c_str(), buffer.data(), buffer.size());
+  const ssize_t size = ::readlinkat(fd_.get(), path.c_str(), buffer.data(), buffer.size());
   if (size <= 0) return std::nullopt;
   return std::string(buffer.data(), static_cast<std::size_t>(size));
 }
@@ -68,22 +56,7 @@ std::optional<std::string> Directory::link_name(const std::string& path) const {
 }
 
 std::vector<std::string> Directory::names() const {
-  std::vector<std::string> names;
-  const int fd = ::openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return names;
-  DIR* stream = ::fdopendir(fd);
-  if (stream == nullptr) {
-    ::close(fd);
-    return names;
-  }
-  while (names.size() < max_names) {
-    const dirent* entry = ::readdir(stream);
-    if (entry == nullptr) break;
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  }
-  ::closedir(stream);
-  std::sort(names.begin(), names.end());
-  return names;
+  return names_in(fd_.get(), ".", Entries::all, max_names).value_or({});
 }
 
 }  // namespace cib

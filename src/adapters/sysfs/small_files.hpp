@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "adapters/linux/unique_fd.hpp"
+
 namespace cib {
 
 // A directory held open; everything is read relative to it. Missing or strange entries read as absent.
@@ -12,12 +14,6 @@ class Directory {
  public:
   static std::optional<Directory> open(const std::string& path);
   std::optional<Directory> sub(const std::string& path) const;
-
-  ~Directory();
-  Directory(Directory&& other) noexcept;
-  Directory& operator=(Directory&& other) noexcept;
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
 
   // First line of a regular file, at most 4 kB, without trailing blanks. Never waits for a FIFO or device.
   std::optional<std::string> line(const std::string& path) const;
@@ -28,8 +24,10 @@ class Directory {
   std::vector<std::string> names() const;
 
  private:
-  explicit Directory(int fd) : fd_(fd) {}
-  int fd_ = -1;
+  explicit Directory(UniqueFd fd) : fd_(std::move(fd)) {}
+  static std::optional<Directory> open_at(int at, const std::string& path);
+
+  UniqueFd fd_;
 };
 
 }  // namespace cib

@@ -56,8 +56,7 @@ std::vector<std::uint16_t> read_pkeys(const Directory& port) {
   for (unsigned index = 0; index < max_pkeys; ++index) {
     const auto entry = port.line("pkeys/" + std::to_string(index));
     if (!entry) break;
-    if (!entry->starts_with("0x")) continue;
-    const auto pkey = whole_number<std::uint16_t>(entry->substr(2), 16);
+    const auto pkey = prefixed_hex<std::uint16_t>(*entry);
     if (pkey && (*pkey & 0x7fff) != 0) pkeys.push_back(*pkey);
   }
   return pkeys;

@@ -3,6 +3,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "container_ib/model.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -11,13 +12,14 @@ namespace {
 
 constexpr std::int64_t max_seconds = 3600;
 
-std::string pkey_text(std::int64_t pkey) { return "0x" + hex(static_cast<std::uint64_t>(pkey), 4); }
+bool is_16_bits(std::int64_t number) { return number >= 0 && number <= 0xffff; }
 
 // Written as 0x8001 or as "0x8001".
 std::optional<std::uint16_t> pkey_of(const toml::node& node) {
   const auto number = node.value_exact<std::int64_t>();
-  if (number && (*number < 0 || *number > 0xffff)) return std::nullopt;
-  const std::string text = number ? pkey_text(*number) : node.value_exact<std::string>().value_or("");
+  if (number && !is_16_bits(*number)) return std::nullopt;
+  const std::string text =
+      number ? pkey_text(static_cast<std::uint16_t>(*number)) : node.value_exact<std::string>().value_or("");
   Request scratch;
   return set_key(scratch, "pkey", text) ? scratch.pkey : std::nullopt;
 }
@@ -137,7 +139,8 @@ bool read_bytes(const toml::node& node, std::optional<std::uint64_t>& bytes) {
 std::optional<std::string> as_option_text(const std::string& key, const toml::node& node) {
   if (const auto truth = node.value_exact<bool>()) return *truth ? "yes" : "no";
   if (const auto number = node.value_exact<std::int64_t>())
-    return key == "pkey" && *number >= 0 && *number <= 0xffff ? pkey_text(*number) : std::to_string(*number);
+    return key == "pkey" && is_16_bits(*number) ? pkey_text(static_cast<std::uint16_t>(*number))
+                                                : std::to_string(*number);
   std::vector<std::string> words;
   if (!read_texts(node, words)) return std::nullopt;
   return join(words, "+");

@@ -1,0 +1,49 @@
+// What the reaper can see and do of steps whose agent may be gone.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "container_ib/journal.hpp"
+#include "container_ib/model.hpp"
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+struct JournaledStep {
+  std::string name;  // "17.0"
+  Result<std::vector<Record>> records;
+  bool held = false;  // its agent lives, in whatever namespace
+};
+
+// A process as a journal names it, and whose number its pid is: that of the PID namespace of who wrote the
+// journal, by its inode number; empty: in ours.
+struct JournaledProcess : TaskProcess {
+  std::string pid_namespace = {};
+};
+
+class StoredSteps {
+ public:
+  virtual ~StoredSteps() = default;
+  virtual Result<std::vector<JournaledStep>> steps() = 0;  // sorted by name
+  virtual Result<std::string> boot_id() = 0;
+  virtual bool is_alive(const JournaledProcess& process) = 0;
+  // Kills the processes and everything in their cgroups, in bounded time. The names of those that are left,
+  // and of who has one of the cgroups now instead.
+  virtual std::vector<std::string> kill(const std::vector<JournaledProcess>& processes) = 0;
+  // Calls `work` with what the step's journal holds now, while no other reaper can do so; not if the step is
+  // gone. Waits for another reaper in bounded time; timed_out after that.
+  virtual Status exclusively(const std::string& step,
+                             const std::function<void(const JournaledStep&)>& work) = 0;
+  // Waits until the step's agent has ended, in bounded time.
+  virtual void await_agent(const std::string& step) = 0;
+  // Removes a step that was given back. Returns where its journal is kept for a maintainer, empty if it is
+  // not.
+  virtual Result<std::string> bury(const std::string& step) = 0;
+  // Whether the task sees the device nodes of these ports, and they are those devices; success when it has
+  // ended.
+  virtual Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) = 0;
+};
+
+}  // namespace cib

@@ -1,0 +1,195 @@
+#include "spank/task.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+
+#include "adapters/linux/seqpacket.hpp"
+#include "container_ib/environment.hpp"
+#include "container_ib/pmix_endpoint.hpp"
+#include "container_ib/task_devices.hpp"
+#include "spank/say.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int task_send_timeout_ms = 5'000;
+constexpr int network_timeout_ms = 60'000;
+// For the next message of the agent's, which sends one of kind patience much more often while it works or
+// waits (patience_ms in step_tasks.hpp), however long the site and the user let it. When it dies the channel
+// is closed.
+constexpr int attach_timeout_ms = 180'000;
+
+UniqueFd channel;      // of this task; one task, one process
+std::string declined;  // why this task goes on without us
+
+int refuse(const std::string& why) {
+  complain("container-ib: " + why);
+  return -1;
+}
+
+std::string explain(const Error& error) {
+  return error.code == Errc::peer_gone ? "the agent on this node died; see its syslog and try again"
+                                       : error.message();
+}
+
+// With require=no the task goes on as if nobody had asked, and the user is told; else it ends here.
+int give_up(const SlurmstepdHalf& step, const std::string& why) {
+  if (step.must_attach()) return refuse(why);
+  declined = why;
+  return 0;
+}
+
+Status make_mount_namespace() {
+  if (::unshare(CLONE_NEWNS) != 0) return error(Errc::kernel, "make a mount namespace", errno);
+  // What is mounted here must not show on the node; what is mounted on the node (automounts) must show here.
+  if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
+    return error(Errc::kernel, "cut the mount namespace off the node's", errno);
+  const UniqueFd ns(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  if (!ns) return error(Errc::kernel, "open /proc/self/ns/mnt", errno);
+  const int fd = ns.get();
+  return send_frame(channel.get(), wire::Namespaces{}, task_send_timeout_ms, std::span(&fd, 1));
+}
+
+// The agent answers when it has read the site's file and the node.
+Status enter_network() {
+  CIB_TRY(Frame frame, receive_frame(channel.get(), network_timeout_ms, 1));
+  if (frame.size == 0) return error(Errc::peer_gone, "closed");
+  CIB_TRY([[maybe_unused]] const auto message,
+          wire::read_frame<wire::Network>(frame.bytes.data(), frame.size));
+  if (frame.fds.empty()) return {};
+  if (::setns(frame.fds.front().get(), CLONE_NEWNET) != 0)
+    return error(Errc::kernel, "enter the network namespace", errno);
+  return {};
+}
+
+// The value of a variable in the task's environment, cut to what the message takes.
+bool get_variable(spank_t spank, const std::string& name, std::string& value) {
+  std::array<char, wire::longest_user_value + 2> buffer{};
+  const auto rc = spank_getenv(spank, name.c_str(), buffer.data(), static_cast<int>(buffer.size()) - 1);
+  if (rc != ESPANK_SUCCESS && rc != ESPANK_NOSPACE) return false;
+  value = buffer.data();
+  return true;
+}
+
+// Slurm's PMIx plugin sets these between task_init_privileged and task_init. The others are the user's own
+// only in the former: a plugin that makes containers (pyxis) puts the image's into the latter, over the
+// user's.
+bool set_by_slurm(std::string_view name) { return name.starts_with("PMIX_"); }
+
+Status report_variables(spank_t spank, bool of_slurm) {
+  std::vector<std::string_view> names = environment_inputs();
+  const auto& servers = pmix_server_variables();
+  names.insert(names.end(), servers.begin(), servers.end());
+  for (const std::string_view known : names) {
+    if (set_by_slurm(known) != of_slurm) continue;
+    const std::string name(known);
+    std::string value;
+    if (!get_variable(spank, name, value)) continue;
+    wire::UserVariable message;
+    if (!message.name.set(name)) return error(Errc::bug, "variable name " + name + " is too long");
+    message.value.set_cut(value);
+    CIB_CHECK(send_frame(channel.get(), message, task_send_timeout_ms));
+  }
+  return {};
+}
+
+Status report_ready(spank_t spank) {
+  CIB_CHECK(report_variables(spank, true));
+  wire::Ready ready;
+  std::string value, granted;
+  if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) ||
+      get_variable(spank, "ROCR_VISIBLE_DEVICES", value)) {
+    (void)get_variable(spank, "SLURM_STEP_GPUS", granted);
+    ready.gpus.set_cut(node_wide_gpus(value, granted));
+  }
+  if (get_variable(spank, "SLURM_STEP_NICS", value)) ready.nics.set_cut(value);
+  return send_frame(channel.get(), ready, task_send_timeout_ms);
+}
+
+// One frame of the answer; `complete` when it was the last. The agent's refusal is an error of code denied.
+Status take_over(spank_t spank, const Frame& frame, bool& complete) {
+  const auto* bytes = frame.bytes.data();
+  CIB_TRY(const wire::Kind kind, wire::kind_of(bytes, frame.size));
+  complete = kind != wire::Kind::variable && kind != wire::Kind::line && kind != wire::Kind::patience;
+  if (kind == wire::Kind::patience) {
+    CIB_TRY([[maybe_unused]] const auto patience, wire::read_frame<wire::Patience>(bytes, frame.size));
+    return {};
+  }
+  if (kind == wire::Kind::variable) {
+    CIB_TRY(const auto variable, wire::read_frame<wire::Variable>(bytes, frame.size));
+    const std::string name = variable.name.get();
+    if (spank_setenv(spank, name.c_str(), variable.value.get().c_str(), 1) != ESPANK_SUCCESS)
+      return error(Errc::kernel, "set " + name + " in the task's environment");
+    return {};
+  }
+  if (kind == wire::Kind::line) {
+    CIB_TRY(const auto line, wire::read_frame<wire::Line>(bytes, frame.size));
+    say("container-ib: " + line.text.get());
+    return {};
+  }
+  if (kind == wire::Kind::grant) {
+    CIB_TRY(const auto grant, wire::read_frame<wire::Grant>(bytes, frame.size));
+    // Slurm applies the limit that it propagated from the submit host after this hook (set_user_limits in
+    // task.c).
+    if (grant.memlock_raised != 0) (void)spank_unsetenv(spank, "SLURM_RLIMIT_MEMLOCK");
+    return {};
+  }
+  if (kind == wire::Kind::decline) {
+    CIB_TRY(const auto decline, wire::read_frame<wire::Decline>(bytes, frame.size));
+    declined = decline.text.get();
+    return {};
+  }
+  CIB_TRY(const auto refuse, wire::read_frame<wire::Refuse>(bytes, frame.size));
+  return error(Errc::denied, refuse.text.get());
+}
+
+Status await_answer(spank_t spank) {
+  for (bool complete = false; !complete;) {
+    auto frame = receive_frame(channel.get(), attach_timeout_ms);
+    if (!frame) return std::move(frame).error().in("wait for the agent");
+    if (frame->size == 0) return error(Errc::peer_gone, "closed");
+    CIB_CHECK(take_over(spank, *frame, complete));
+  }
+  return {};
+}
+
+}  // namespace
+
+int enter_task(spank_t spank, SlurmstepdHalf& step) {
+  int task = -1;
+  (void)spank_get_item(spank, S_TASK_ID, &task);
+  channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
+  if (!step.error().empty()) return 0;  // told in task_init
+  auto status = make_mount_namespace();
+  if (status.ok() && step.network_may_be_private()) status = enter_network();
+  if (status.ok()) status = report_variables(spank, false);
+  if (!status.ok()) {
+    channel.reset();
+    return give_up(step, explain(status.error()));
+  }
+  return 0;
+}
+
+int attach_task(spank_t spank, SlurmstepdHalf& step) {
+  int rc = 0;
+  if (!step.error().empty()) {
+    rc = give_up(step, step.error());
+  } else if (channel) {
+    auto status = report_ready(spank);
+    if (status.ok()) status = await_answer(spank);
+    if (!status.ok())
+      rc = status.error().code == Errc::denied ? refuse(status.error().what)
+                                               : give_up(step, explain(status.error()));
+  }
+  channel.reset();
+  if (rc == 0 && !declined.empty()) say("container-ib: going on without InfiniBand: " + declined);
+  return rc;
+}
+
+}  // namespace cib

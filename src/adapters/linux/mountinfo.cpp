@@ -1,0 +1,60 @@
+#include "adapters/linux/mountinfo.hpp"
+
+#include <optional>
+#include <sstream>
+
+#include "adapters/linux/bounded_read.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr std::size_t most_mounts = 64UL * 1024 * 1024;  // as many mounts as Linux allows
+
+bool is_octal(char c) { return c >= '0' && c <= '7'; }
+
+// mountinfo writes blanks, tabs, newlines and backslashes as \040 (mangle_path in seq_file.c).
+std::string unescape(const std::string& text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
+        is_octal(text[i + 3])) {
+      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+// ID PARENT DEV ROOT POINT OPTIONS... - TYPE SOURCE SUPER
+std::optional<Mount> parse_mount(const std::string& line) {
+  const auto dash = line.find(" - ");
+  if (dash == std::string::npos) return {};
+  std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
+  std::string id, parent, dev, source;
+  Mount mount;
+  left >> id >> parent >> dev >> mount.root >> mount.point;
+  right >> mount.kind >> source >> mount.super;
+  mount.root = unescape(mount.root);
+  mount.point = unescape(mount.point);
+  return mount;
+}
+
+}  // namespace
+
+std::vector<Mount> parse_mountinfo(const std::string& text) {
+  std::vector<Mount> mounts;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (auto mount = parse_mount(line)) mounts.push_back(std::move(*mount));
+  return mounts;
+}
+
+Result<std::vector<Mount>> own_mounts() {
+  CIB_TRY(const std::string text, read_small_file("/proc/self/mountinfo", most_mounts));
+  return parse_mountinfo(text);
+}
+
+}  // namespace cib

@@ -1,0 +1,24 @@
+// The mounts of a mount namespace, as /proc/PID/mountinfo lists them (proc(5)).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+struct Mount {
+  std::string root;   // what of the file system it shows: "/docker/1"
+  std::string point;  // where: "/sys/fs/cgroup/freezer"
+  std::string kind;   // "cgroup2"
+  std::string super;  // options of the file system: "rw,freezer"
+};
+
+// In the order of the list. A line that is none is passed over.
+std::vector<Mount> parse_mountinfo(const std::string& text);
+
+// What this process sees. An error of code kernel when /proc cannot be read.
+Result<std::vector<Mount>> own_mounts();
+
+}  // namespace cib

@@ -1,0 +1,137 @@
+#include "adapters/node/live_node.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "adapters/attach/free_vfs.hpp"
+#include "adapters/attach/pci_function.hpp"
+#include "adapters/linux/bounded_read.hpp"
+#include "adapters/linux/deadline.hpp"
+#include "adapters/linux/network_namespace.hpp"
+#include "adapters/linux/process.hpp"
+#include "adapters/linux/trusted_file.hpp"
+#include "adapters/netlink/links.hpp"
+#include "adapters/netlink/network_counters.hpp"
+#include "adapters/netlink/rdma_devices.hpp"
+#include "adapters/node/site_file.hpp"
+#include "adapters/state/claims.hpp"
+#include "adapters/sysfs/sysfs.hpp"
+#include "container_ib/inventory.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int carrier_pause_ms = 5;
+
+Result<std::uint64_t> read_counter(const std::string& path) {
+  CIB_TRY(const std::string text, read_small_file(path));
+  std::uint64_t value = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc())
+    return error(Errc::kernel, path + " is no number");
+  return value;
+}
+
+// IBTA counts port data in 32-bit words (PortXmitData, PortRcvData).
+Status add_port_counters(const std::string& sysfs, const Port& port, NodeCounters& sum) {
+  constexpr std::uint64_t word = 4;
+  const std::string directory =
+      sysfs + "/class/infiniband/" + port.device + "/ports/" + std::to_string(port.number) + "/counters/";
+  CIB_TRY(const auto sent, read_counter(directory + "port_xmit_data"));
+  CIB_TRY(const auto received, read_counter(directory + "port_rcv_data"));
+  sum.verbs_sent += sent * word;
+  sum.verbs_received += received * word;
+  return {};
+}
+
+// In a namespace of ours every IPoIB interface is the tasks'.
+Status add_network_counters(const NetnsFile& netns, const std::vector<std::string>& netdevs,
+                            NodeCounters& sum) {
+  std::optional<NetworkVisit> visit;
+  if (!netns.empty()) {
+    CIB_TRY(auto entered, NetworkVisit::to_pinned(netns));
+    visit.emplace(std::move(entered));
+  }
+  CIB_TRY(const NetworkCounters network,
+          network_counters(netns.empty() ? std::optional(netdevs) : std::nullopt));
+  sum.tcp_sent += network.sent;
+  sum.tcp_received += network.received;
+  sum.ipoib_sent += network.ipoib_sent;
+  sum.ipoib_received += network.ipoib_received;
+  return {};
+}
+
+}  // namespace
+
+Result<SiteConfig> LiveNode::site_config(const std::string& path) {
+  CIB_TRY(SiteFile file, read_site_file(path));
+  return std::move(file.site);
+}
+
+Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
+  InventorySource source = inventory_source(site);
+  source.cache = state_dir_;
+  if (!site.topology_xml.empty()) CIB_CHECK(check_trusted_file(site.topology_xml));
+  return load_inventory(source);
+}
+
+// A device that is at home in a task's namespace shows its counters there only, one that all namespaces share
+// on the node only.
+Result<NodeCounters> LiveNode::counters(const std::vector<PlacedPort>& ports) {
+  NodeCounters sum;
+  std::map<NetnsFile, std::vector<std::string>> ipoib;
+  for (const auto& [port, netns] : ports) {
+    auto& netdevs = ipoib[netns];
+    if (netns.empty()) netdevs.insert(netdevs.end(), port.netdevs.begin(), port.netdevs.end());
+    auto status = add_port_counters(node_sysfs, port, sum);
+    if (!status && !netns.empty()) {
+      CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
+      CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(namespace_fd.get()));
+      status = add_port_counters(path_of(sysfs), port, sum);
+    }
+    if (!status) return std::move(status).error();
+  }
+  for (const auto& [netns, netdevs] : ipoib) CIB_CHECK(add_network_counters(netns, netdevs, sum));
+  return sum;
+}
+
+Result<bool> LiveNode::rdma_is_exclusive() { return cib::rdma_is_exclusive(); }
+
+Result<VfsOfPf> LiveNode::vfs_of(const Port& pf) {
+  if (!pf.pci) return VfsOfPf();
+  CIB_TRY(const auto taken, claims());
+  return cib::vfs_of(*pf.pci, taken);
+}
+
+Result<std::vector<std::uint16_t>> LiveNode::pkeys(const Port& port) {
+  return read_pkeys(node_sysfs, port.device, port.number);
+}
+
+Result<std::map<std::string, std::string>> LiveNode::claims() { return Claims(state_dir_).all(); }
+
+Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
+  UniqueFd sysfs;
+  if (!netns.empty()) {
+    CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
+    CIB_TRY(sysfs, sysfs_of_network_namespace(namespace_fd.get()));
+  }
+  const auto names = rdma_devices_of(sysfs ? path_of(sysfs) : node_sysfs, pci);
+  if (names.empty()) return error(Errc::not_found, pci.text() + " has no RDMA device");
+  return names.front();
+}
+
+Status LiveNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(netns));
+  CIB_TRY(auto links, Links::open());
+  const auto runs = [&](const Link& link) { return link.name == netdev && link.carrier; };
+  Status listed;
+  const bool over = poll_until(Deadline(timeout_ms), carrier_pause_ms, [&] {
+    const auto all = links.list();
+    if (!all) listed = all.error();
+    return !all || std::any_of(all->begin(), all->end(), runs);
+  });
+  return over ? listed : error(Errc::timed_out, netdev + " has no carrier");
+}
+
+}  // namespace cib

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "container_ib/world/node.hpp"
+
+namespace cib {
+
+class LiveNode final : public Node {
+ public:
+  // The node's structure is kept in `state_dir` for the steps to come.
+  explicit LiveNode(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+
+  Result<SiteConfig> site_config(const std::string& path) override;
+  Result<Inventory> inventory(const SiteConfig& site) override;
+  Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
+  Result<bool> rdma_is_exclusive() override;
+  Result<VfsOfPf> vfs_of(const Port& pf) override;
+  Result<std::vector<std::uint16_t>> pkeys(const Port& port) override;
+  Result<std::map<std::string, std::string>> claims() override;
+  Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
+  Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
+
+ private:
+  std::string state_dir_;
+};
+
+}  // namespace cib

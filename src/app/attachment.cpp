@@ -1,0 +1,377 @@
+#include "app/attachment.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "app/explain.hpp"
+#include "container_ib/address_pool.hpp"
+#include "container_ib/pmix_endpoint.hpp"
+#include "container_ib/task_devices.hpp"
+#include "container_ib/text.hpp"
+#include "container_ib/wire.hpp"
+
+namespace cib {
+
+Attachment::Attachment(const StepFacts& facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel,
+                       std::function<void()> meanwhile)
+    : facts_(facts),
+      node_(node),
+      tasks_(tasks),
+      state_(state),
+      meanwhile_(std::move(meanwhile)),
+      journal_(state),
+      network_(kernel, node, journal_),
+      task_(facts.local_tasks) {}
+
+// ---- before any task is there
+// -----------------------------------------------------------------------------------------------
+
+// The option was checked in srun, but its text may be forged on the way here (spank_process_env_options reads
+// it from the job's environment), so it is parsed and authorised again.
+Status Attachment::begin() {
+  CIB_TRY(const Request request, parse_request(facts_.option));
+  network_may_be_private_ = may_be_private(request.mode);
+  require_ = request.require.value_or(request.mode != Mode::auto_);
+  CIB_CHECK(check_mode(request.mode));
+  if (facts_.unfit) return Error(*facts_.unfit).in(facts_.node_name);
+  CIB_TRY(site_, node_.site_config(facts_.config_path));
+  CIB_TRY(inventory_, node_.inventory(site_));
+  return choose_mode(request);
+}
+
+// auto takes the first of the site's modes that this node can do.
+Status Attachment::choose_mode(const Request& request) {
+  std::vector<Mode> modes = {request.mode};
+  if (request.mode == Mode::auto_ && !site_.auto_modes.empty()) modes = site_.auto_modes;
+  CIB_TRY(const Settings asked, resolve(request, site_));
+  forced_ = forced_over(request, site_);
+  Request one = request;
+  one.require = require_ = asked.require;  // by the mode that was asked for, be it auto
+  for (const Mode mode : modes) {
+    one.mode = mode;
+    CIB_TRY(settings_, resolve(one, site_));
+    auto status = stay_in_nodes_network();
+    if (status.ok()) status = begin_mode();
+    if (status.ok() || mode == modes.back()) return status;
+  }
+  return {};
+}
+
+// mpirun's helper and a job's shell talk to the nodes and to slurmctld themselves, so they stay in the node's
+// network. What a task's program is called, or that it is a shell, is the user's to choose: it leads to no
+// mode that the site does not allow.
+Status Attachment::stay_in_nodes_network() {
+  if (!must_reach_slurm() || !may_be_private(settings_.mode)) return {};
+  const std::string asked(mode_name(std::exchange(settings_.mode, Mode::verbs)));
+  if (is_allowed(Mode::verbs, site_)) return {};
+  return error(Errc::denied,
+               facts_.node_name + ": " +
+                   (facts_.daemon_step ? "mpirun's helper" : "a batch script or interactive shell") +
+                   " stays in the node's network, so mode " + asked +
+                   " means verbs for it, which is not allowed at this site; " +
+                   (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
+}
+
+// Nothing is asked of the RDMA subsystem for a mode that stays in the node's network.
+Status Attachment::begin_mode() {
+  const std::string name(mode_name(settings_.mode));
+  CIB_CHECK(check_mode(settings_.mode));
+  mode_ = unit_of(settings_.mode);
+  if (mode_ == nullptr) return error(Errc::bug, "mode " + name + " has no unit");
+  owner_ = claim_owner(facts_.name(), facts_.owner.agent.start, facts_.uid);
+  if (!journal_.is_open()) {
+    Opened first = facts_.owner;
+    first.uid = std::to_string(facts_.uid);
+    first.node = facts_.node_name;
+    first.option = facts_.option;
+    CIB_CHECK(journal_.open(facts_.name(), std::move(first)));
+  }
+  rdma_is_exclusive_.reset();
+  if (may_be_private(settings_.mode)) rdma_is_exclusive_ = node_.rdma_is_exclusive();
+  if (rdma_is_exclusive_ && !*rdma_is_exclusive_) return rdma_is_exclusive_->error();
+  if (const auto status = mode_->suits(node_facts()); !status)
+    return error(status.error().code, facts_.node_name + ": mode " + name + ' ' + status.error().message());
+  network_.begin(*mode_,
+                 {.node = node_,
+                  .settings = settings_,
+                  .site = site_,
+                  .node_name = facts_.node_name,
+                  .owner = owner_,
+                  .rdma_is_exclusive = rdma_is_exclusive_ && **rdma_is_exclusive_,
+                  .run = {}},
+                 state_.directory());
+  return {};
+}
+
+NodeFacts Attachment::node_facts() const {
+  return {.name = facts_.node_name,
+          .inventory = inventory_,
+          .site = site_,
+          .rdma_is_exclusive = rdma_is_exclusive_};
+}
+
+std::string Attachment::caveat() const {
+  const std::string what = mode_ == nullptr ? "" : mode_->caveat(node_facts());
+  return what.empty() ? what : std::string(mode_name(settings_.mode)) + ' ' + what;
+}
+
+Status Attachment::note_relay(const ProcessIdentity& relay) {
+  return journal_.write(Mark::done, RelayNoted{relay});
+}
+
+// ---- the tasks, as they come
+// -----------------------------------------------------------------------------------------------
+
+void Attachment::task_started(unsigned task, TaskOrigin origin) { task_[task].origin = std::move(origin); }
+
+void Attachment::task_ready(unsigned task, TaskFacts facts) { task_[task].facts = std::move(facts); }
+
+Result<NetnsFile> Attachment::network_of(unsigned task) {
+  task_[task].has_namespace = true;
+  return network_.is_private() ? network_.join(task) : NetnsFile();
+}
+
+// ---- place, claim, make
+// -----------------------------------------------------------------------------------------------
+
+Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std::vector<unsigned>& living) {
+  if (!network_.is_private()) {
+    CIB_CHECK(place(living));
+    return note_tasks();
+  }
+  CIB_TRY(const auto turn, network_.claims_turn());
+  CIB_CHECK(place(living));
+  const auto wishes = wishes_of(ready);
+  CIB_CHECK(network_.check_addresses(wishes));
+  CIB_CHECK(note_tasks());
+  return network_.claim(wishes);
+}
+
+Status Attachment::place(const std::vector<unsigned>& living) {
+  auto options = placement_options(settings_, site_, facts_.node_name);
+  // A list of ports costs nothing, but each port of a private network is a VF or a child.
+  const bool may_roam = options.rails == 0 && !network_may_be_private_;
+  std::vector<LocalTask> tasks;
+  for (const unsigned id : living) {
+    const Task& task = task_[id];
+    tasks.push_back({id, task.origin.mask, visible_gpus(inventory_, task.facts.gpus),
+                     split_list(task.facts.nics), task.origin.bound || !may_roam});
+  }
+  CIB_TRY(assignment_, mode_->place({.facts = node_facts(),
+                                     .node = node_,
+                                     .settings = settings_,
+                                     .tasks = tasks,
+                                     .options = std::move(options),
+                                     .owner = owner_}));
+  for (const TaskPlacement& placed : assignment_.tasks) {
+    Task& task = task_[placed.task];
+    task.ports = placed.ports;
+    if (facts_.daemon_step) task.ports = eligible_ports(assignment_);  // it starts the node's ranks itself
+    if (task.ports.empty())
+      return error(Errc::unusable, explain_no_port(facts_.node_name, inventory_, assignment_));
+    task.choice = explain_choice(facts_.node_name, task.origin.rank, inventory_, placed, task.ports);
+  }
+  return {};
+}
+
+Status Attachment::note_tasks() {
+  for (unsigned id = 0; id < task_.size(); ++id)
+    if (const TaskProcess& process = task_[id].origin.process; !process.pid.empty())
+      CIB_CHECK(journal_.write(Mark::done, TaskNoted{id, process}));
+  return {};
+}
+
+std::vector<StepNetwork::Wish> Attachment::wishes_of(const std::vector<unsigned>& tasks) const {
+  std::vector<StepNetwork::Wish> wishes;
+  for (const unsigned id : tasks) wishes.push_back({id, rank_of(id), placed_ports(task_[id])});
+  return wishes;
+}
+
+Status Attachment::make_networks(const std::vector<unsigned>& tasks) {
+  for (const unsigned id : tasks) {
+    CIB_CHECK(make_network(task_[id], id));
+    meanwhile_();
+  }
+  return {};
+}
+
+Status Attachment::make_network(Task& task, unsigned id) {
+  auto devices = network_.attach(id, placed_ports(task));
+  if (!devices) return std::move(devices).error().in("attach rank " + std::to_string(task.origin.rank));
+  task.devices = std::move(*devices);
+  return relay_pmix(task);
+}
+
+// A PMIx server listens on the node's loopback, which a private network does not reach.
+Status Attachment::relay_pmix(const Task& task) {
+  const std::string rank = "rank " + std::to_string(task.origin.rank);
+  std::set<TcpEndpoint> servers;
+  for (const std::string& value : task.facts.pmix_servers) {
+    auto endpoint = parse_pmix_server(value);
+    if (!endpoint) return std::move(endpoint).error().in(rank + "'s PMIx server");
+    servers.insert(*endpoint);
+  }
+  for (const TcpEndpoint& endpoint : servers)
+    if (auto status = tasks_.relay(task.devices.front().netns, endpoint); !status)
+      return std::move(status).error().in("relay PMIx for " + rank);
+  return {};
+}
+
+Status Attachment::await_carriers() { return network_.await_carriers(meanwhile_); }
+
+Status Attachment::make_network_late(unsigned task) {
+  {
+    CIB_TRY(const auto turn, network_.claims_turn());
+    const auto wish = wishes_of({task});
+    CIB_CHECK(network_.check_addresses(wish));
+    CIB_CHECK(network_.claim(wish));
+  }
+  CIB_CHECK(make_network(task_[task], task));
+  return await_carriers();
+}
+
+Result<std::vector<PlacedPort>> Attachment::note_ports() {
+  auto ports = used_ports();
+  std::vector<std::string> names;
+  for (const PlacedPort& placed : ports) names.push_back(placed.port.name());
+  CIB_CHECK(journal_.write(Mark::done, PortsNoted{std::string(mode_name(settings_.mode)), join(names, ",")}));
+  return ports;
+}
+
+Status Attachment::mount(unsigned id) {
+  Task& task = task_[id];
+  const auto doing = "attach rank " + std::to_string(task.origin.rank);
+  if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
+  // A container that the tasks of the node share can have only one /dev/infiniband.
+  std::vector<Port> ports;
+  if (settings_.scope == Scope::node) {
+    for (const PlacedPort& placed : used_ports()) ports.push_back(placed.port);
+  } else {
+    ports = ports_of(task);
+  }
+  const DevicesMounted mounted{id, join_names(ports)};
+  CIB_CHECK(journal_.write(Mark::intent, mounted));
+  if (auto status = tasks_.mount_devices(id, ports, settings_.umad); !status) {
+    if (status.error().code == Errc::stuck) quarantine(status.error().message());
+    return std::move(status).error().in(doing);
+  }
+  task.attached = true;
+  return journal_.write(Mark::done, mounted);
+}
+
+// ---- give back
+// -----------------------------------------------------------------------------------------------
+
+void Attachment::undo_attach() {
+  for (unsigned id = 0; id < task_.size(); ++id) {
+    if (!task_[id].attached) continue;
+    if (tasks_.unmount_devices(id).ok()) (void)journal_.write(Mark::undone, DevicesMounted{id, ""});
+    task_[id].attached = false;
+  }
+  if (network_.is_private()) (void)network_.give_interfaces_back();  // what fails is tried again at the end
+}
+
+void Attachment::quarantine(const std::string& process) {
+  if (journal_.is_open()) (void)journal_.write(Mark::intent, Quarantined{process});
+}
+
+// The journal goes last, and stays when something could not be given back: then the reaper tries again.
+std::vector<std::string> Attachment::give_everything_back() {
+  std::vector<std::string> lines;
+  tasks_.end_relay();
+  if (network_.is_private())
+    for (const std::string& failed : network_.give_all_back())
+      lines.push_back(facts_.node_name + ": step " + facts_.name() + ": could not give back " + failed +
+                      "; it stays out of use, 'container-ib reap' on the node tries again");
+  if (lines.empty()) journal_.close();
+  return lines;
+}
+
+// ---- what a task has
+// -----------------------------------------------------------------------------------------------
+
+EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::string>& notes) const {
+  const Task& task = task_[id];
+  EnvironmentInputs in = inputs_of_task(settings_, inventory_, assignment_, task.ports);
+  in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
+  in.user = task.facts.user_variables;
+  if (!network_.is_private()) return in;
+  // Where a task sees only its own ports, libraries that want one list for all ranks of a node get these.
+  in.task_ports.clear();
+  for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
+  in.node_ports = node_port_names(task);
+  // What a program needs that opens sockets of its own: its interfaces and addresses, and where its peers
+  // are.
+  std::vector<std::string> netdevs, addresses;
+  for (const NetworkDevice& device : task.devices) {
+    netdevs.push_back(device.netdev);
+    if (!device.address.empty()) addresses.push_back(device.address);
+  }
+  in.netdev = join(netdevs, ",");
+  in.address = join(addresses, ",");
+  if (addresses.empty()) return in;
+  auto peers = peers_of(task);
+  if (peers)
+    in.peers = std::move(*peers);
+  else
+    notes.push_back(facts_.node_name + ": no CONTAINER_IB_PEERS: " + peers.error().message());
+  return in;
+}
+
+Result<std::string> Attachment::peers_of(const Task& task) const {
+  const auto nodes = task.facts.user_variables.find(nodes_of_step);
+  if (nodes == task.facts.user_variables.end()) return std::string();
+  if (nodes->second.size() >= wire::longest_user_value)
+    return error(Errc::unsupported, std::string(nodes_of_step) + " is too long");
+  return addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value);
+}
+
+std::vector<std::string> Attachment::choices() const {
+  std::vector<std::string> lines;
+  for (const Task& task : task_)
+    if (!task.choice.empty()) lines.push_back(task.choice);
+  return lines;
+}
+
+std::vector<Port> Attachment::placed_ports(const Task& task) const {
+  std::vector<Port> ports;
+  for (const std::size_t index : task.ports) ports.push_back(inventory_.ports[index]);
+  return ports;
+}
+
+// What the task opens: of a PF that it was placed on, its own VF.
+std::vector<Port> Attachment::ports_of(const Task& task) const {
+  if (task.devices.empty()) return placed_ports(task);
+  std::vector<Port> ports;
+  for (const NetworkDevice& device : task.devices) ports.push_back(device.port);
+  return ports;
+}
+
+std::vector<PlacedPort> Attachment::used_ports() const {
+  std::vector<PlacedPort> used;
+  const auto add = [&](PlacedPort placed) {
+    const auto same = [&](const PlacedPort& other) {
+      return other.port.name() == placed.port.name() && other.netns == placed.netns;
+    };
+    if (std::none_of(used.begin(), used.end(), same)) used.push_back(std::move(placed));
+  };
+  for (const Task& task : task_) {
+    for (const NetworkDevice& device : task.devices) add({device.port, device.netns});
+    if (!network_.is_private())
+      for (const Port& port : placed_ports(task)) add({port});
+  }
+  std::sort(used.begin(), used.end(), [](const PlacedPort& a, const PlacedPort& b) {
+    return std::pair(a.port.pci, a.port.number) < std::pair(b.port.pci, b.port.number);
+  });
+  return used;
+}
+
+std::vector<std::string> Attachment::node_port_names(const Task& task) const {
+  std::vector<std::string> names;
+  for (const PlacedPort& placed : used_ports())
+    if (placed.netns == task.devices.front().netns) names.push_back(placed.port.name());
+  return names;
+}
+
+}  // namespace cib

@@ -1,0 +1,121 @@
+// What a step has on its node: the request resolved against the site, the tasks' places, networks and
+// devices, and the journal by which all of it is given back. Knows nothing of answers or of when to decide.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/modes/mode_unit.hpp"
+#include "app/step_facts.hpp"
+#include "app/step_journal.hpp"
+#include "app/step_network.hpp"
+#include "container_ib/environment.hpp"
+#include "container_ib/placement.hpp"
+#include "container_ib/world/tasks.hpp"
+
+namespace cib {
+
+class Attachment {
+ public:
+  // `facts` lives as long as this. `meanwhile` is called between what takes long.
+  Attachment(const StepFacts& facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel,
+             std::function<void()> meanwhile);
+
+  // Reads the site's file and the node, and chooses the mode; from then on there is a journal.
+  Status begin();
+  const Settings& settings() const { return settings_; }
+  const SiteConfig& site() const { return site_; }
+  bool require() const { return require_; }
+  // What the site sets instead of the user's values, one line each.
+  const std::vector<std::string>& forced() const { return forced_; }
+  // Whether tasks wait to be told their network, as the plugin reads the option.
+  bool network_may_be_private() const { return network_may_be_private_; }
+  bool is_private() const { return network_.is_private(); }
+  // Some task is in a network namespace of ours, and cannot go back.
+  bool has_joined() const { return network_.has_joined(); }
+  // "vf without isolation: ...", or empty.
+  std::string caveat() const;
+  Status note_relay(const ProcessIdentity& relay);
+
+  void task_started(unsigned task, TaskOrigin origin);
+  void task_ready(unsigned task, TaskFacts facts);
+  // The network that a task which has offered its mount namespace is to enter; empty: the node's.
+  Result<NetnsFile> network_of(unsigned task);
+  unsigned rank_of(unsigned task) const { return task_[task].origin.rank; }
+  const TaskFacts& facts_of(unsigned task) const { return task_[task].facts; }
+  bool is_attached(unsigned task) const { return task_[task].attached; }
+
+  // Nothing is written before it is certain that there is enough for the step. In_use: not now, but when
+  // other steps have given theirs back. `living`: all that may still come; they are placed too.
+  Status place_and_claim(const std::vector<unsigned>& ready, const std::vector<unsigned>& living);
+  // Puts interfaces into the networks of these tasks; then they have to be waited for.
+  Status make_networks(const std::vector<unsigned>& tasks);
+  Status await_carriers();
+  // Writes down what the step uses by now, and returns it.
+  Result<std::vector<PlacedPort>> note_ports();
+  // Mounts the devices of one task. Ended when the task has.
+  Status mount(unsigned task);
+  // All of that for a task that came after its node was decided, but its devices.
+  Status make_network_late(unsigned task);
+
+  // What a task's environment is made from; what of it is missing is a line in `notes`.
+  EnvironmentInputs environment_of(unsigned task, std::vector<std::string>& notes) const;
+  // Who got what and why, a line for each task that was placed.
+  std::vector<std::string> choices() const;
+
+  // As if nobody had asked, but for the networks that tasks are in.
+  void undo_attach();
+  void quarantine(const std::string& process);
+  // At the end. One line for what could not be given back; then the journal stays for the reaper.
+  std::vector<std::string> give_everything_back();
+
+ private:
+  struct Task {
+    TaskOrigin origin;
+    TaskFacts facts;
+    bool has_namespace = false;
+    std::vector<std::size_t> ports;      // indexes in the inventory, as placed
+    std::vector<NetworkDevice> devices;  // in a private network
+    bool attached = false;
+    std::string choice;
+  };
+
+  Status choose_mode(const Request& request);
+  Status stay_in_nodes_network();
+  Status begin_mode();
+  bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
+  NodeFacts node_facts() const;
+  Status place(const std::vector<unsigned>& living);
+  Status note_tasks();
+  std::vector<StepNetwork::Wish> wishes_of(const std::vector<unsigned>& tasks) const;
+  Status make_network(Task& task, unsigned id);
+  Status relay_pmix(const Task& task);
+  std::vector<Port> placed_ports(const Task& task) const;
+  std::vector<Port> ports_of(const Task& task) const;
+  std::vector<PlacedPort> used_ports() const;
+  std::vector<std::string> node_port_names(const Task& task) const;
+  Result<std::string> peers_of(const Task& task) const;
+
+  const StepFacts& facts_;
+  Node& node_;
+  Tasks& tasks_;
+  StateStore& state_;
+  std::function<void()> meanwhile_;
+  StepJournal journal_;
+  StepNetwork network_;
+
+  SiteConfig site_;
+  Settings settings_;
+  bool require_ = true, network_may_be_private_ = true;
+  std::vector<std::string> forced_;
+  std::string owner_;  // of claims
+  std::optional<Result<bool>> rdma_is_exclusive_;
+  const ModeUnit* mode_ = nullptr;  // of settings_.mode
+  Inventory inventory_;
+  Assignment assignment_;
+  std::vector<Task> task_;
+};
+
+}  // namespace cib

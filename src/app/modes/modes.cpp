@@ -1,0 +1,45 @@
+// The table of modes: a new one is a row here, a row of mode_names in container_ib/mode.hpp, and its own
+// file.
+#include <array>
+
+#include "app/modes/ipoib.hpp"
+#include "app/modes/verbs.hpp"
+#include "app/modes/vf.hpp"
+
+namespace cib {
+
+namespace {
+
+struct Row {
+  Mode mode;
+  const ModeUnit& (*unit)();
+};
+
+constexpr std::array table = {
+    Row{Mode::verbs, verbs_mode},
+    Row{Mode::vf, vf_mode},
+    Row{Mode::ipoib, ipoib_mode},
+};
+
+constexpr bool has_row(Mode mode) {
+  for (const Row& row : table)
+    if (row.mode == mode) return true;
+  return false;
+}
+
+constexpr bool is_complete() {
+  for (const ModeName& name : mode_table)
+    if ((name.is == ModeName::Is::here) != has_row(name.mode)) return false;
+  return true;
+}
+static_assert(is_complete(), "a mode that users can name has no unit, or the other way round");
+
+}  // namespace
+
+const ModeUnit* unit_of(Mode mode) {
+  for (const Row& row : table)
+    if (row.mode == mode) return &row.unit();
+  return nullptr;
+}
+
+}  // namespace cib

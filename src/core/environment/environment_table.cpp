@@ -1,0 +1,203 @@
+#include "environment_table.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "container_ib/model.hpp"
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+using In = EnvironmentInputs;
+
+// ---- what the user has decided
+// -----------------------------------------------------------------------------
+
+std::string_view user_value(const In& in, const char* name) {
+  const auto found = in.user.find(name);
+  return found == in.user.end() ? std::string_view{} : std::string_view(found->second);
+}
+
+// UCX's names of InfiniBand transports and of aliases that contain one (ucp_tl_aliases in ucp_context.c).
+bool names_infiniband(std::string_view transport) {
+  if (transport.starts_with('\\')) transport.remove_prefix(1);  // '\' only stops the expansion of an alias
+  for (const std::string_view prefix : {"rc", "ud", "dc", "ib", "all"})
+    if (transport.starts_with(prefix)) return true;
+  return transport.find('*') != std::string_view::npos;
+}
+
+// UCX ANDs UCX_TLS with UCX_NET_DEVICES (ucp_is_resource_enabled), so with a user's UCX_TLS that leaves
+// InfiniBand out our device list would leave no transport between nodes at all.
+bool ucx_without_infiniband(const In& in) {
+  const auto list = user_value(in, "UCX_TLS");
+  if (list.empty()) return false;
+  const auto names = split(list.starts_with('^') ? list.substr(1) : list, ',');
+  if (list.starts_with('^')) return std::find(names.begin(), names.end(), "ib") != names.end();
+  return std::none_of(names.begin(), names.end(), names_infiniband);
+}
+
+bool nccl_without_infiniband(const In& in) {
+  const auto off = user_value(in, "NCCL_IB_DISABLE");
+  return !off.empty() && off != "0";
+}
+
+// ---- when
+// --------------------------------------------------------------------------------------------------
+
+bool always(const In&) { return true; }
+bool required(const In& in) { return in.require; }
+bool not_required(const In& in) { return !in.require; }
+bool full_report(const In& in) { return in.report == ReportLevel::full; }
+bool ucx_uses_infiniband(const In& in) { return !ucx_without_infiniband(in); }
+bool more_rails_than_ucx_uses(const In& in) {
+  return in.task_ports.size() > 2 && ucx_uses_infiniband(in) && !in.private_user_namespaces;
+}
+bool nccl_uses_infiniband(const In& in) { return !nccl_without_infiniband(in); }
+bool nccl_must_use_infiniband(const In& in) { return in.require && nccl_uses_infiniband(in); }
+bool user_namespaces_differ(const In& in) { return in.private_user_namespaces; }
+
+// ---- values
+// ------------------------------------------------------------------------------------------------
+
+std::string_view device_of(std::string_view port) { return port.substr(0, port.rfind(':')); }
+std::string_view number_of(std::string_view port) { return port.substr(port.rfind(':') + 1); }
+
+std::string mode(const In& in) { return std::string(in.task_ports.empty() ? "none" : mode_name(in.mode)); }
+std::string netdev(const In& in) { return in.netdev; }
+std::string address(const In& in) { return in.address; }
+std::string peers(const In& in) { return in.peers; }
+std::string numa(const In& in) { return in.numa; }
+std::string plan(const In& in) { return in.plan; }
+std::string first_port(const In& in) { return in.task_ports.front(); }
+std::string port_count(const In& in) { return std::to_string(in.task_ports.size()); }
+
+std::string all_node_ports(const In& in) {
+  return join(in.node_ports.empty() ? in.task_ports : in.node_ports, ",");
+}
+std::string port_list(const In& in) { return join(in.task_ports, ","); }
+
+// NCCL takes names as prefixes unless the list begins with '=': mlx5_1 would also select mlx5_10. All ranks
+// of a node get the same list, because NCCL balances by itself and single ports would idle the others.
+std::string nccl_ports(const In& in) { return "=" + all_node_ports(in); }
+
+std::vector<std::string_view> devices(const In& in) {
+  std::vector<std::string_view> list;
+  for (const auto& port : in.task_ports)
+    if (std::find(list.begin(), list.end(), device_of(port)) == list.end()) list.push_back(device_of(port));
+  return list;
+}
+
+std::string device_list(const In& in) { return join(devices(in), ":"); }
+
+std::string device_count(const In& in) {
+  const auto count = devices(in).size();
+  return count > 1 ? std::to_string(count) : std::string();
+}
+
+// MVAPICH2 has one port number for all devices.
+std::string common_port_number(const In& in) {
+  const auto number = number_of(in.task_ports.front());
+  for (const auto& port : in.task_ports)
+    if (number_of(port) != number) return {};
+  return std::string(number);
+}
+
+// libfabric takes the name as a prefix, so one that begins another device's name would select both, be the
+// other one down or Ethernet.
+std::string unambiguous_device(const In& in) {
+  const auto device = device_of(in.task_ports.front());
+  for (const std::string_view other : in.node_devices)
+    if (other != device && other.starts_with(device)) return {};
+  return std::string(device);
+}
+
+// UCX wants the 15 bits of the partition without the membership bit.
+std::string partition(const In& in) { return in.pkey ? pkey_text(*in.pkey & 0x7fffU) : std::string(); }
+std::string pkey(const In& in) { return in.pkey ? pkey_text(*in.pkey) : std::string(); }
+
+// The client must use the security module that the server names, whatever the image's defaults are.
+std::string pmix_security(const In& in) { return std::string(user_value(in, "PMIX_SECURITY_MODE")); }
+
+constexpr std::array table = {
+    Variable{"CONTAINER_IB_MODE", own_record, always, mode},
+    Variable{"CONTAINER_IB_PORTS", own_record, always, port_list},
+    Variable{"CONTAINER_IB_NETDEV", own_record, always, netdev},
+    Variable{"CONTAINER_IB_ADDRESS", own_record, always, address},
+    Variable{"CONTAINER_IB_PEERS", own_record, always, peers},
+    Variable{"CONTAINER_IB_NUMA", own_record, always, numa},
+    Variable{"CONTAINER_IB_PLAN", own_record, always, plan},
+
+    // The list filters every network device, so naming HCA ports also keeps UCX off eth0 and ib0, while
+    // shared memory and GPU transports stay. UCX_TLS is left alone: an explicit list would cut those off, and
+    // releases before 1.12 do not know "^tcp".
+    Variable{"UCX_NET_DEVICES", "ucx", ucx_uses_infiniband, port_list},
+    Variable{"UCX_MAX_RNDV_RAILS", "ucx", more_rails_than_ucx_uses, port_count},
+    Variable{"UCX_IB_PKEY", "ucx", ucx_uses_infiniband, partition},
+    // Before 1.16 UCX does not notice that CMA is refused between user namespaces.
+    Variable{"UCX_TLS", "ucx", user_namespaces_differ, nullptr, "^cma"},
+    // And without CMA it would connect to tasks of the same node by the HCA, for rendezvous.
+    Variable{"UCX_MAX_RNDV_RAILS", "ucx", user_namespaces_differ, nullptr, "0"},
+    // The protocols that are the default from 1.16 on abort without a rail (proto_multi.c, "max_lanes >= 1").
+    Variable{"UCX_PROTO_ENABLE", "ucx", user_namespaces_differ, nullptr, "n"},
+
+    // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.
+    Variable{"OMPI_MCA_pml_ucx_devices", "ompi", always, nullptr, "any"},
+    // Excluding is safe for components that a release does not have; including would abort. Without tcp, ob1
+    // has no path between nodes, so a missing UCX is an error instead of a slow job. uct and ofi would be
+    // second users of the same HCA that distributions exclude too; ofi asks the name service in MPI_Init.
+    Variable{"OMPI_MCA_btl", "ompi", required, nullptr, "^openib,uct,ofi,tcp"},
+    Variable{"OMPI_MCA_btl", "ompi", not_required, nullptr, "^openib,uct,ofi"},
+    Variable{"OMPI_MCA_btl_vader_single_copy_mechanism", "ompi", user_namespaces_differ, nullptr, "none"},
+    Variable{"OMPI_MCA_smsc", "ompi", user_namespaces_differ, nullptr, "^cma"},
+    Variable{"OMPI_MCA_hook_comm_method_display", "ompi", full_report, nullptr, "mpi_init"},
+    // Some distributions switch UCX off in openmpi-mca-params.conf (Debian: "pml = ^ucx", "osc =
+    // ^ucx,pt2pt"), which only another value of the same variable undoes. Excluding ob1 leaves ucx and cm
+    // (OFI, PSM2) and makes their absence an error; without require, "v" (message logging, never wanted here)
+    // is excluded in place of ucx.
+    Variable{"OMPI_MCA_pml", "ompi", required, nullptr, "^ob1"},
+    Variable{"OMPI_MCA_pml", "ompi", not_required, nullptr, "^v"},
+    Variable{"OMPI_MCA_osc", "ompi", required, nullptr, "^pt2pt"},
+
+    // The only data store that every PMIx release has and that maps no file of the server.
+    Variable{"PMIX_MCA_gds", "pmix", always, nullptr, "hash"},
+    Variable{"PMIX_MCA_psec", "pmix", always, pmix_security},
+
+    Variable{"NCCL_IB_HCA", "nccl", nccl_uses_infiniband, nccl_ports},
+    Variable{"NCCL_NET", "nccl", nccl_must_use_infiniband, nullptr, "IB"},
+
+    Variable{"MV2_IBA_HCA", "mvapich", always, device_list},
+    Variable{"MV2_NUM_HCAS", "mvapich", always, device_count},
+    Variable{"MV2_DEFAULT_PORT", "mvapich", always, common_port_number},
+    Variable{"MV2_DEFAULT_PKEY", "mvapich", always, pkey},
+    Variable{"MV2_SMP_USE_CMA", "mvapich", user_namespaces_differ, nullptr, "0"},
+
+    Variable{"MPIR_CVAR_CH4_NETMOD", "mpich", required, nullptr, "ucx"},
+    Variable{"I_MPI_FABRICS", "intelmpi", required, nullptr, "shm:ofi"},
+    Variable{"I_MPI_OFI_PROVIDER", "intelmpi", always, nullptr, "mlx"},
+    Variable{"FI_PROVIDER", "libfabric", always, nullptr, "verbs;ofi_rxm"},
+    Variable{"FI_VERBS_DEVICE_NAME", "libfabric", always, unambiguous_device},
+    Variable{"NVSHMEM_HCA_LIST", "nvshmem", always, all_node_ports},
+    Variable{"NVSHMEM_REMOTE_TRANSPORT", "nvshmem", required, nullptr, "ibrc"},
+    Variable{"HCOLL_MAIN_IB", "hcoll", always, first_port},
+    Variable{"SHARP_COLL_IB_DEV_LIST", "hcoll", always, first_port},
+    Variable{"PAMI_IBV_DEVICE_NAME", "pami", always, first_port},
+};
+
+constexpr std::array conflicts = {
+    UserConflict{"ucx", ucx_without_infiniband,
+                 "UCX_TLS is set without an InfiniBand transport, so UCX_NET_DEVICES is left alone"},
+    UserConflict{"nccl", nccl_without_infiniband, "NCCL_IB_DISABLE is set, so NCCL_IB_HCA is left alone"},
+};
+
+constexpr std::array<std::string_view, 3> read_only = {"NCCL_IB_DISABLE", "PMIX_SECURITY_MODE",
+                                                       nodes_of_step};
+
+}  // namespace
+
+std::span<const Variable> environment_table() { return table; }
+std::span<const UserConflict> user_conflicts() { return conflicts; }
+std::span<const std::string_view> variables_read_only() { return read_only; }
+
+}  // namespace cib

@@ -1,0 +1,32 @@
+#include "container_ib/placement.hpp"
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+PlacementOptions placement_options(const Settings& settings, const SiteConfig& site,
+                                   const std::string& node_name) {
+  PlacementOptions options;
+  options.place = settings.place;
+  options.rails = settings.rails;
+  options.use_gpus = settings.gpu == Gpus::auto_;
+  options.roce = settings.roce;
+  options.fabric = settings.fabric;
+  options.hca = settings.hca;
+  options.drivers = site.drivers;
+  options.min_rate_fraction = site.min_rate_fraction;
+  for (const auto& rule : site.nodes) {
+    if (!glob_match(rule.name, node_name)) continue;
+    options.site_hca = rule.hca;
+    break;
+  }
+  return options;
+}
+
+std::vector<std::size_t> eligible_ports(const Assignment& assignment) {
+  std::vector<std::size_t> ports;
+  for (const PortVerdict& verdict : assignment.verdicts)
+    if (verdict.eligible) ports.push_back(verdict.port);
+  return ports;
+}
+
+}  // namespace cib

@@ -1,0 +1,32 @@
+#include "adapters/linux/mountinfo.hpp"
+
+#include <gtest/gtest.h>
+
+namespace cib::test {
+namespace {
+
+TEST(Mountinfo, HasAMountALine) {
+  const auto mounts = parse_mountinfo(
+      "37 31 0:34 /docker/1 /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n"
+      "no mount\n"
+      "38 31 0:34 / /a\\040b\\134c\\08 rw shared:3 master:1 - tmpfs none rw,size=4k\n");
+  ASSERT_EQ(mounts.size(), 2U);
+  EXPECT_EQ(mounts[0].root, "/docker/1");
+  EXPECT_EQ(mounts[0].point, "/sys/fs/cgroup/freezer");
+  EXPECT_EQ(mounts[0].kind, "cgroup");
+  EXPECT_EQ(mounts[0].super, "rw,freezer");
+  EXPECT_EQ(mounts[1].point, "/a b\\c\\08");
+  EXPECT_EQ(mounts[1].kind, "tmpfs");
+  EXPECT_TRUE(parse_mountinfo("").empty());
+}
+
+TEST(Mountinfo, OfThisProcessHasProc) {
+  const auto mounts = own_mounts();
+  ASSERT_TRUE(mounts.ok()) << mounts.error().message();
+  bool found = false;
+  for (const Mount& mount : *mounts) found = found || (mount.point == "/proc" && mount.kind == "proc");
+  EXPECT_TRUE(found);
+}
+
+}  // namespace
+}  // namespace cib::test
