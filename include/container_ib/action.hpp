@@ -5,6 +5,7 @@
 //   each_field  its fields by their names in a journal, which reading and writing share (core/journal)
 //   thing       what it is done to, by a text that no two things of a step share
 //   rests_on    what must stay as it is until this one is undone, besides what was done to the same thing
+// and what it is (`is`), which decides what else it must have.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +20,18 @@
 
 namespace cib {
 
+enum class ActionIs {
+  plain,
+  of_a_vf,       // has `vf`: done under the node's lock, and undone only for who has the VF's claim
+  making_a_link  // has `temporary` and `owner`, by which the interface is known wherever it went
+};
+
 // A file that keeps a network namespace alive: "/run/container-ib/17.0/netns-3".
 using NetnsFile = std::string;
 
 struct MakeNetns {
   static constexpr std::string_view verb = "netns";
+  static constexpr ActionIs is = ActionIs::plain;
   NetnsFile netns;
 
   template <class Self, class Visit>
@@ -43,6 +51,7 @@ std::optional<std::uint32_t> uid_of_claim(const std::string& owner);
 // Nobody else on this node may use what has this name ("0000:21:00.1", "address-7") until it is released.
 struct Claim {
   static constexpr std::string_view verb = "claim";
+  static constexpr ActionIs is = ActionIs::plain;
   std::string name, owner;
 
   template <class Self, class Visit>
@@ -77,6 +86,7 @@ struct VfIdentity {
 // Does nothing; its undo gives the VF's interface and RDMA device the names that they had.
 struct KeepVfNames {
   static constexpr std::string_view verb = "vf_names";
+  static constexpr ActionIs is = ActionIs::of_a_vf;
   VfIdentity vf;
   std::string netdev, rdma;
 
@@ -95,6 +105,7 @@ struct KeepVfNames {
 // only then.
 struct SetVf {
   static constexpr std::string_view verb = "vf_settings";
+  static constexpr ActionIs is = ActionIs::of_a_vf;
   VfIdentity vf;
   VfSettings settings, old;
 
@@ -113,6 +124,7 @@ struct SetVf {
 
 struct MoveRdmaDevice {
   static constexpr std::string_view verb = "rdma_move";
+  static constexpr ActionIs is = ActionIs::of_a_vf;
   VfIdentity vf;
   NetnsFile netns;
 
@@ -129,6 +141,7 @@ struct MoveRdmaDevice {
 // `remade`: the interface follows the VF's RDMA device home, where it is made anew, so the undo leaves it.
 struct MoveVfLink {
   static constexpr std::string_view verb = "vf_link";
+  static constexpr ActionIs is = ActionIs::of_a_vf;
   VfIdentity vf;
   NetnsFile netns;
   std::string name;  // in the namespace
@@ -148,6 +161,7 @@ struct MoveVfLink {
 
 struct MakeIpoibChild {
   static constexpr std::string_view verb = "ipoib_child";
+  static constexpr ActionIs is = ActionIs::making_a_link;
   PciAddress parent = {};  // the HCA's function
   unsigned port = 1;       // 1-based
   NetnsFile netns = {};
@@ -182,6 +196,7 @@ std::string temporary_link_name(const std::string& owner);
 // Goes with the interface, so its undo does nothing.
 struct RaiseLink {
   static constexpr std::string_view verb = "link_up";
+  static constexpr ActionIs is = ActionIs::plain;
   NetnsFile netns;
   std::string name;
   std::optional<unsigned> mtu;         // bytes; empty: as it is
@@ -205,8 +220,7 @@ using Action =
 std::string_view verb_of(const Action& action);
 std::string thing_of(const Action& action);
 std::vector<std::string> rests_on(const Action& action);
-// Whether it makes the interface of that tag, or, as long as it has none, of that name. One that makes an
-// interface has members `temporary` and `owner`, as MakeIpoibChild.
+// Whether it makes the interface of that tag, or, as long as it has none, of that name.
 bool makes_link(const Action& action, const std::string& name, const std::string& tag);
 
 }  // namespace cib

@@ -139,10 +139,9 @@ Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
       meanwhile();
       if (status.ok()) continue;
       if (status.error().code != Errc::timed_out) return status;
-      return error(Errc::timed_out,
-                   node_name_ + ": " + device.netdev + " on " + device.port.name() +
-                       " has no carrier after " + std::to_string(site_.carrier_timeout_s) +
-                       " s: the subnet manager has not let it join, or knows neither its P_Key nor its GUID");
+      return error(Errc::timed_out, node_name_ + ": " + device.netdev + " on " + device.port.name() +
+                                        " has no carrier after " + std::to_string(site_.carrier_timeout_s) +
+                                        " s: " + interfaces_->why_no_carrier());
     }
   return {};
 }

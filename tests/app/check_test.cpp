@@ -22,7 +22,7 @@ using testing::StartsWith;
 struct Check : testing::Test {
   // A step of four tasks that are all at work.
   void start(const std::string& option) {
-    node.site.modes = {Mode::verbs, Mode::vf, Mode::ipoib};
+    node.site.modes = all_modes();
     node.site.vf.generate_guids = true;
     node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
     node.add_vfs(2);
@@ -71,7 +71,7 @@ TEST_F(Check, AnInterfaceThatIsDownAndOneThatIsGone) {
   start("ipoib");
   node.raised.begin()->second.clear();
   EXPECT_THAT(look().faults, ElementsAre(StartsWith("step 17.0: link_up: ")));
-  node.ipoib_children.begin()->second = "elsewhere";
+  node.made_links.begin()->second = "elsewhere";
   EXPECT_THAT(look().faults, SizeIs(2));
 }
 

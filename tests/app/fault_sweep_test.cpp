@@ -19,7 +19,7 @@ struct Case {
 // On a node with VFs, which the modes that want none leave alone.
 FakeNode node_for(const Case& one) {
   FakeNode node(four_tasks);
-  node.site.modes = {Mode::verbs, Mode::vf, Mode::ipoib};
+  node.site.modes = all_modes();
   node.site.vf.generate_guids = true;
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n0"}, .per_node = 8};
   node.add_vfs(2);
@@ -61,7 +61,7 @@ void expect_that_reaping_leaves_nothing(FakeNode& node, const std::vector<FakeVf
   EXPECT_THAT(node.journals, testing::IsEmpty()) << where;
   EXPECT_THAT(node.network_namespaces, testing::IsEmpty()) << where;
   EXPECT_THAT(node.claimed, testing::IsEmpty()) << where;
-  EXPECT_THAT(node.ipoib_children, testing::IsEmpty()) << where;
+  EXPECT_THAT(node.made_links, testing::IsEmpty()) << where;
   EXPECT_EQ(node.vfs, vfs_before) << where;
 }
 

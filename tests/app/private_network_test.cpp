@@ -17,7 +17,7 @@ using testing::StartsWith;
 
 struct PrivateNetwork : testing::Test {
   PrivateNetwork() {
-    node.site.modes = {Mode::verbs, Mode::vf, Mode::ipoib};
+    node.site.modes = all_modes();
     node.site.vf.generate_guids = true;
     node.add_vfs(2);
     node.exclusive = true;
@@ -36,7 +36,7 @@ struct PrivateNetwork : testing::Test {
     EXPECT_EQ(node.vfs, vfs_before);
     EXPECT_THAT(node.network_namespaces, IsEmpty());
     EXPECT_THAT(node.claimed, IsEmpty());
-    EXPECT_THAT(node.ipoib_children, IsEmpty());
+    EXPECT_THAT(node.made_links, IsEmpty());
     EXPECT_THAT(node.relayed, IsEmpty());
     EXPECT_THAT(node.journals, IsEmpty());
   }
@@ -415,8 +415,8 @@ TEST_F(PrivateNetwork, IpoibGivesAChildOfTheChosenPort) {
     EXPECT_EQ(node.task(id).answer, "granted");
     EXPECT_THAT(node.task(id).devices, ElementsAre(id < 2 ? "mlx5_0" : "mlx5_1")) << "the HCA's own uverbs";
   }
-  EXPECT_THAT(node.ipoib_children, SizeIs(4));
-  EXPECT_TRUE(node.ipoib_children.contains("container-ib:17.0@2:1000:netns-3:ib0"))
+  EXPECT_THAT(node.made_links, SizeIs(4));
+  EXPECT_TRUE(node.made_links.contains("container-ib:17.0@2:1000:netns-3:ib0"))
       << "the tag tells whose it is";
   end();
   expect_as_before();
@@ -436,7 +436,7 @@ TEST_F(PrivateNetwork, APkeyThatThePortLacksIsRefusedBeforeAnythingIsMade) {
   start("ipoib,pkey=0x8005");
   release_tasks(*step);
   EXPECT_THAT(*node.task(0).answer, HasSubstr("partition"));
-  EXPECT_THAT(node.ipoib_children, IsEmpty());
+  EXPECT_THAT(node.made_links, IsEmpty());
 }
 
 TEST_F(PrivateNetwork, NoCarrierIsAnErrorWithTheLikelyReason) {
@@ -445,7 +445,7 @@ TEST_F(PrivateNetwork, NoCarrierIsAnErrorWithTheLikelyReason) {
   release_tasks(*step);
   EXPECT_THAT(*node.task(0).answer, AllOf(StartsWith("refused: "), HasSubstr("subnet manager")));
   EXPECT_EQ(node.carrier_timeout_ms, static_cast<int>(node.site.carrier_timeout_s) * 1000);
-  EXPECT_THAT(node.ipoib_children, IsEmpty());
+  EXPECT_THAT(node.made_links, IsEmpty());
 }
 
 TEST_F(PrivateNetwork, AddressesComeFromTheNodesPartOfThePool) {

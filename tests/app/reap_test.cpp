@@ -202,7 +202,7 @@ TEST(Reap, AnIpoibChildThatDoesNotGoKeepsNoOther) {
     node.inject(node.changes() + 1, Fault::fails);
     EXPECT_THAT(reap(node, node, "")->findings,
                 ElementsAre(testing::StartsWith("step 17.0: could not give back ipoib_child: injected")));
-    EXPECT_THAT(node.ipoib_children, ElementsAre(testing::Key(second_netns + "ib1")));
+    EXPECT_THAT(node.made_links, ElementsAre(testing::Key(second_netns + "ib1")));
     EXPECT_THAT(node.network_namespaces, ElementsAre(second_netns));
     EXPECT_THAT(reap(node, node, "")->given_back, ElementsAre("17.0"));
   }

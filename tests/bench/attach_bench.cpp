@@ -90,13 +90,13 @@ void by_agent(const Workplace& place) {
   must(journal.open("1.0", {}));
   carry_out(journal, kernel, MakeNetns{place.netns});
   {  // vf_link, which would look for the device by its PCI function
-    must(journal.write(Mark::intent, "vf_link", {}));
+    must(journal.write(Mark::intent, MoveVfLink{}));
     const auto netns = open_pinned_network_namespace(place.netns);
     auto links = Links::open();
     must(netns && links, "links");
     must(links->change(place.index, {.name = "ib0", .alias = "bench", .network_namespace = netns->get()},
                        "move"));
-    must(journal.write(Mark::done, "vf_link", {}));
+    must(journal.write(Mark::done, MoveVfLink{}));
   }
   carry_out(journal, kernel, RaiseLink{place.netns, "ib0", std::nullopt, address});
   journal.close();

@@ -186,7 +186,9 @@ struct Relaying : testing::Test {
   RelayProcess relay_;
 };
 
-constexpr std::chrono::milliseconds nearly_nothing(2);
+// One that asked again and again would use all that it gets of half a second; a wakeup costs milliseconds on
+// a busy machine.
+constexpr std::chrono::milliseconds nearly_nothing(25);
 
 // One pair of connected ends through the relay.
 struct OnePair : Relaying {

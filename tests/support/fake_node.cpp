@@ -313,7 +313,7 @@ struct FakeNode::Doing {
   }
   void apply(const MakeIpoibChild& one) const {
     must_exist(one.netns);
-    node.ipoib_children[one.owner] = one.netns;
+    node.made_links[one.owner] = one.netns;
   }
   void apply(const RaiseLink& one) const {
     must_exist(one.netns);
@@ -342,7 +342,7 @@ struct FakeNode::Doing {
   void undo(const MoveVfLink& one) const {
     if (is_owner(one.vf) && !one.remade) node.vf(one.vf).netdev_in.clear();
   }
-  void undo(const MakeIpoibChild& one) const { node.ipoib_children.erase(one.owner); }
+  void undo(const MakeIpoibChild& one) const { node.made_links.erase(one.owner); }
   void undo(const RaiseLink&) const {}
 
   bool holds(const MakeNetns& one) const { return node.network_namespaces.contains(one.netns); }
@@ -356,7 +356,7 @@ struct FakeNode::Doing {
   bool holds(const MoveVfLink& one) const {
     return node.vf(one.vf).netdev_in == one.netns && node.vf(one.vf).netdev == one.name;
   }
-  bool holds(const MakeIpoibChild& one) const { return node.ipoib_children[one.owner] == one.netns; }
+  bool holds(const MakeIpoibChild& one) const { return node.made_links[one.owner] == one.netns; }
   bool holds(const RaiseLink& one) const { return node.raised[one.netns].contains(one.name); }
 };
 

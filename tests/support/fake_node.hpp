@@ -91,7 +91,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::map<std::string, std::string> claimed;          // by name, the owner
   std::map<std::string, Errc> unclaimable;             // by name, what a claim of it answers
   std::map<std::string, std::string> unanswering_pfs;  // by device, why nobody knows its VFs
-  std::map<std::string, NetnsFile> ipoib_children;     // by owner's tag, where
+  std::map<std::string, NetnsFile> made_links;         // of every mode, by owner's tag, where
   std::map<NetnsFile, std::set<std::string>> raised;   // interfaces that are up
   std::set<std::pair<NetnsFile, TcpEndpoint>> relayed;
   // Steps with a journal, as the state directory has them.

@@ -21,12 +21,6 @@ class LiveTurn final : public ClaimsTurn {
   NodeLock lock_;
 };
 
-// Done under the node's lock, and undone only for who has the claim.
-template <class Kind>
-constexpr bool of_a_vf = requires(const Kind& action) {
-  action.vf;
-};
-
 }  // namespace
 
 Status LiveKernel::apply(const Action& action) {
@@ -44,7 +38,7 @@ Status LiveKernel::verify(const Action& action) {
 template <class Kind>
 Status LiveKernel::apply_one(const Kind& action) {
   if constexpr (std::is_same_v<Kind, MakeNetns>) CIB_CHECK(make_private_mount(state_dir_));
-  if constexpr (!of_a_vf<Kind>) {
+  if constexpr (Kind::is != ActionIs::of_a_vf) {
     return cib::apply(action);
   } else {
     CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, NodeLock::Of::devices, lock_timeout_ms));
@@ -54,7 +48,7 @@ Status LiveKernel::apply_one(const Kind& action) {
 
 template <class Kind>
 Status LiveKernel::undo_one(const Kind& action) {
-  if constexpr (!of_a_vf<Kind>) {
+  if constexpr (Kind::is != ActionIs::of_a_vf) {
     return cib::undo(action);
   } else {
     CIB_TRY(const NodeLock lock, NodeLock::take(state_dir_, NodeLock::Of::devices, lock_timeout_ms));

@@ -30,6 +30,8 @@ class IpoibInterfaces final : public Interfaces {
     return NetworkDevice{.port = port, .netns = netns, .netdev = netdev, .address = ""};
   }
 
+  std::string why_no_carrier() const override { return why_no_ipoib_carrier; }
+
  private:
   // Before it is made: the kernel makes a child of any partition, and some never have a carrier.
   Status check_partition(const Port& port) const {

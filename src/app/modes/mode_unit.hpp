@@ -63,6 +63,8 @@ class Interfaces {
   virtual Status claim(const NetnsFile& netns, const Port& port) = 0;
   // Makes it, under that name, with what was claimed for it. The caller raises it and gives it its address.
   virtual Result<NetworkDevice> add(const NetnsFile& netns, const std::string& netdev, const Port& port) = 0;
+  // The likely reason when an interface has no carrier: one clause.
+  virtual std::string why_no_carrier() const = 0;
 };
 
 class ModeUnit {

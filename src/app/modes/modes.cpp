@@ -1,4 +1,4 @@
-// The table of modes: a new one is a row here, a row of mode_names in container_ib/mode.hpp, and its own
+// The table of modes: a new one is a row here, a row of mode_table in container_ib/mode.hpp, and its own
 // file.
 #include <array>
 

@@ -12,6 +12,9 @@ inline constexpr const char* how_to_switch_rdma =
     "; 'rdma system set netns exclusive|shared' switches it while there is no network namespace but the "
     "node's, the module option ib_core netns_mode=0|1 at boot";
 
+inline constexpr const char* why_no_ipoib_carrier =
+    "the subnet manager has not let it join, or knows neither its P_Key nor its GUID";
+
 // Empty where nobody knows.
 inline std::optional<bool> rdma_is_exclusive(const NodeFacts& facts) {
   if (!facts.rdma_is_exclusive || !*facts.rdma_is_exclusive) return std::nullopt;

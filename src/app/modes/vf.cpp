@@ -96,6 +96,8 @@ class VfInterfaces final : public Interfaces {
     return device;
   }
 
+  std::string why_no_carrier() const override { return why_no_ipoib_carrier; }
+
  private:
   VfSettings settings_for(const FreeVf& vf, const Port& pf) const {
     VfSettings settings = step_.site.vf.settings;

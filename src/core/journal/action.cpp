@@ -39,7 +39,7 @@ std::string thing_of(const Action& action) {
 
 bool makes_link(const Action& action, const std::string& name, const std::string& tag) {
   const auto makes = [&](const auto& one) {
-    if constexpr (requires { one.temporary, one.owner; })
+    if constexpr (one.is == ActionIs::making_a_link)
       return tag.empty() ? one.temporary == name : one.owner == tag;
     else
       return false;
