@@ -1,7 +1,7 @@
-#include "app/modes/ipoib.hpp"
-
+// Mode ipoib: for each port a task gets an IPoIB child interface of it, in a network namespace of its own.
 #include <algorithm>
 
+#include "app/modes/mode_unit.hpp"
 #include "app/modes/rdma_mode.hpp"
 
 namespace cib {

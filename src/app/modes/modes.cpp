@@ -2,11 +2,14 @@
 // file.
 #include <array>
 
-#include "app/modes/ipoib.hpp"
-#include "app/modes/verbs.hpp"
-#include "app/modes/vf.hpp"
+#include "app/modes/mode_unit.hpp"
 
 namespace cib {
+
+// Each is in the file of its name.
+const ModeUnit& verbs_mode();
+const ModeUnit& vf_mode();
+const ModeUnit& ipoib_mode();
 
 namespace {
 

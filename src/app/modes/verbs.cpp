@@ -1,4 +1,5 @@
-#include "app/modes/verbs.hpp"
+// Mode verbs: devices and environment; the network stays the node's.
+#include "app/modes/mode_unit.hpp"
 
 namespace cib {
 

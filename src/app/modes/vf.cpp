@@ -1,11 +1,12 @@
-#include "app/modes/vf.hpp"
+// Mode vf: for each port a task gets an SR-IOV VF of its HCA, in a network namespace of its own.
+#include "container_ib/vf.hpp"
 
 #include <algorithm>
 #include <map>
 
+#include "app/modes/mode_unit.hpp"
 #include "app/modes/rdma_mode.hpp"
 #include "app/modes/vf_places.hpp"
-#include "container_ib/vf.hpp"
 
 namespace cib {
 
