@@ -1,5 +1,7 @@
 #include "container_ib/action.hpp"
 
+#include <type_traits>
+
 #include "container_ib/hash.hpp"
 #include "container_ib/text.hpp"
 
@@ -39,7 +41,7 @@ std::string thing_of(const Action& action) {
 
 bool makes_link(const Action& action, const std::string& name, const std::string& tag) {
   const auto makes = [&](const auto& one) {
-    if constexpr (one.is == ActionIs::making_a_link)
+    if constexpr (std::remove_cvref_t<decltype(one)>::is == ActionIs::making_a_link)
       return tag.empty() ? one.temporary == name : one.owner == tag;
     else
       return false;
