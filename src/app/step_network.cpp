@@ -13,23 +13,15 @@ const std::string address_claim = "address-";
 
 }  // namespace
 
-void StepNetwork::begin(const ModeUnit& mode, const InterfaceFacts& facts, const std::string& directory) {
-  settings_ = facts.settings;
-  site_ = facts.site;
-  node_name_ = facts.node_name;
-  owner_ = facts.owner;
+void StepNetwork::begin(const ModeUnit& mode, InterfaceFacts facts, const std::string& directory) {
   directory_ = directory;
-  interfaces_ = mode.interfaces({.node = node_,
-                                 .settings = settings_,
-                                 .site = site_,
-                                 .node_name = node_name_,
-                                 .owner = owner_,
-                                 .rdma_is_exclusive = facts.rdma_is_exclusive,
-                                 .run = [this](const Action& action) { return run(action); }});
+  facts.run = [this](const Action& action) { return run(action); };
+  step_.emplace(std::move(facts));
+  interfaces_ = mode.interfaces(*step_);
 }
 
 NetnsFile StepNetwork::netns_of(unsigned task) const {
-  return directory_ + "/netns-" + (settings_.scope == Scope::node ? "node" : std::to_string(task));
+  return directory_ + "/netns-" + (step_->settings.scope == Scope::node ? "node" : std::to_string(task));
 }
 
 Result<NetnsFile> StepNetwork::join(unsigned task) {
@@ -50,8 +42,8 @@ std::set<StepNetwork::Place> StepNetwork::not_claimed_of(const std::vector<Wish>
 }
 
 Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
-  if (site_.addresses.pool.empty()) return {};
-  CIB_TRY(const AddressPool pool, AddressPool::of_node(site_.addresses, node_name_));
+  if (step_->site.addresses.pool.empty()) return {};
+  CIB_TRY(const AddressPool pool, AddressPool::of_node(step_->site.addresses, step_->node_name));
   CIB_TRY(const auto claims, node_.claims());
   const auto taken =
       static_cast<std::size_t>(std::count_if(claims.begin(), claims.end(), [](const auto& claim) {
@@ -60,7 +52,7 @@ Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
   const std::size_t needed = not_claimed_of(wishes).size(), size = pool.size();
   if (needed + taken <= size) return {};
   const std::string text =
-      node_name_ + ": " + std::to_string(needed) +
+      step_->node_name + ": " + std::to_string(needed) +
       (needed == 1 ? " interface needs an address" : " interfaces need an address each") + ", and ";
   if (needed > size)
     return error(Errc::unusable, text + "this node has " + std::to_string(size) +
@@ -111,36 +103,37 @@ Result<NetworkDevice> StepNetwork::add(const NetnsFile& netns, const std::string
   device.address = claimed->second;
   CIB_CHECK(run(RaiseLink{.netns = netns,
                           .name = netdev,
-                          .mtu = settings_.mtu,
+                          .mtu = step_->settings.mtu,
                           .address = device.address.empty() ? std::nullopt : std::optional(device.address)}));
   return device;
 }
 
 // The lowest slot of this node's part of the pool that nobody has.
 Result<std::string> StepNetwork::claim_address() {
-  if (site_.addresses.pool.empty()) return std::string();
-  CIB_TRY(const AddressPool pool, AddressPool::of_node(site_.addresses, node_name_));
+  if (step_->site.addresses.pool.empty()) return std::string();
+  CIB_TRY(const AddressPool pool, AddressPool::of_node(step_->site.addresses, step_->node_name));
   CIB_TRY(const auto taken, node_.claims());
   for (unsigned slot = 0; slot < pool.size(); ++slot) {
     const std::string name = address_claim + std::to_string(slot);
     if (taken.contains(name)) continue;
-    const auto status = run(Claim{name, owner_ + "#" + std::to_string(slot)});
+    const auto status = run(Claim{name, step_->owner + "#" + std::to_string(slot)});
     if (status.ok()) return pool.address(slot);
     if (status.error().code != Errc::in_use) return status.error();
   }
-  return error(Errc::unusable, node_name_ + ": no address of this node is free any more");
+  return error(Errc::unusable, step_->node_name + ": no address of this node is free any more");
 }
 
 Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
   for (const auto& [netns, devices] : devices_)
     for (const NetworkDevice& device : devices) {
       const auto status =
-          node_.await_carrier(netns, device.netdev, static_cast<int>(site_.carrier_timeout_s) * 1000);
+          node_.await_carrier(netns, device.netdev, static_cast<int>(step_->site.carrier_timeout_s) * 1000);
       meanwhile();
       if (status.ok()) continue;
       if (status.error().code != Errc::timed_out) return status;
-      return error(Errc::timed_out, node_name_ + ": " + device.netdev + " on " + device.port.name() +
-                                        " has no carrier after " + std::to_string(site_.carrier_timeout_s) +
+      return error(Errc::timed_out, step_->node_name + ": " + device.netdev + " on " + device.port.name() +
+                                        " has no carrier after " +
+                                        std::to_string(step_->site.carrier_timeout_s) +
                                         " s: " + interfaces_->why_no_carrier());
     }
   return {};

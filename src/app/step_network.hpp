@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -23,7 +24,7 @@ class StepNetwork {
       : kernel_(kernel), node_(node), journal_(journal) {}
 
   // `directory`: where the files of the namespaces are.
-  void begin(const ModeUnit& mode, const InterfaceFacts& facts, const std::string& directory);
+  void begin(const ModeUnit& mode, InterfaceFacts facts, const std::string& directory);
   // False: the tasks stay in the node's network, and nothing else here is called.
   bool is_private() const { return interfaces_ != nullptr; }
 
@@ -71,9 +72,8 @@ class StepNetwork {
   Node& node_;
   StepJournal& journal_;
   std::unique_ptr<Interfaces> interfaces_;
-  Settings settings_;
-  SiteConfig site_;
-  std::string node_name_, owner_, directory_;
+  std::optional<InterfaceFacts> step_;  // since begin()
+  std::string directory_;
   std::map<NetnsFile, std::vector<NetworkDevice>> devices_;  // of the namespaces that were made
   std::map<Place, std::string> claimed_;                     // with the address, or none
 };

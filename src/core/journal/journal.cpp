@@ -146,16 +146,22 @@ Result<Event> read(const Fields& fields) {
     return Event(std::move(kind));
 }
 
-// The kind among `Kinds` that has the verb.
+// The kind among `Kinds` that has the verb. Empty: none; an Action is one of a variant of its own, and Undone
+// has the verb of another.
 template <class... Kinds>
 std::optional<Result<Event>> read_one_of(const std::variant<Kinds...>*, const std::string& verb,
                                          const Fields& fields) {
   std::optional<Result<Event>> found;
-  (..., (Kinds::verb == verb ? void(found = read<Kinds>(fields)) : void()));
+  const auto try_kind = [&]<class Kind>(const Kind*) {
+    if constexpr (std::is_same_v<Kind, Action>) {
+      if (!found) found = read_one_of(static_cast<const Action*>(nullptr), verb, fields);
+    } else if constexpr (!std::is_same_v<Kind, Undone>) {
+      if (Kind::verb == verb) found = read<Kind>(fields);
+    }
+  };
+  (..., try_kind(static_cast<const Kinds*>(nullptr)));
   return found;
 }
-
-using Notes = std::variant<Opened, TaskNoted, RelayNoted, PortsNoted, DevicesMounted, Quarantined>;
 
 Result<Event> read_event(Mark mark, const std::string& verb, const Fields& fields) {
   if (const auto of = fields.find("of"); mark == Mark::undone && of != fields.end()) {
@@ -163,8 +169,7 @@ Result<Event> read_event(Mark mark, const std::string& verb, const Fields& field
     if (!seq) return error(Errc::corrupt, "undone of no record");
     return Event(Undone{verb, *seq});
   }
-  if (auto note = read_one_of(static_cast<const Notes*>(nullptr), verb, fields)) return std::move(*note);
-  if (auto action = read_one_of(static_cast<const Action*>(nullptr), verb, fields)) return std::move(*action);
+  if (auto event = read_one_of(static_cast<const Event*>(nullptr), verb, fields)) return std::move(*event);
   return error(Errc::corrupt, "'" + printable(verb) + "' is nothing that this release does");
 }
 
