@@ -9,7 +9,7 @@
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/seqpacket.hpp"
 #include "adapters/node/live_node.hpp"
-#include "agent/logged_state.hpp"
+#include "agent/log.hpp"
 #include "agent/step_tasks.hpp"
 #include "agent/task_conversation.hpp"
 #include "app/step.hpp"

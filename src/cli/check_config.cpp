@@ -2,7 +2,7 @@
 
 #include "adapters/node/site_file.hpp"
 #include "command.hpp"
-#include "json_text.hpp"
+#include "json.hpp"
 #include "output.hpp"
 
 namespace cib::cli {

@@ -13,7 +13,7 @@
 #include "app/leftovers.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
-#include "json_text.hpp"
+#include "json.hpp"
 #include "mode_answers.hpp"
 #include "output.hpp"
 #include "ports_view.hpp"

@@ -8,7 +8,7 @@
 #include "app/reap.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
-#include "json_text.hpp"
+#include "json.hpp"
 #include "output.hpp"
 #include "state_options.hpp"
 #include "table.hpp"

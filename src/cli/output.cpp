@@ -1,6 +1,10 @@
 #include "output.hpp"
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "container_ib/text.hpp"
 
@@ -18,6 +22,14 @@ void print(const std::string& lines, std::FILE* to) { fmt::print(to, "{}", witho
 void complain(const std::string& command, const std::string& line) {
   fmt::print(stderr, "container-ib{}{}: {}\n", command.empty() ? "" : " ", command,
              printable(line, std::string::npos));
+}
+
+unsigned terminal_width() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  constexpr unsigned usual = 100;
+  const char* columns = std::getenv("COLUMNS");
+  return columns == nullptr ? usual : whole_number<unsigned>(columns).value_or(usual);
 }
 
 }  // namespace cib::cli

@@ -13,6 +13,9 @@ void print(const std::string& lines, std::FILE* to = stdout);
 // "container-ib plan: no such file" to standard error, in one line whatever is in it.
 void complain(const std::string& command, const std::string& line);
 
+// Columns of the terminal that standard output is; else those of $COLUMNS, else 100.
+unsigned terminal_width();
+
 // What print() writes.
 std::string without_controls(const std::string& lines);
 

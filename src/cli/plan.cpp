@@ -3,15 +3,13 @@
 #include <memory>
 
 #include "command.hpp"
-#include "json_text.hpp"
+#include "json.hpp"
 #include "output.hpp"
-#include "plan_data.hpp"
 #include "plan_json.hpp"
 #include "plan_model.hpp"
 #include "plan_svg.hpp"
 #include "plan_text.hpp"
 #include "tasks.hpp"
-#include "terminal.hpp"
 
 namespace cib::cli {
 

@@ -1,7 +1,7 @@
 #include "plan_json.hpp"
 
 #include "container_ib/environment.hpp"
-#include "ports_json.hpp"
+#include "json.hpp"
 #include "ports_view.hpp"
 
 namespace cib::cli {

@@ -3,10 +3,17 @@
 
 #include <nlohmann/json.hpp>
 
-#include "plan_data.hpp"
+#include "node_options.hpp"
 #include "plan_model.hpp"
 
 namespace cib::cli {
+
+// A question about a node and its answer.
+struct Plan {
+  NodeQuestion question;
+  std::vector<LocalTask> tasks;  // in ascending id
+  Assignment assignment;
+};
 
 nlohmann::ordered_json plan_json(const Plan& plan);
 

@@ -9,7 +9,7 @@
 
 #include "container_ib/text.hpp"
 #include "ports_view.hpp"
-#include "ranges.hpp"
+#include "table.hpp"
 
 namespace cib::cli {
 

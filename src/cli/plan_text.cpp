@@ -6,7 +6,6 @@
 #include <set>
 
 #include "container_ib/text.hpp"
-#include "ranges.hpp"
 #include "table.hpp"
 
 namespace cib::cli {

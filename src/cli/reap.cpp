@@ -5,7 +5,7 @@
 #include "adapters/attach/live_kernel.hpp"
 #include "adapters/state/live_stored_steps.hpp"
 #include "command.hpp"
-#include "json_text.hpp"
+#include "json.hpp"
 #include "output.hpp"
 #include "state_options.hpp"
 

@@ -1,4 +1,4 @@
-// Text in columns, as wide as their content.
+// Text as people read it: columns as wide as their content, long names cut, numbers as ranges.
 #pragma once
 
 #include <string>
@@ -13,5 +13,8 @@ std::string format_table(const std::vector<Row>& rows);
 
 // At most `length` characters, ".." in the place of the middle: names often differ only at their ends.
 std::string shortened(const std::string& text, std::size_t length);
+
+// "0-3,8" for ascending numbers; every other of many as "0-62:2".
+std::string ranges(const std::vector<unsigned>& numbers);
 
 }  // namespace cib::cli

@@ -6,10 +6,9 @@
 #include "adapters/verbs/verbs_devices.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
-#include "json_text.hpp"
+#include "json.hpp"
 #include "mode_answers.hpp"
 #include "output.hpp"
-#include "ports_json.hpp"
 #include "ports_view.hpp"
 #include "table.hpp"
 

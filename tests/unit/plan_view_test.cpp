@@ -6,7 +6,6 @@
 #include "cli/plan_model.hpp"
 #include "cli/plan_svg.hpp"
 #include "cli/plan_text.hpp"
-#include "cli/ranges.hpp"
 #include "cli/svg.hpp"
 #include "cli/table.hpp"
 #include "container_ib/text.hpp"

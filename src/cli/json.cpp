@@ -1,4 +1,4 @@
-#include "ports_json.hpp"
+#include "json.hpp"
 
 #include "ports_view.hpp"
 
@@ -11,6 +11,10 @@ nlohmann::ordered_json pci_json(const std::optional<PciAddress>& pci) {
 }
 
 }  // namespace
+
+std::string dump(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+}
 
 nlohmann::ordered_json ports_json(const Inventory& node, const Assignment& assignment) {
   auto list = nlohmann::ordered_json::array();
