@@ -3,15 +3,17 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
+#include <map>
 #include <string>
 
 #include "adapters/linux/seqpacket.hpp"
 #include "container_ib/environment.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
+#include "spank/container_plugin.hpp"
 #include "spank/say.hpp"
 
 namespace cib {
@@ -20,13 +22,17 @@ namespace {
 
 constexpr int task_send_timeout_ms = 5'000;
 constexpr int network_timeout_ms = 60'000;
+constexpr std::size_t longest_variable = 128UL * 1024;  // MAX_ARG_STRLEN: what exec takes
 // For the next message of the agent's, which sends one of kind patience much more often while it works or
 // waits (patience_ms in step_tasks.hpp), however long the site and the user let it. When it dies the channel
 // is closed.
 constexpr int attach_timeout_ms = 180'000;
 
-UniqueFd channel;      // of this task; one task, one process
-std::string declined;  // why this task goes on without us
+// Of this task; one task, one process.
+UniqueFd channel;
+std::string declined;                          // why it goes on without us
+std::map<std::string, std::string> users_own;  // what its user has set of environment_inputs()
+ino_t own_mount_namespace = 0;                 // that we made for it
 
 int refuse(const std::string& why) {
   complain("container-ib: " + why);
@@ -45,21 +51,34 @@ int give_up(const SlurmstepdHalf& step, const std::string& why) {
   return 0;
 }
 
-Status make_mount_namespace() {
+ino_t mount_namespace_now() {
+  struct stat status {};
+  return ::stat("/proc/self/ns/mnt", &status) == 0 ? status.st_ino : 0;
+}
+
+Status make_mount_namespace(const std::string& container) {
   if (::unshare(CLONE_NEWNS) != 0) return error(Errc::kernel, "make a mount namespace", errno);
   // What is mounted here must not show on the node; what is mounted on the node (automounts) must show here.
   if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return error(Errc::kernel, "cut the mount namespace off the node's", errno);
   const UniqueFd ns(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
   if (!ns) return error(Errc::kernel, "open /proc/self/ns/mnt", errno);
+  own_mount_namespace = mount_namespace_now();
+  wire::Namespaces message;
+  message.container_option.set_cut(container);
   const int fd = ns.get();
-  return send_frame(channel.get(), wire::Namespaces{}, task_send_timeout_ms, std::span(&fd, 1));
+  return send_frame(channel.get(), message, task_send_timeout_ms, std::span(&fd, 1));
 }
 
-// The agent answers when it has read the site's file and the node.
+// The agent answers when it has read the site's file and the node. What it refuses by then it refuses here.
 Status enter_network() {
   CIB_TRY(Frame frame, receive_frame(channel.get(), network_timeout_ms, 1));
   if (frame.size == 0) return error(Errc::peer_gone, "closed");
+  CIB_TRY(const wire::Kind kind, wire::kind_of(frame.bytes.data(), frame.size));
+  if (kind == wire::Kind::refuse) {
+    CIB_TRY(const auto refuse, wire::read_frame<wire::Refuse>(frame.bytes.data(), frame.size));
+    return error(Errc::denied, refuse.text.get());
+  }
   CIB_TRY([[maybe_unused]] const auto message,
           wire::read_frame<wire::Network>(frame.bytes.data(), frame.size));
   if (frame.fds.empty()) return {};
@@ -68,19 +87,20 @@ Status enter_network() {
   return {};
 }
 
-// The value of a variable in the task's environment, cut to what the message takes.
 bool get_variable(spank_t spank, const std::string& name, std::string& value) {
-  std::array<char, wire::longest_user_value + 2> buffer{};
+  static std::string buffer(longest_variable, '\0');
   const auto rc = spank_getenv(spank, name.c_str(), buffer.data(), static_cast<int>(buffer.size()) - 1);
   if (rc != ESPANK_SUCCESS && rc != ESPANK_NOSPACE) return false;
-  value = buffer.data();
+  value = buffer.c_str();
   return true;
 }
 
 // Slurm's PMIx plugin sets these between task_init_privileged and task_init. The others are the user's own
-// only in the former: a plugin that makes containers (pyxis) puts the image's into the latter, over the
-// user's.
-bool set_by_slurm(std::string_view name) { return name.starts_with("PMIX_"); }
+// only in the former: a plugin that makes containers (pyxis) puts the image's and its engine's into the
+// latter, over the user's.
+bool set_by_slurm(std::string_view name) {
+  return name.starts_with("PMIX_") && !name.starts_with("PMIX_MCA_");
+}
 
 Status report_variables(spank_t spank, bool of_slurm) {
   std::vector<std::string_view> names = environment_inputs();
@@ -91,6 +111,7 @@ Status report_variables(spank_t spank, bool of_slurm) {
     const std::string name(known);
     std::string value;
     if (!get_variable(spank, name, value)) continue;
+    if (!of_slurm) users_own[name] = value;
     wire::UserVariable message;
     if (!message.name.set(name)) return error(Errc::bug, "variable name " + name + " is too long");
     message.value.set_cut(value);
@@ -99,7 +120,17 @@ Status report_variables(spank_t spank, bool of_slurm) {
   return {};
 }
 
+// A plugin that has put the task into a container since has the image's variables over the user's.
+Status restore_users_own(spank_t spank) {
+  if (own_mount_namespace != 0 && mount_namespace_now() == own_mount_namespace) return {};
+  for (const auto& [name, value] : users_own)
+    if (spank_setenv(spank, name.c_str(), value.c_str(), 1) != ESPANK_SUCCESS)
+      return error(Errc::kernel, "set " + name + " in the task's environment");
+  return {};
+}
+
 Status report_ready(spank_t spank) {
+  CIB_CHECK(restore_users_own(spank));
   CIB_CHECK(report_variables(spank, true));
   wire::Ready ready;
   std::string value, granted;
@@ -165,15 +196,16 @@ int enter_task(spank_t spank, SlurmstepdHalf& step) {
   int task = -1;
   (void)spank_get_item(spank, S_TASK_ID, &task);
   channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
-  if (!step.error().empty()) return 0;  // told in task_init
-  auto status = make_mount_namespace();
-  if (status.ok() && step.network_may_be_private()) status = enter_network();
+  const std::string container = container_option(spank);
+  // Told in task_init, unless an image would be unpacked before that.
+  if (!step.error().empty()) return container.empty() ? 0 : give_up(step, step.error());
+  auto status = make_mount_namespace(container);
+  if (status.ok() && (step.network_may_be_private() || !container.empty())) status = enter_network();
   if (status.ok()) status = report_variables(spank, false);
-  if (!status.ok()) {
-    channel.reset();
-    return give_up(step, explain(status.error()));
-  }
-  return 0;
+  if (status.ok()) return 0;
+  channel.reset();
+  return status.error().code == Errc::denied ? refuse(status.error().what)
+                                             : give_up(step, explain(status.error()));
 }
 
 int attach_task(spank_t spank, SlurmstepdHalf& step) {

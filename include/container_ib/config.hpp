@@ -84,7 +84,7 @@ struct Settings {
   std::string fabric = "auto";
   bool roce = false;
   Gpus gpu = Gpus::auto_;
-  Scope scope = Scope::task;
+  Scope scope = Scope::auto_;
   std::optional<std::uint16_t> pkey;  // empty: the port's index 0
   std::optional<unsigned> mtu;        // empty: the parent's
   std::vector<std::string> env = {"auto"};

@@ -92,16 +92,19 @@ struct PortsNoted {
   }
 };
 
-// A mount that ends with its task's namespace, so nobody has to undo it.
+// A mount that ends with its task's namespace, or with the container's that the task is in (`container`:
+// TaskContainer::id), so the reaper need not undo it.
 struct DevicesMounted {
   static constexpr std::string_view verb = "mount_devices";
   unsigned task = 0;
   std::string ports;
+  std::string container = {};
 
   template <class Self, class Visit>
   static void each_field(Self& self, Visit visit) {
     visit("task", self.task);
     visit("ports", self.ports);
+    visit("container", self.container);
   }
 };
 
@@ -154,6 +157,8 @@ std::string describe(const Event& event);
 const Opened* opened(const std::vector<Record>& records);
 // The last record of that kind. Empty members before there is one.
 PortsNoted ports_of(const std::vector<Record>& records);
+// What the step has mounted in that container, "mlx5_0:1,mlx5_1:1"; empty: nothing.
+std::string ports_in_container(const std::vector<Record>& records, const std::string& container);
 // Who could not be killed; empty: nobody.
 std::string quarantined(const std::vector<Record>& records);
 

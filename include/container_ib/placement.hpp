@@ -28,6 +28,8 @@ struct PlacementOptions {
   std::string hca = "*";                      // the user's glob
   std::vector<std::string> site_hca = {"*"};  // the site's globs for this node
   std::vector<std::string> drivers;           // allowed drivers; empty: all
+  // The RDMA devices that the tasks' container shows; empty: all.
+  std::optional<std::vector<std::string>> shown = {};
   double min_rate_fraction = 0.5;
   // Mode vf: how many VFs each PF has to give. A port stands for its PF's VFs then, and at most so many tasks
   // get it; with shared_vfs one is enough for all of them.

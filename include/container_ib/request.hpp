@@ -14,7 +14,7 @@ namespace cib {
 
 enum class Place { balanced, nearest, spread };
 enum class Gpus { auto_, no };
-enum class Scope { task, node };
+enum class Scope { auto_, task, node };
 enum class ReportLevel { off, summary, full };
 
 // Keys that were not given stay empty; resolve() fills them from the site's defaults.

@@ -33,7 +33,7 @@ enum class Kind : std::uint16_t {
   ready,
   // agent -> task
   network,   // + file descriptor, when the task is to enter that network namespace; answers namespaces if
-             // may_be_private(mode)
+             // may_be_private(mode) or a container plugin is at work; refuse does it too
   patience,  // the answer takes long; wait for it anew
   variable,
   grant,    // ends the answer: go on, attached
@@ -130,6 +130,7 @@ struct Finish {
 struct Namespaces {
   static constexpr Kind kind = Kind::namespaces;
   Header header{.kind = kind};
+  Text<64> container_option;  // "--container-image": a plugin will put the task into a container
 };
 
 struct Network {

@@ -115,6 +115,7 @@ Status Agent::begin() {
     if (const auto reaped = reap(stored, *kernel_, std::to_string(start.job))) log_troubles(*reaped);
   }
   tasks_ = std::make_unique<StepTasks>(start.local_tasks, std::move(stepd));
+  tasks_->belong_to({start.job, start.step});
   state_ = std::make_unique<LoggedState>(start.state_dir.get());
   conversations_.resize(start.local_tasks);
   step_ = std::make_unique<Step>(std::move(facts), *node_, *tasks_, *state_, *kernel_);
@@ -300,11 +301,12 @@ Status Agent::on_task_frame(unsigned task, Frame& frame) {
   if (over_) return {};
   if (heard == TaskConversation::Heard::mount_namespace) {
     CIB_CHECK(tasks_->offer_mount_namespace(task, std::move(frame.fds.front())));
-    step_->task_has_namespace(task);  // answers
+    step_->task_has_namespace(task, conversation.container_option());  // answers
     return {};
   }
-  CIB_CHECK(tasks_->settle_mount_namespace(task));
-  step_->task_ready(task, conversation.facts());
+  TaskFacts facts = conversation.facts();
+  CIB_TRY(facts.container, tasks_->settle_mount_namespace(task));
+  step_->task_ready(task, std::move(facts));
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "adapters/linux/cgroup.hpp"
+#include "adapters/linux/container.hpp"
 #include "adapters/linux/devices.hpp"
 #include "adapters/linux/listen_in_network.hpp"
 #include "adapters/linux/memlock.hpp"
@@ -34,8 +35,10 @@ constexpr int mount_pause_ms = 20;
 constexpr int most_unread = 10'000;  // frames; a socket's buffer takes some hundreds
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
-// job; what a task joins without privileges belongs to a user namespace of its user's.
-Status check_owned_by_user(int mount_namespace) {
+// job; what a task joins without privileges belongs to a user namespace of its user's. Root's containers have
+// none (pyxis joins no user namespace then), and what root asks for is root's affair.
+Status check_owned_by_user(int mount_namespace, bool of_root) {
+  if (of_root) return {};
   const UniqueFd owner(::ioctl(mount_namespace, NS_GET_USERNS));
   if (!owner) return error(Errc::kernel, "find the owner of the container's mount namespace", errno);
   CIB_TRY(const auto theirs, namespace_of_descriptor(owner.get(), "user"));
@@ -44,6 +47,14 @@ Status check_owned_by_user(int mount_namespace) {
     return error(Errc::denied,
                  "it is neither in the mount namespace that it offered nor in a user's container");
   return {};
+}
+
+// What a container's user can do about it.
+Error no_place_for_devices(Error error) {
+  constexpr int nobodys[] = {ENOENT, EROFS, EACCES, EPERM, ENOTDIR, ELOOP, EOVERFLOW, ENOTSUP};
+  if (std::find(std::begin(nobodys), std::end(nobodys), error.sys_errno) != std::end(nobodys))
+    error.what += " (the container has no such folder and takes none; mount the node's into it)";
+  return error;
 }
 
 template <class M>
@@ -132,7 +143,7 @@ Status StepTasks::offer_mount_namespace(unsigned task, UniqueFd ns) {
   return {};
 }
 
-Status StepTasks::settle_mount_namespace(unsigned task) {
+Result<TaskContainer> StepTasks::settle_mount_namespace(unsigned task) {
   Handles& t = tasks_[task];
   if (!t.offered.valid()) return error(Errc::denied, "ready without a mount namespace");
   if (!t.pidfd.valid()) return error(Errc::denied, "ready before slurmstepd told of it");
@@ -144,14 +155,34 @@ Status StepTasks::settle_mount_namespace(unsigned task) {
   if (!alive(task) || !holds_number(t.pidfd.get(), t.pid)) return error(Errc::ended, "it has ended");
   if (inode != t.namespace_inode) {
     t.container = std::move(actual);
-    CIB_CHECK(check_owned_by_user(t.container.get()));
+    CIB_TRY(const auto own, namespace_of_process(::getpid(), "mnt"));
+    if (inode == own) return error(Errc::denied, "it is in the host's mount namespace");
+    t.owner = file_owner_of(t.pid);
+    CIB_CHECK(check_owned_by_user(t.container.get(), t.owner && t.owner->uid == 0));
     t.container_inode = inode;
-    return {};
+    return look_at_container(t);
   }
   for (const Handles& other : tasks_)
     if (&other != &t && other.namespace_inode == t.namespace_inode)
       return error(Errc::denied, "its mount namespace is another task's");
-  return {};
+  return TaskContainer();
+}
+
+// What cannot be seen is no reason to refuse anything. The tasks that share one see the same.
+TaskContainer StepTasks::look_at_container(const Handles& task) {
+  TaskContainer found{.id = std::to_string(task.container_inode)};
+  if (task.owner) found.uid = uid_inside(task.pid, task.owner->uid);
+  const auto network = namespace_of_process(task.pid, "net");
+  const auto nodes = namespace_of_process(::getpid(), "net");
+  if (network && nodes) found.other_network = *network != task.network.value_or(*nodes);
+  auto& shown = shown_in_[task.container_inode];
+  if (!shown)
+    (void)unless_stuck([&]() -> Status {
+      CIB_TRY(shown, rdma_devices_shown_in(task.container.get()));
+      return {};
+    });
+  found.devices = shown;
+  return found;
 }
 
 // The task that the devices were mounted for in the container that this one is in too.
@@ -165,12 +196,13 @@ const StepTasks::Handles* StepTasks::sharer_with_devices(unsigned task) const {
 
 // The sysfs comes first: a task that has the namespace goes on, and looks.
 Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
-  const Handles& t = tasks_[task];
+  Handles& t = tasks_[task];
   if (file.empty()) return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms);
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(file));
   CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
   CIB_CHECK(mount_over_sys(t.offered.get(), sysfs));
   const int fd = netns.get();
+  CIB_TRY(t.network, namespace_of_descriptor(fd, "net"));
   return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms, std::span(&fd, 1));
 }
 
@@ -228,12 +260,13 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   if (const Handles* other = sharer_with_devices(task)) {
     if (other->nodes == names) return {};
     return error(Errc::bad_request,
-                 "the node's tasks share a container, which has one /dev/infiniband for all; add scope=node");
+                 "the node's tasks share a container, which has one /dev/infiniband for all; say scope=node");
   }
   CIB_TRY(const UniqueFd mount, make_device_mount(nodes));
   struct stat made {};
   if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
-  CIB_CHECK(mount_over_infiniband(tasks_[task].attached_in(), mount));
+  if (auto status = mount_over_infiniband(tasks_[task].attached_in(), mount, tasks_[task].owner); !status)
+    return no_place_for_devices(std::move(status).error());
   tasks_[task].mounted = made.st_dev;
   tasks_[task].nodes = std::move(names);
   // A device that was registered anew meanwhile may have lost its minor to another one (ida, uverbs_main.c).
@@ -243,6 +276,18 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   if (same) return {};
   (void)unmount_devices(task);
   return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
+}
+
+Status StepTasks::adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
+  return unless_stuck([&]() -> Status {
+    if (!alive(task)) return error(Errc::ended, "the task has ended");
+    Handles& t = tasks_[task];
+    if (sharer_with_devices(task) != nullptr) return {};
+    CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
+    CIB_TRY(t.mounted, device_mount_in(t.attached_in(), nodes));
+    for (const DeviceNode& node : nodes) t.nodes.push_back(node.name);
+    return {};
+  });
 }
 
 Status StepTasks::unmount_devices(unsigned task) {
@@ -290,9 +335,12 @@ void StepTasks::refuse(unsigned task, const std::string& why) {
 }
 
 // By the namespace that the task offered, which is this step's alone: a container's may be shared with other
-// steps of its user.
-std::vector<std::string> StepTasks::kill_survivors() {
-  Survivors survivors;
+// steps of its user, also with some that we do not know of, and is asked only where no cgroup can be.
+std::vector<std::string> StepTasks::kill_survivors(const std::vector<unsigned>& alone) {
+  Survivors survivors{.job = step_.job, .step = step_.step};
+  if (cgroups_.empty())
+    for (const unsigned task : alone)
+      if (tasks_[task].container) survivors.containers.push_back(tasks_[task].container.get());
   for (const Handles& t : tasks_) {
     if (t.pidfd.valid()) survivors.tasks.push_back(t.pidfd.get());
     if (t.offered.valid()) survivors.mount_namespaces.push_back(t.offered.get());

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "adapters/linux/cgroup.hpp"
+#include "adapters/linux/container.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
@@ -29,6 +30,12 @@ class StepTasks final : public Tasks {
   // `patience`: how often tasks that wait are told, in ms.
   StepTasks(unsigned count, UniqueFd stepd, int patience = patience_ms)
       : stepd_(std::move(stepd)), tasks_(count), patience_(patience), next_patience_(patience) {}
+
+  // Whose tasks they are, by which survivors in a container that others may be in are told from those.
+  struct Of {
+    std::uint32_t job = 0, step = 0;
+  };
+  void belong_to(Of step) { step_ = step; }
 
   int stepd() const { return stepd_.get(); }
 
@@ -50,8 +57,8 @@ class StepTasks final : public Tasks {
   Status offer_mount_namespace(unsigned task, UniqueFd ns);
   // Settles which mount namespace the task is attached in: the one it offered, which must be no other task's,
   // or that of a container, which a plugin before ours (pyxis) has put it into since and which tasks may
-  // share.
-  Status settle_mount_namespace(unsigned task);
+  // share; and tells of that container what there is to tell.
+  Result<TaskContainer> settle_mount_namespace(unsigned task);
 
   // Before the system calls are limited: it is a program of its own. Returns what the journal keeps of it.
   Result<ProcessIdentity> start_relay();
@@ -60,6 +67,7 @@ class StepTasks final : public Tasks {
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override;
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
+  Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
   void ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) override;
@@ -67,7 +75,7 @@ class StepTasks final : public Tasks {
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;
   void refuse(unsigned task, const std::string& why) override;
-  std::vector<std::string> kill_survivors() override;
+  std::vector<std::string> kill_survivors(const std::vector<unsigned>& alone) override;
 
  private:
   struct Handles {
@@ -75,13 +83,16 @@ class StepTasks final : public Tasks {
     // stranger's, and who closes it waits for the file systems that it had mounted.
     UniqueFd channel, pidfd, offered, container;
     pid_t pid = -1;
+    std::optional<FileOwner> owner;  // of a task that is in a container
     std::uint64_t namespace_inode = 0, container_inode = 0;
-    dev_t mounted = 0;               // st_dev of our file system over its /dev/infiniband; 0: none
-    std::vector<std::string> nodes;  // what is in it
+    std::optional<std::uint64_t> network;  // that we gave it; empty: the node's
+    dev_t mounted = 0;                     // st_dev of our file system over its /dev/infiniband; 0: none
+    std::vector<std::string> nodes;        // what is in it
 
     int attached_in() const { return container ? container.get() : offered.get(); }
   };
 
+  TaskContainer look_at_container(const Handles& task);
   const Handles* sharer_with_devices(unsigned task) const;
 
   void end_channel(UniqueFd channel);
@@ -90,9 +101,11 @@ class StepTasks final : public Tasks {
   bool alive(unsigned task) const;
   Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);
 
+  Of step_;
   UniqueFd stepd_;  // pidfd; invalid: it had ended when the agent started
   std::vector<Handles> tasks_;
-  std::map<std::uint64_t, StepCgroup> cgroups_;  // of the step, by inode number
+  std::map<std::uint64_t, StepCgroup> cgroups_;                                // of the step, by inode number
+  std::map<std::uint64_t, std::optional<std::vector<std::string>>> shown_in_;  // by container
   std::vector<UniqueFd> never_closed_;
   std::optional<Error> stuck_;  // why no mount namespace of a task is entered any more
   std::optional<RelayProcess> relay_;

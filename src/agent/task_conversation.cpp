@@ -14,10 +14,11 @@ Result<TaskConversation::Heard> TaskConversation::hear(const void* bytes, std::s
   CIB_TRY(const wire::Kind kind, wire::kind_of(bytes, size));
   if (ready_) return error(Errc::corrupt, "a message after it was ready");
   if (kind == wire::Kind::namespaces) {
-    CIB_TRY([[maybe_unused]] const auto message, wire::read_frame<wire::Namespaces>(bytes, size));
+    CIB_TRY(const auto message, wire::read_frame<wire::Namespaces>(bytes, size));
     if (descriptors != 1) return error(Errc::corrupt, "not one descriptor for its mount namespace");
     if (has_namespace_) return error(Errc::corrupt, "a second mount namespace");
     has_namespace_ = true;
+    container_option_ = message.container_option.get();
     return Heard::mount_namespace;
   }
   if (descriptors != 0) return error(Errc::corrupt, "a descriptor that nobody asked for");

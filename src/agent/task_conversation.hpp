@@ -23,6 +23,8 @@ class TaskConversation {
   // Only the first frame may have a descriptor: it is sent before any code of the user has run.
   bool may_offer() const { return !begun_; }
 
+  // By which a plugin will put it into a container, "--container-image"; empty: none.
+  const std::string& container_option() const { return container_option_; }
   // What it has said about itself; complete once it is ready.
   const TaskFacts& facts() const { return facts_; }
 
@@ -31,6 +33,7 @@ class TaskConversation {
 
   bool begun_ = false, has_namespace_ = false, ready_ = false;
   std::set<std::string> servers_;  // the variables of PMIx that were told
+  std::string container_option_;
   TaskFacts facts_;
 };
 

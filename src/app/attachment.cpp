@@ -127,15 +127,41 @@ void Attachment::task_started(unsigned task, TaskOrigin origin) { task_[task].or
 
 void Attachment::task_ready(unsigned task, TaskFacts facts) { task_[task].facts = std::move(facts); }
 
-Result<NetnsFile> Attachment::network_of(unsigned task) {
+// A plugin that makes containers makes one for all tasks of the node, and with a network of its own each
+// could not enter that (setns() to a network namespace that is the host's takes the host's root).
+Result<NetnsFile> Attachment::network_of(unsigned task, const std::string& container_option) {
   task_[task].has_namespace = true;
+  task_[task].container_option = container_option;
+  if (!container_option.empty()) {
+    CIB_CHECK(check_any_port());
+    if (network_.is_private() && settings_.scope == Scope::task && facts_.local_tasks > 1)
+      return error(Errc::bad_request, "scope=task: " + container_option +
+                                          " has one container for the node's tasks; leave scope out");
+    settings_.scope = Scope::node;
+  }
   return network_.is_private() ? network_.join(task) : NetnsFile();
+}
+
+// What is known before a plugin unpacks an image is told before it does.
+Status Attachment::check_any_port() const {
+  const auto options = placement_options(settings_, site_, facts_.node_name);
+  const Assignment nobody = cib::place(inventory_, {}, options);
+  if (!eligible_ports(nobody).empty()) return {};
+  return error(Errc::unusable, explain_no_port(facts_.node_name, inventory_, nobody));
+}
+
+// A plugin that ours comes before makes its container of what ours has mounted for one of the tasks.
+Status Attachment::check_order(unsigned id) const {
+  const Task& task = task_[id];
+  if (task.container_option.empty() || !task.facts.container.id.empty()) return {};
+  return error(Errc::bad_config, explain_order(task.container_option));
 }
 
 // ---- place, claim, make
 // -----------------------------------------------------------------------------------------------
 
 Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std::vector<unsigned>& living) {
+  CIB_CHECK(settle_scope(ready));
   if (!network_.is_private()) {
     CIB_CHECK(place(living));
     return note_tasks();
@@ -148,8 +174,41 @@ Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std
   return network_.claim(wishes);
 }
 
+// scope=auto: tasks that a plugin has put into one container have one /dev/infiniband.
+Status Attachment::settle_scope(const std::vector<unsigned>& ready) {
+  std::set<std::string> containers;
+  std::size_t in_containers = 0;
+  for (const unsigned id : ready) {
+    CIB_CHECK(check_order(id));
+    const std::string& container = task_[id].facts.container.id;
+    if (container.empty()) continue;
+    containers.insert(container);
+    ++in_containers;
+  }
+  // Networks were made, or not, before anybody could see a container.
+  const bool share = in_containers > containers.size() && !network_.is_private();
+  if (settings_.scope == Scope::auto_) settings_.scope = share ? Scope::node : Scope::task;
+  return {};
+}
+
+// Of several containers, what each of them shows. In a network of the step's own /sys is that network's.
+std::optional<std::vector<std::string>> Attachment::shown_in_containers() const {
+  if (network_.is_private()) return std::nullopt;
+  std::optional<std::vector<std::string>> shown;
+  for (const Task& task : task_) {
+    const auto& devices = task.facts.container.devices;
+    if (!devices) continue;
+    if (!shown) shown = devices;
+    std::erase_if(*shown, [&](const std::string& name) {
+      return std::find(devices->begin(), devices->end(), name) == devices->end();
+    });
+  }
+  return shown;
+}
+
 Status Attachment::place(const std::vector<unsigned>& living) {
   auto options = placement_options(settings_, site_, facts_.node_name);
+  options.shown = shown_in_containers();
   // A list of ports costs nothing, but each port of a private network is a VF or a child.
   const bool may_roam = options.rails == 0 && !network_may_be_private_;
   std::vector<LocalTask> tasks;
@@ -250,14 +309,50 @@ Status Attachment::mount(unsigned id) {
   } else {
     ports = ports_of(task);
   }
+  auto status = task.facts.container.id.empty() ? mount_own(id, ports) : mount_in_container(id, ports);
+  if (status.ok()) {
+    task.attached = true;
+    return {};
+  }
+  if (status.error().code == Errc::stuck) quarantine(status.error().message());
+  return std::move(status).error().in(doing);
+}
+
+Status Attachment::mount_own(unsigned id, const std::vector<Port>& ports) {
   const DevicesMounted mounted{id, join_names(ports)};
   CIB_CHECK(journal_.write(Mark::intent, mounted));
-  if (auto status = tasks_.mount_devices(id, ports, settings_.umad); !status) {
-    if (status.error().code == Errc::stuck) quarantine(status.error().message());
-    return std::move(status).error().in(doing);
-  }
-  task.attached = true;
+  CIB_CHECK(tasks_.mount_devices(id, ports, settings_.umad));
   return journal_.write(Mark::done, mounted);
+}
+
+// Another step, of another job too, may be in the same container: what it sees there stays. No step comes or
+// goes meanwhile.
+Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& ports) {
+  const std::string& container = task_[id].facts.container.id;
+  CIB_TRY(const auto turn, network_.claims_turn());
+  CIB_TRY(const auto others, node_.others_in_container(container, facts_.name()));
+  for (const ContainerUse& other : others) {
+    const auto there = split_list(other.ports);
+    for (const Port& port : ports)
+      if (std::find(there.begin(), there.end(), port.name()) == there.end())
+        return error(Errc::in_use, explain_other_in_container(other, ports));
+  }
+  const DevicesMounted mounted{id, join_names(ports), container};
+  CIB_CHECK(journal_.write(Mark::intent, mounted));
+  CIB_CHECK(others.empty() ? tasks_.mount_devices(id, ports, settings_.umad)
+                           : tasks_.adopt_devices(id, ports, settings_.umad));
+  return journal_.write(Mark::done, mounted);
+}
+
+std::vector<unsigned> Attachment::alone_in_container() const {
+  std::vector<unsigned> tasks;
+  for (unsigned id = 0; id < task_.size(); ++id) {
+    const std::string& container = task_[id].facts.container.id;
+    if (container.empty()) continue;
+    const auto others = node_.others_in_container(container, facts_.name());
+    if (others && others->empty()) tasks.push_back(id);
+  }
+  return tasks;
 }
 
 // ---- give back
@@ -266,7 +361,8 @@ Status Attachment::mount(unsigned id) {
 void Attachment::undo_attach() {
   for (unsigned id = 0; id < task_.size(); ++id) {
     if (!task_[id].attached) continue;
-    if (tasks_.unmount_devices(id).ok()) (void)journal_.write(Mark::undone, DevicesMounted{id, ""});
+    if (tasks_.unmount_devices(id).ok())
+      (void)journal_.write(Mark::undone, DevicesMounted{id, "", task_[id].facts.container.id});
     task_[id].attached = false;
   }
   if (network_.is_private()) (void)network_.give_interfaces_back();  // what fails is tried again at the end
@@ -279,6 +375,7 @@ void Attachment::quarantine(const std::string& process) {
 // The journal goes last, and stays when something could not be given back: then the reaper tries again.
 std::vector<std::string> Attachment::give_everything_back() {
   std::vector<std::string> lines;
+  leave_containers();
   tasks_.end_relay();
   if (network_.is_private())
     for (const std::string& failed : network_.give_all_back())
@@ -286,6 +383,21 @@ std::vector<std::string> Attachment::give_everything_back() {
                       "; it stays out of use, 'container-ib reap' on the node tries again");
   if (lines.empty()) journal_.close();
   return lines;
+}
+
+// A container may live on, as one that its user named does, and the next step in it may be of other ports.
+// The last step that leaves takes away what is there.
+void Attachment::leave_containers() {
+  const auto is_in_one = [](const Task& task) { return task.attached && !task.facts.container.id.empty(); };
+  if (std::none_of(task_.begin(), task_.end(), is_in_one)) return;
+  const auto turn = network_.claims_turn();
+  if (!turn) return;
+  const auto alone = alone_in_container();
+  for (unsigned id = 0; id < task_.size(); ++id) {
+    if (!is_in_one(task_[id])) continue;
+    if (std::find(alone.begin(), alone.end(), id) != alone.end()) (void)tasks_.unmount_devices(id);
+    (void)journal_.write(Mark::undone, DevicesMounted{id, "", task_[id].facts.container.id});
+  }
 }
 
 // ---- what a task has

@@ -42,7 +42,8 @@ class Attachment {
   void task_started(unsigned task, TaskOrigin origin);
   void task_ready(unsigned task, TaskFacts facts);
   // The network that a task which has offered its mount namespace is to enter; empty: the node's.
-  Result<NetnsFile> network_of(unsigned task);
+  // `container_option`: by which a plugin will put it into a container; empty: none will, as far as is known.
+  Result<NetnsFile> network_of(unsigned task, const std::string& container_option);
   unsigned rank_of(unsigned task) const { return task_[task].origin.rank; }
   const TaskFacts& facts_of(unsigned task) const { return task_[task].facts; }
   bool is_attached(unsigned task) const { return task_[task].attached; }
@@ -68,6 +69,8 @@ class Attachment {
   // As if nobody had asked, but for the networks that tasks are in.
   void undo_attach();
   void quarantine(const std::string& process);
+  // Tasks that are in a container which no other step is in.
+  std::vector<unsigned> alone_in_container() const;
   // At the end. One line for what could not be given back; then the journal stays for the reaper.
   std::vector<std::string> give_everything_back();
 
@@ -76,6 +79,7 @@ class Attachment {
     TaskOrigin origin;
     TaskFacts facts;
     bool has_namespace = false;
+    std::string container_option;
     std::vector<std::size_t> ports;      // indexes in the inventory, as placed
     std::vector<NetworkDevice> devices;  // in a private network
     bool attached = false;
@@ -88,10 +92,17 @@ class Attachment {
   bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
+  Status settle_scope(const std::vector<unsigned>& ready);
+  Status check_any_port() const;
+  Status check_order(unsigned task) const;
+  std::optional<std::vector<std::string>> shown_in_containers() const;
   Status note_tasks();
   std::vector<StepNetwork::Wish> wishes_of(const std::vector<unsigned>& tasks) const;
   Status make_network(Task& task, unsigned id);
   Status relay_pmix(const Task& task);
+  Status mount_own(unsigned task, const std::vector<Port>& ports);
+  Status mount_in_container(unsigned task, const std::vector<Port>& ports);
+  void leave_containers();
   std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;
   std::vector<PlacedPort> used_ports() const;

@@ -89,6 +89,37 @@ std::string explain_daemon_step(const std::string& node, const std::vector<std::
          "; srun would give each the nearest";
 }
 
+std::string explain_order(const std::string& container_option) {
+  return "the plugin of " + container_option +
+         " comes after container_ib.so in plugstack.conf, and its container would show all tasks the devices "
+         "of "
+         "one; move the line of container_ib.so behind that plugin's, or rename its file in plugstack.conf.d "
+         "so "
+         "that it sorts last; ask your administrator";
+}
+
+std::string explain_other_in_container(const ContainerUse& other, const std::vector<Port>& ports) {
+  return "step " + other.step + " is in the same container and has " + other.ports +
+         " there, and this step would have " + join_names(ports) + "; take hca=" + other.ports +
+         ", wait for that step, or take a container of your own";
+}
+
+// PMIx takes only who has the user id of the server's user (ptl base, pmix_ptl_base_connection_handler).
+std::string explain_pmix_in_container(const std::string& node, unsigned rank, std::uint32_t uid,
+                                      const TaskContainer& container) {
+  const std::string who = node + ": rank " + std::to_string(rank) + ": ";
+  if (container.uid && *container.uid != uid)
+    return who + "its container has user " + std::to_string(uid) + " as " + std::to_string(*container.uid) +
+           ", and Slurm's PMIx server takes only the user's own id: MPI will not start by PMIx; leave out "
+           "the "
+           "option that makes you another user (--container-remap-root)";
+  if (container.other_network)
+    return who +
+           "its container has a network of its own, which Slurm's PMIx server is not in: MPI will not "
+           "start by PMIx; leave that network out (--container-unshare=net, ENROOT_UNSHARE_NET)";
+  return {};
+}
+
 std::string explain_memlock(const std::string& node, const Error& error) {
   std::string text = node + ": " + error.message();
   if (error.sys_errno == EPERM)

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "container_ib/placement.hpp"
+#include "container_ib/world/node.hpp"
+#include "container_ib/world/tasks.hpp"
 
 namespace cib {
 
@@ -29,6 +31,14 @@ std::string explain_few_vfs(const std::string& node, const Inventory& inventory,
 std::string explain_choice(const std::string& node, unsigned rank, const Inventory& inventory,
                            const TaskPlacement& placed, const std::vector<std::size_t>& ports);
 std::string explain_daemon_step(const std::string& node, const std::vector<std::string>& ports);
+
+// The plugin of that option comes after ours in plugstack.conf.
+std::string explain_order(const std::string& container_option);
+// Another step has not all of `ports` in the container that both are in.
+std::string explain_other_in_container(const ContainerUse& other, const std::vector<Port>& ports);
+// "n0: rank 5: ...", why MPI will not start by PMIx in the task's container; empty when it may.
+std::string explain_pmix_in_container(const std::string& node, unsigned rank, std::uint32_t uid,
+                                      const TaskContainer& container);
 
 // Why a task keeps the memlock limit that it had.
 std::string explain_memlock(const std::string& node, const Error& error);

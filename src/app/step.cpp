@@ -29,10 +29,15 @@ void Step::relay_started(Result<ProcessIdentity> process) {
   if (!status) fail(std::move(status).error());
 }
 
-void Step::task_has_namespace(unsigned task) {
-  auto network = failure_ ? Result<NetnsFile>(NetnsFile()) : attachment_.network_of(task);
+void Step::task_has_namespace(unsigned task, const std::string& container_option) {
+  auto network = failure_ ? Result<NetnsFile>(NetnsFile()) : attachment_.network_of(task, container_option);
   if (!network) fail(network.error());
-  if (!attachment_.network_may_be_private()) return;
+  if (!container_option.empty() && failure_ && must_refuse(*failure_)) {
+    turn_away(task, *failure_);  // now, and not when an image has been unpacked
+    task_died(task);
+    return;
+  }
+  if (!attachment_.network_may_be_private() && container_option.empty()) return;
   const NetnsFile netns = network ? *network : NetnsFile();
   auto status = tasks_.give_network(task, netns);
   if (status.ok()) return;
@@ -160,13 +165,14 @@ Status Step::attach_late(unsigned task) {
 
 // With require=no a task goes on as if nobody had asked, unless it is in a network namespace of ours: it
 // cannot go back to the node's network, and in an empty one it would be worse off than without us.
+bool Step::must_refuse(const Error& error) const {
+  return attachment_.require() || error.code == Errc::bad_request || attachment_.has_joined();
+}
+
 void Step::turn_away(unsigned task, const Error& error) {
   std::string why = error.message();
   for (const std::string& line : attachment_.forced()) why += "; " + line;
-  if (attachment_.require() || error.code == Errc::bad_request || attachment_.has_joined())
-    tasks_.refuse(task, why);
-  else
-    tasks_.decline(task, why);
+  must_refuse(error) ? tasks_.refuse(task, why) : tasks_.decline(task, why);
 }
 
 void Step::grant(unsigned task) {
@@ -179,6 +185,12 @@ void Step::grant(unsigned task) {
     lines.insert(lines.end(), notes.begin(), notes.end());
   }
   greeted_ = true;
+  const TaskFacts& facts = attachment_.facts_of(task);
+  if (!facts.pmix_servers.empty())
+    if (auto line = explain_pmix_in_container(facts_.node_name, attachment_.rank_of(task), facts_.uid,
+                                              facts.container);
+        !line.empty())
+      lines.push_back(std::move(line));
   if (facts_.daemon_step && report_.is_talkative(level))
     lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
   if (level == ReportLevel::full) {
@@ -215,7 +227,7 @@ Step::Ending Step::finish() {
 }
 
 std::vector<std::string> Step::abandoned() {
-  const auto survivors = tasks_.kill_survivors();
+  const auto survivors = tasks_.kill_survivors(attachment_.alone_in_container());
   if (survivors.empty()) return attachment_.give_everything_back();
   std::vector<std::string> lines;
   for (const std::string& process : survivors) {

@@ -29,7 +29,9 @@ class Step {
   bool needs_relay() const { return attachment_.is_private() && !failure_; }
   void relay_started(Result<ProcessIdentity> process);
   void task_started(unsigned task, TaskOrigin origin) { attachment_.task_started(task, std::move(origin)); }
-  void task_has_namespace(unsigned task);  // answered with its network if may_be_private()
+  // Answered with its network if may_be_private() or if there is an option by which a plugin will put it into
+  // a container; that one may be a refusal.
+  void task_has_namespace(unsigned task, const std::string& container_option = "");
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
   void task_left(unsigned task);                            // it will not send anything more
@@ -73,6 +75,7 @@ class Step {
   void answer_all();
   void answer(unsigned task);
   Status attach_late(unsigned task);
+  bool must_refuse(const Error& error) const;
   void turn_away(unsigned task, const Error& error);
   void grant(unsigned task);
   void fail(Error error) { failure_ = std::move(error); }

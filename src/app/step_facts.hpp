@@ -9,6 +9,7 @@
 
 #include "app/phases.hpp"
 #include "container_ib/journal.hpp"
+#include "container_ib/world/tasks.hpp"
 
 namespace cib {
 
@@ -42,6 +43,7 @@ struct TaskOrigin {
 // What a task says about itself in task_init. Hostile: it comes from the user's process.
 struct TaskFacts {
   std::string gpus, nics;
+  TaskContainer container;  // as the agent found it
   std::map<std::string, std::string> user_variables;
   std::vector<std::string> pmix_servers;  // values of pmix_server_variables(), those that are set
 };

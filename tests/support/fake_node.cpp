@@ -85,7 +85,14 @@ Status FakeNode::mount_devices(unsigned task, const std::vector<Port>& ports, bo
   });
 }
 
+Status FakeNode::adopt_devices(unsigned task, const std::vector<Port>&, bool) {
+  if (!tasks_[task].alive) return error(Errc::ended, "the task has ended");
+  adopted.insert(task);
+  return {};
+}
+
 Status FakeNode::unmount_devices(unsigned task) {
+  adopted.erase(task);
   return change("unmount", [&] { tasks_[task].devices.clear(); });
 }
 
@@ -112,7 +119,7 @@ void FakeNode::grant(unsigned task, const std::vector<EnvironmentChange>& set,
 void FakeNode::decline(unsigned task, const std::string& why) { answer(task, "declined: " + why); }
 void FakeNode::refuse(unsigned task, const std::string& why) { answer(task, "refused: " + why); }
 
-std::vector<std::string> FakeNode::kill_survivors() {
+std::vector<std::string> FakeNode::kill_survivors(const std::vector<unsigned>&) {
   std::vector<std::string> left;
   for (unsigned id = 0; id < tasks_.size(); ++id) {
     if (unkillable.contains(std::to_string(id)) && tasks_[id].alive)
@@ -237,6 +244,10 @@ Result<VfsOfPf> FakeNode::vfs_of(const Port& pf) {
       of_pf.free.push_back({vf.identity, vf.netdev, vf.rdma, vf.settings});
   }
   return of_pf;
+}
+
+Result<std::vector<ContainerUse>> FakeNode::others_in_container(const std::string&, const std::string&) {
+  return in_container;
 }
 
 Result<std::string> FakeNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {

@@ -78,7 +78,9 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::optional<Error> site_error;
   Inventory node = two_numa_nodes();
   NodeCounters now;
-  std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
+  std::vector<ContainerUse> in_container;  // other steps, in whatever container
+  std::set<unsigned> adopted;              // tasks that have what another step has mounted
+  std::uint64_t verbs_of_each_vf = 0;      // bytes that it has sent before any step
   bool port_is_shared = false;
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
@@ -107,6 +109,8 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
   Result<std::map<std::string, std::string>> claims() override { return claimed; }
+  Result<std::vector<ContainerUse>> others_in_container(const std::string& container,
+                                                        const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
   // Kernel
@@ -119,6 +123,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override { relayed.clear(); }
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
+  Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
   void ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) override {
@@ -128,7 +133,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;
   void refuse(unsigned task, const std::string& why) override;
-  std::vector<std::string> kill_survivors() override;
+  std::vector<std::string> kill_survivors(const std::vector<unsigned>& alone) override;
   // StateStore
   Status create(const std::string& step, const Record& first) override;
   std::string directory() const override { return "/state/" + own_step_; }

@@ -335,6 +335,10 @@ CIB_EXPORT spank_err_t spank_setenv(spank_t, const char* name, const char* value
   return static_cast<spank_err_t>(ESPANK_SUCCESS);
 }
 
+CIB_EXPORT spank_err_t spank_option_getopt(spank_t, spank_option*, char**) {
+  return static_cast<spank_err_t>(ESPANK_ERROR);
+}
+
 CIB_EXPORT spank_err_t spank_unsetenv(spank_t, const char* name) {
   slurm.environment.erase(name);
   return static_cast<spank_err_t>(ESPANK_SUCCESS);

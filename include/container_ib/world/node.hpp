@@ -38,6 +38,11 @@ struct VfsOfPf {
   unsigned claimed = 0;  // that steps have, and will give back
 };
 
+// A step that runs, and what it has mounted in a container: "mlx5_0:1,mlx5_1:1".
+struct ContainerUse {
+  std::string step, ports;
+};
+
 class Node {
  public:
   virtual ~Node() = default;
@@ -53,6 +58,10 @@ class Node {
   virtual Result<std::vector<std::uint16_t>> pkeys(const Port& port) = 0;
   // What steps have claimed: by name, the owner as claim_owner() made it.
   virtual Result<std::map<std::string, std::string>> claims() = 0;
+  // Who else but `step` is in that container (TaskContainer::id). Holds as long as the caller has the turn at
+  // claiming.
+  virtual Result<std::vector<ContainerUse>> others_in_container(const std::string& container,
+                                                                const std::string& step) = 0;
   // The name of the function's RDMA device where it is now.
   virtual Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) = 0;
   // Waits until the interface in that namespace has a carrier; timed_out when it has none by then.

@@ -18,6 +18,16 @@
 
 namespace cib {
 
+// The container that a plugin before ours has put a task into, which other tasks may be in too, of other
+// steps also. Everything but `id` is as its user's namespaces have it.
+struct TaskContainer {
+  std::string id;  // of its mount namespace; empty: the task is in the one that it offered
+  // What its /sys/class/infiniband shows; empty: nobody could look.
+  std::optional<std::vector<std::string>> devices = {};
+  std::optional<std::uint32_t> uid = {};  // the task's user as the container has it; empty: nobody could look
+  bool other_network = false;             // it is not in the network that we left it in
+};
+
 class Tasks {
  public:
   virtual ~Tasks() = default;
@@ -35,7 +45,10 @@ class Tasks {
   // Puts a file system over /dev/infiniband in the task's mount namespace that has the uverbs node of each
   // port's device, rdma_cm, with `umad` the umad node of each port, and nothing else.
   virtual Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) = 0;
-  // Takes it away again. Success when it was never there or the task is gone.
+  // Another step has done so in the container that the task shares with it. Changed when not each of these
+  // nodes is there.
+  virtual Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) = 0;
+  // Takes it away again, or what was adopted. Success when it was never there or the task is gone.
   virtual Status unmount_devices(unsigned task) = 0;
   // Raises the soft and hard locked-memory limit to `cap` bytes (empty: unlimited); never lowers one.
   virtual Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) = 0;
@@ -51,9 +64,10 @@ class Tasks {
   virtual void decline(unsigned task, const std::string& why) = 0;
   virtual void refuse(unsigned task, const std::string& why) = 0;
 
-  // Kills every process of the step that outlived slurmstepd and waits for their end for a bounded time.
-  // The names ("pid 17 (sleep)") of those that could not be killed; empty: none is left.
-  virtual std::vector<std::string> kill_survivors() = 0;
+  // Kills every process of the step that outlived slurmstepd and waits for their end for a bounded time;
+  // where no cgroup tells which they are, also what is in the containers of `alone`, tasks whose container no
+  // other step is in. The names ("pid 17 (sleep)") of those that could not be killed; empty: none is left.
+  virtual std::vector<std::string> kill_survivors(const std::vector<unsigned>& alone) = 0;
 };
 
 }  // namespace cib

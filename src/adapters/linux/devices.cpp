@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -121,22 +122,42 @@ constexpr int namespace_timeout_ms = 5000;
 
 struct MountWork {
   int mount;
+  const FileOwner* maker;
 };
 
 // RESOLVE_NO_SYMLINKS: /dev/infiniband of this namespace may be anything its owner made of it.
-int open_infiniband() {
+int open_directory(const char* path) {
   open_how how{};
   how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, host_dir, &how, sizeof how));
+  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
+}
+
+int open_infiniband() { return open_directory(host_dir); }
+
+// With the rights of the owner, who is not root, and no more.
+int make_infiniband(const FileOwner& owner) {
+  const int dev = open_directory("/dev");
+  if (dev < 0) return errno;
+  ::setfsgid(owner.gid);
+  ::setfsuid(owner.uid);
+  constexpr mode_t everybody_looks = 0755;
+  const int rc = ::mkdirat(dev, "infiniband", everybody_looks) == 0 ? 0 : errno;
+  ::setfsuid(0);
+  ::setfsgid(0);
+  return rc;
 }
 
 int do_mount(void* arg) {
-  const int target = open_infiniband();
+  const auto* work = static_cast<MountWork*>(arg);
+  int target = open_infiniband();
+  if (target < 0 && errno == ENOENT && work->maker != nullptr) {
+    if (const int rc = make_infiniband(*work->maker); rc != 0) return rc;
+    target = open_infiniband();
+  }
   if (target < 0) return errno;
-  const int mount = static_cast<MountWork*>(arg)->mount;
-  return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0 ? 0
-                                                                                                     : errno;
+  constexpr unsigned by_descriptors = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  return ::move_mount(work->mount, "", target, "", by_descriptors) == 0 ? 0 : errno;
 }
 
 struct LookWork {
@@ -146,13 +167,32 @@ struct LookWork {
 
 constexpr int another_device = EXDEV;  // which no call of this says
 
+int look_at(int directory, const char* name, dev_t rdev) {
+  struct stat node {};
+  if (::fstatat(directory, name, &node, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+  return S_ISCHR(node.st_mode) && node.st_rdev == rdev ? 0 : another_device;
+}
+
 int do_look(void* arg) {
   const auto* work = static_cast<LookWork*>(arg);
   const int directory = open_infiniband();
-  if (directory < 0) return errno;
-  struct stat node {};
-  if (::fstatat(directory, work->name, &node, AT_SYMLINK_NOFOLLOW) != 0) return errno;
-  return S_ISCHR(node.st_mode) && node.st_rdev == work->rdev ? 0 : another_device;
+  return directory < 0 ? errno : look_at(directory, work->name, work->rdev);
+}
+
+struct AdoptWork {
+  const std::vector<DeviceNode>* nodes;
+  dev_t* mounted;  // in memory that is shared
+};
+
+int do_adopt(void* arg) {
+  const auto* work = static_cast<AdoptWork*>(arg);
+  const int directory = open_infiniband();
+  struct stat top {};
+  if (directory < 0 || ::fstat(directory, &top) != 0) return errno;
+  for (const DeviceNode& node : *work->nodes)
+    if (const int rc = look_at(directory, node.name.c_str(), node.rdev); rc != 0) return rc;
+  *work->mounted = top.st_dev;
+  return 0;
 }
 
 struct UnmountWork {
@@ -171,10 +211,22 @@ int do_unmount(void* arg) {
 
 }  // namespace
 
-Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount) {
-  MountWork work{.mount = mount.get()};
+Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount, std::optional<FileOwner> maker) {
+  MountWork work{.mount = mount.get(), .maker = maker ? &*maker : nullptr};
   return in_mount_namespace(mount_namespace, do_mount, &work, {mount.get()},
                             "mount devices over /dev/infiniband", namespace_timeout_ms);
+}
+
+Result<dev_t> device_mount_in(int mount_namespace, const std::vector<DeviceNode>& nodes) {
+  CIB_TRY(const SharedMemory memory, SharedMemory::make(sizeof(dev_t)));
+  AdoptWork work{.nodes = &nodes, .mounted = static_cast<dev_t*>(memory.data())};
+  auto status = in_mount_namespace(mount_namespace, do_adopt, &work, {},
+                                   "look at the container's /dev/infiniband", namespace_timeout_ms);
+  if (!status && (status.error().sys_errno == another_device || status.error().sys_errno == ENOENT))
+    return error(Errc::changed,
+                 "the container's /dev/infiniband is not what the step that is in it has mounted");
+  if (!status) return std::move(status).error();
+  return *work.mounted;
 }
 
 Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node) {

@@ -3,9 +3,11 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "adapters/linux/container.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
@@ -31,8 +33,14 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
 // SB_I_NODEV).
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes);
 
-// Puts the mount over /dev/infiniband in the mount namespace.
-Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount);
+// Puts the mount over /dev/infiniband in the mount namespace. Where there is no such folder `maker` makes it:
+// what belongs to nobody in a user namespace, as the host's root does in a container's, can make nothing
+// there (EOVERFLOW, may_o_create in fs/namei.c). Empty: nobody makes it.
+Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount,
+                             std::optional<FileOwner> maker = std::nullopt);
+// The st_dev of what is at /dev/infiniband in the mount namespace, if each of these nodes is there and is
+// that device; else changed.
+Result<dev_t> device_mount_in(int mount_namespace, const std::vector<DeviceNode>& nodes);
 // Whether /dev/infiniband of the mount namespace, "/proc/17/ns/mnt", has the node, and it is that device.
 Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node);
 // Takes it away if what is there is that mount (by its st_dev); success when it is not.

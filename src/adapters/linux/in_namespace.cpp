@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +66,16 @@ Status in_namespace(const Namespace& ns, int (*work)(void*), void* arg, std::ini
 }
 
 }  // namespace
+
+Result<SharedMemory> SharedMemory::make(std::size_t size) {
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return error(Errc::kernel, "mmap", errno);
+  return SharedMemory(data, size);
+}
+
+SharedMemory::~SharedMemory() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
 
 Status in_mount_namespace(int mount_namespace, int (*work)(void*), void* arg,
                           std::initializer_list<int> needed, const std::string& doing, int timeout_ms) {

@@ -2,12 +2,31 @@
 // process never leaves its own namespaces.
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 
 #include "container_ib/result.hpp"
 
 namespace cib {
+
+// Memory that such a child shares with this process, all zeros, by which it says more than an errno. Whoever
+// reads it does so after the child: one that was left behind may still write.
+class SharedMemory {
+ public:
+  static Result<SharedMemory> make(std::size_t size);
+  SharedMemory(SharedMemory&& other) noexcept : data_(other.data_), size_(other.size_) {
+    other.data_ = nullptr;
+  }
+  SharedMemory& operator=(SharedMemory&&) = delete;
+  ~SharedMemory();
+  void* data() const { return data_; }
+
+ private:
+  SharedMemory(void* data, std::size_t size) : data_(data), size_(size) {}
+  void* data_;
+  std::size_t size_;
+};
 
 // Runs work(arg) in a forked child that has joined the mount namespace. It must make system calls only (no
 // memory allocation is needed or safe to wait for) and returns 0 or an errno value. Of this process'

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "adapters/linux/bounded_read.hpp"
+#include "adapters/linux/container.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
@@ -71,13 +72,14 @@ void kill_in_cgroup(const StepCgroup& cgroup, const Survivors& survivors, Names&
   kill_members([&] { return processes_in(cgroup); }, spared, alive);
 }
 
-void kill_in_namespaces(const std::vector<std::uint64_t>& namespaces, Names& alive) {
+template <class Spare>
+void kill_in_namespaces(const std::vector<std::uint64_t>& namespaces, Spare spare, Names& alive) {
   if (namespaces.empty()) return;
   const auto inside = [&] {
     Pids pids = all_processes();
     std::erase_if(pids, [&](pid_t pid) {
       const auto its = namespace_of_process(pid, "mnt");
-      return !its || std::find(namespaces.begin(), namespaces.end(), *its) == namespaces.end();
+      return !its || std::find(namespaces.begin(), namespaces.end(), *its) == namespaces.end() || spare(pid);
     });
     return pids;
   };
@@ -98,13 +100,17 @@ std::vector<std::uint64_t> numbers_of(const std::vector<int>& mount_namespaces) 
 }  // namespace
 
 Names kill_survivors(const Survivors& survivors, int timeout_ms) {
-  const auto namespaces = numbers_of(survivors.mount_namespaces);
+  const auto namespaces = numbers_of(survivors.mount_namespaces),
+             containers = numbers_of(survivors.containers);
   Names alive;
   (void)poll_until(Deadline(timeout_ms), pause_ms, [&] {
     alive.clear();
     for (const int task : survivors.tasks) kill_it(task, alive);
     for (const StepCgroup* cgroup : survivors.cgroups) kill_in_cgroup(*cgroup, survivors, alive);
-    kill_in_namespaces(namespaces, alive);
+    kill_in_namespaces(
+        namespaces, [](pid_t) { return false; }, alive);
+    kill_in_namespaces(
+        containers, [&](pid_t pid) { return is_of_another_step(pid, survivors.job, survivors.step); }, alive);
     if (!alive.empty()) return false;
     // A process on its way out, such as a killed slurmstepd, holds its cgroup a little longer than it is
     // listed there or holds its files (cgroup_exit in do_exit).

@@ -1,6 +1,7 @@
 // Ends what is left of a step whose slurmstepd is gone.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ struct Survivors {
   std::vector<int> tasks = {};                  // pidfds
   std::vector<const StepCgroup*> cgroups = {};  // of the step
   std::vector<int> mount_namespaces = {};       // none that others than the step's processes could be in
+  // Mount namespaces of containers that may live on; processes in them which say that they are of another
+  // step are spared.
+  std::vector<int> containers = {};
+  std::uint32_t job = 0, step = 0;  // whose processes in containers are not
 
   // Slurm puts a later step of the same name (the job was requeued) into the cgroup that is left of the
   // earlier. Once its slurmstepd is there, who else is in it cannot be told apart: with `reused` such a

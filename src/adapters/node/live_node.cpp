@@ -16,6 +16,7 @@
 #include "adapters/netlink/rdma_devices.hpp"
 #include "adapters/node/site_file.hpp"
 #include "adapters/state/claims.hpp"
+#include "adapters/state/state_dir.hpp"
 #include "adapters/sysfs/sysfs.hpp"
 #include "container_ib/inventory.hpp"
 
@@ -109,6 +110,20 @@ Result<std::vector<std::uint16_t>> LiveNode::pkeys(const Port& port) {
 }
 
 Result<std::map<std::string, std::string>> LiveNode::claims() { return Claims(state_dir_).all(); }
+
+Result<std::vector<ContainerUse>> LiveNode::others_in_container(const std::string& container,
+                                                                const std::string& step) {
+  CIB_TRY(const auto stored, stored_steps(state_dir_));
+  std::vector<ContainerUse> others;
+  for (const JournaledStep& other : stored) {
+    if (!other.held || other.name == step) continue;
+    if (!other.records)
+      return Error(other.records.error()).in("step " + other.name + ", which may be in the same container");
+    if (auto ports = ports_in_container(*other.records, container); !ports.empty())
+      others.push_back({other.name, std::move(ports)});
+  }
+  return others;
+}
 
 Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
   UniqueFd sysfs;

@@ -16,6 +16,8 @@ class LiveNode final : public Node {
   Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override;
   Result<std::map<std::string, std::string>> claims() override;
+  Result<std::vector<ContainerUse>> others_in_container(const std::string& container,
+                                                        const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
 

@@ -261,6 +261,19 @@ PortsNoted ports_of(const std::vector<Record>& records) {
   return {};
 }
 
+std::string ports_in_container(const std::vector<Record>& records, const std::string& container) {
+  std::map<unsigned, std::string> mounted;  // by the task that it was done for
+  for (const Record& record : records) {
+    const auto* devices = get_if<DevicesMounted>(record);
+    if (devices == nullptr || devices->container != container) continue;
+    if (record.mark == Mark::undone)
+      mounted.erase(devices->task);
+    else
+      mounted[devices->task] = devices->ports;
+  }
+  return mounted.empty() ? "" : mounted.begin()->second;
+}
+
 std::string quarantined(const std::vector<Record>& records) {
   for (const Record& record : records)
     if (const auto* found = get_if<Quarantined>(record)) return found->process;

@@ -61,6 +61,14 @@ std::string user_reason(const Port& port, const PlacementOptions& options) {
   return matches_any({options.hca}, port) ? "" : "does not match hca=" + options.hca;
 }
 
+std::string container_reason(const Port& port, const PlacementOptions& options) {
+  if (!options.shown) return {};
+  const auto& shown = *options.shown;
+  return std::find(shown.begin(), shown.end(), port.device) != shown.end()
+             ? ""
+             : "not in the container's /sys/class/infiniband";
+}
+
 std::string state_reason(const Port& port, const PlacementOptions&) {
   if (port.state == PortState::init && port.phys_state != PhysState::polling)
     return "state INIT: no subnet manager has configured it";
@@ -90,8 +98,9 @@ std::string no_vf_reason(const Port& port, const PlacementOptions& options) {
   return why != options.why_no_vf.end() ? "no VF: " + why->second : "no free VF";
 }
 
-constexpr std::array tests_of_one_port = {name_reason, virtual_reason, driver_reason, site_reason,
-                                          user_reason, state_reason,   link_reason,   no_vf_reason};
+constexpr std::array tests_of_one_port = {name_reason,  virtual_reason, driver_reason,
+                                          site_reason,  user_reason,    container_reason,
+                                          state_reason, link_reason,    no_vf_reason};
 
 std::string reason_against(const Port& port, const PlacementOptions& options) {
   for (const auto test : tests_of_one_port)

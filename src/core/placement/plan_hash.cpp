@@ -81,6 +81,7 @@ std::string plan_hash(const Inventory& node, const std::vector<Port>& ports,
   hash.add(options.hca);
   hash.add(options.site_hca);
   hash.add(options.drivers);
+  if (options.shown) hash.add(*options.shown);
   hash.add(options.min_rate_fraction);
   hash.add(placed_ports);
   for (const auto& task : placed) {

@@ -45,7 +45,7 @@ std::optional<Gpus> gpu_name(std::string_view text) {
   return choose<Gpus>({{"auto", Gpus::auto_}, {"no", Gpus::no}}, text);
 }
 std::optional<Scope> scope_name(std::string_view text) {
-  return choose<Scope>({{"task", Scope::task}, {"node", Scope::node}}, text);
+  return choose<Scope>({{"auto", Scope::auto_}, {"task", Scope::task}, {"node", Scope::node}}, text);
 }
 std::optional<ReportLevel> report_name(std::string_view text) {
   return choose<ReportLevel>(
@@ -130,7 +130,7 @@ constexpr std::array keys = {
     key<&Request::fabric, fabric_name>("fabric", "auto, all and a subnet prefix such as fe80:0000:0000:0000"),
     key<&Request::roce, yes_no>("roce", "yes and no"),
     key<&Request::gpu, gpu_name>("gpu", "auto and no"),
-    key<&Request::scope, scope_name>("scope", "task and node"),
+    key<&Request::scope, scope_name>("scope", "auto, task and node"),
     key<&Request::pkey, pkey_number>("pkey", "0x0001 to 0xffff, but not 0x8000"),
     key<&Request::mtu, mtu_number>("mtu", "68 to 65520"),
     key<&Request::env, profile_list>("env", ""),

@@ -1,0 +1,127 @@
+#include "adapters/linux/container.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#include "adapters/linux/bounded_read.hpp"
+#include "adapters/linux/in_namespace.hpp"
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr int look_timeout_ms = 5'000;
+constexpr std::size_t most_names = 64UL * 1024;  // bytes of directory entries; a node has a hundred devices
+constexpr std::size_t most_environment = 1024UL * 1024;
+
+struct Listing {
+  std::size_t size = 0;
+  std::array<char, most_names> entries{};  // as getdents64() writes them
+};
+
+int list_rdma_devices(void* arg) {
+  auto* listing = static_cast<Listing*>(arg);
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const auto directory =
+      static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, "/sys/class/infiniband", &how, sizeof how));
+  if (directory < 0) return errno == ENOENT ? 0 : errno;
+  while (listing->size < listing->entries.size()) {
+    const auto got = ::syscall(SYS_getdents64, directory, listing->entries.data() + listing->size,
+                               listing->entries.size() - listing->size);
+    if (got < 0) return errno;
+    if (got == 0) break;
+    listing->size += static_cast<std::size_t>(got);
+  }
+  return 0;
+}
+
+// struct linux_dirent64 of getdents(2): its length is at 16, its name, which ends with a NUL, at 19.
+std::vector<std::string> names_of(const Listing& listing) {
+  constexpr std::size_t length_at = 16, name_at = 19;
+  std::vector<std::string> names;
+  const std::size_t end = std::min(listing.size, listing.entries.size());
+  for (std::size_t at = 0; at + name_at < end;) {
+    std::uint16_t length = 0;
+    std::memcpy(&length, listing.entries.data() + at + length_at, sizeof length);
+    if (length <= name_at || length > end - at) break;
+    const char* name = listing.entries.data() + at + name_at;
+    std::string text(name, strnlen(name, length - name_at));
+    if (!text.starts_with('.')) names.push_back(std::move(text));
+    at += length;
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// The n-th number, from 0, of a line of /proc/PID/status: "Uid:\t1000\t1000\t1000\t1000".
+std::optional<std::uint32_t> number_of(const std::string& status, std::string_view field, std::size_t n) {
+  const auto at = status.find(field);
+  if (at == std::string::npos) return std::nullopt;
+  const auto line =
+      std::string_view(status).substr(at + field.size(), status.find('\n', at + 1) - at - field.size());
+  const auto words = split(line, '\t');
+  return n < words.size() ? whole_number<std::uint32_t>(words[n]) : std::nullopt;
+}
+
+// The value of a variable in a block as /proc/PID/environ has it; empty without.
+std::string_view variable(std::string_view block, std::string_view name) {
+  for (const std::string_view entry : split(block, '\0'))
+    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=')
+      return entry.substr(name.size() + 1);
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
+  CIB_TRY(const SharedMemory memory, SharedMemory::make(sizeof(Listing)));
+  auto* listing = new (memory.data()) Listing;
+  CIB_CHECK(in_mount_namespace(mount_namespace, list_rdma_devices, listing, {},
+                               "list the container's /sys/class/infiniband", look_timeout_ms));
+  return names_of(*listing);
+}
+
+std::optional<FileOwner> file_owner_of(pid_t pid) {
+  constexpr std::size_t of_file_system = 3;  // real, effective, saved, file system (proc(5))
+  const auto status = read_small_file("/proc/" + std::to_string(pid) + "/status");
+  if (!status) return std::nullopt;
+  const auto uid = number_of(*status, "\nUid:\t", of_file_system);
+  const auto gid = number_of(*status, "\nGid:\t", of_file_system);
+  if (!uid || !gid) return std::nullopt;
+  return FileOwner{*uid, *gid};
+}
+
+std::optional<std::uint32_t> uid_inside(pid_t pid, std::uint32_t uid) {
+  const auto map = read_small_file("/proc/" + std::to_string(pid) + "/uid_map");
+  if (!map) return std::nullopt;
+  for (const std::string_view line : split(*map, '\n')) {
+    std::vector<std::uint64_t> numbers;  // inside, here, how many
+    for (const std::string_view word : split(line, ' '))
+      if (const auto number = whole_number<std::uint64_t>(word)) numbers.push_back(*number);
+    if (numbers.size() == 3 && uid >= numbers[1] && uid - numbers[1] < numbers[2])
+      return static_cast<std::uint32_t>(numbers[0] + (uid - numbers[1]));
+  }
+  return std::nullopt;
+}
+
+bool is_of_another_step(pid_t pid, std::uint32_t job, std::uint32_t step) {
+  const auto block = read_small_file("/proc/" + std::to_string(pid) + "/environ", most_environment);
+  if (!block) return false;
+  const auto its_job = variable(*block, "SLURM_JOB_ID"), its_step = variable(*block, "SLURM_STEP_ID");
+  if (its_job.empty() || its_step.empty()) return false;
+  return its_job != std::to_string(job) || its_step != std::to_string(step);
+}
+
+}  // namespace cib

@@ -1,0 +1,33 @@
+// What a user's container looks like from outside.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+// The names in /sys/class/infiniband of that mount namespace, whatever they are: what libibverbs finds there.
+// Errors as in_mount_namespace() has them.
+Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace);
+
+// Who a process is on this node, by its file system ids (what it makes is theirs).
+struct FileOwner {
+  std::uint32_t uid = 0, gid = 0;
+};
+std::optional<FileOwner> file_owner_of(pid_t pid);
+
+// What that user id of this node is in the process' user namespace (user_namespaces(7)); empty when it is
+// none there, or nobody can tell.
+std::optional<std::uint32_t> uid_inside(pid_t pid, std::uint32_t uid);
+
+// Whether the environment that a process was started with names a step of Slurm's, and it is another one. It
+// is its user's to write.
+bool is_of_another_step(pid_t pid, std::uint32_t job, std::uint32_t step);
+
+}  // namespace cib
