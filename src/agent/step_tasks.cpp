@@ -35,10 +35,8 @@ constexpr int mount_pause_ms = 20;
 constexpr int most_unread = 10'000;  // frames; a socket's buffer takes some hundreds
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
-// job; what a task joins without privileges belongs to a user namespace of its user's. Root's containers have
-// none (pyxis joins no user namespace then), and what root asks for is root's affair.
-Status check_owned_by_user(int mount_namespace, bool of_root) {
-  if (of_root) return {};
+// job; what a task joins without privileges belongs to a user namespace of its user's.
+Status check_owned_by_user(int mount_namespace) {
   const UniqueFd owner(::ioctl(mount_namespace, NS_GET_USERNS));
   if (!owner) return error(Errc::kernel, "find the owner of the container's mount namespace", errno);
   CIB_TRY(const auto theirs, namespace_of_descriptor(owner.get(), "user"));
@@ -155,10 +153,8 @@ Result<TaskContainer> StepTasks::settle_mount_namespace(unsigned task) {
   if (!alive(task) || !holds_number(t.pidfd.get(), t.pid)) return error(Errc::ended, "it has ended");
   if (inode != t.namespace_inode) {
     t.container = std::move(actual);
-    CIB_TRY(const auto own, namespace_of_process(::getpid(), "mnt"));
-    if (inode == own) return error(Errc::denied, "it is in the host's mount namespace");
+    CIB_CHECK(check_owned_by_user(t.container.get()));
     t.owner = file_owner_of(t.pid);
-    CIB_CHECK(check_owned_by_user(t.container.get(), t.owner && t.owner->uid == 0));
     t.container_inode = inode;
     return look_at_container(t);
   }

@@ -137,7 +137,7 @@ Result<NetnsFile> Attachment::network_of(unsigned task, const std::string& conta
     if (network_.is_private() && settings_.scope == Scope::task && facts_.local_tasks > 1)
       return error(Errc::bad_request, "scope=task: " + container_option +
                                           " has one container for the node's tasks; leave scope out");
-    settings_.scope = Scope::node;
+    if (settings_.scope == Scope::auto_) settings_.scope = Scope::node;
   }
   return network_.is_private() ? network_.join(task) : NetnsFile();
 }
@@ -310,18 +310,15 @@ Status Attachment::mount(unsigned id) {
     ports = ports_of(task);
   }
   auto status = task.facts.container.id.empty() ? mount_own(id, ports) : mount_in_container(id, ports);
-  if (status.ok()) {
-    task.attached = true;
-    return {};
-  }
-  if (status.error().code == Errc::stuck) quarantine(status.error().message());
-  return std::move(status).error().in(doing);
+  if (!status && status.error().code == Errc::stuck) quarantine(status.error().message());
+  return status.ok() ? status : std::move(status).error().in(doing);
 }
 
 Status Attachment::mount_own(unsigned id, const std::vector<Port>& ports) {
   const DevicesMounted mounted{id, join_names(ports)};
   CIB_CHECK(journal_.write(Mark::intent, mounted));
   CIB_CHECK(tasks_.mount_devices(id, ports, settings_.umad));
+  task_[id].attached = true;
   return journal_.write(Mark::done, mounted);
 }
 
@@ -341,6 +338,7 @@ Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& port
   CIB_CHECK(journal_.write(Mark::intent, mounted));
   CIB_CHECK(others.empty() ? tasks_.mount_devices(id, ports, settings_.umad)
                            : tasks_.adopt_devices(id, ports, settings_.umad));
+  task_[id].attached = true;
   return journal_.write(Mark::done, mounted);
 }
 

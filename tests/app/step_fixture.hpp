@@ -31,9 +31,9 @@ inline unsigned rank_of(unsigned task) { return 2 * task; }
 
 // What Slurm does in this order: forks all, makes their namespaces, binds all, then releases them into
 // task_init.
-inline void fork_tasks(Step& step, bool bound = true) {
+inline void fork_tasks(Step& step, bool bound = true, const std::string& container_option = "") {
   step.prepare();
-  for (unsigned id = 0; id < four_tasks; ++id) step.task_has_namespace(id);
+  for (unsigned id = 0; id < four_tasks; ++id) step.task_has_namespace(id, container_option);
   for (unsigned id = 0; id < four_tasks; ++id)
     step.task_started(id, {.rank = rank_of(id),
                            .mask = bound ? mask_of(id) : CpuSet({0xff}),

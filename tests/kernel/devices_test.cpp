@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <map>
+
 #include "kernel/scratch.hpp"
 
 namespace cib::test {
@@ -103,6 +105,57 @@ TEST_F(DeviceMount, WithoutAPlaceForItNamesTheCause) {
   const auto mount = make_device_mount(nodes());
   ASSERT_TRUE(mount.ok());
   EXPECT_EQ(mount_over_infiniband(mount_namespace(task).get(), *mount).error().sys_errno, ENOENT);
+}
+
+// As in a container's /dev, which is its user's, so that the node's root may make nothing there.
+TEST_F(DeviceMount, MakesItsPlaceWithTheRightsOfTheTasksUser) {
+  constexpr std::uint32_t nobody = 65534;
+  for (const auto& [owner, made] : std::map<std::string, bool>{{"65534", true}, {"0", false}}) {
+    const std::string prepare = "chmod 755 /dev && chown " + owner + " /dev";
+    const Child task = task_with(prepare.c_str());
+    const auto mount = make_device_mount(nodes());
+    ASSERT_TRUE(mount.ok());
+    const auto status =
+        mount_over_infiniband(mount_namespace(task).get(), *mount, FileOwner{.uid = nobody, .gid = nobody});
+    EXPECT_EQ(status.ok(), made);
+    if (made) {
+      EXPECT_THAT(listing(task), testing::ElementsAre("rdma_cm", "uverbs0"));
+    } else {
+      EXPECT_EQ(status.error().sys_errno, EACCES);
+    }
+  }
+}
+
+TEST_F(DeviceMount, OfAnotherStepIsAdoptedIfItHasTheNodes) {
+  const Child task = task_with();
+  const auto mount = make_device_mount(nodes());
+  ASSERT_TRUE(mount.ok());
+  struct stat made {};
+  ASSERT_EQ(::fstat(mount->get(), &made), 0);
+  ASSERT_TRUE(mount_over_infiniband(mount_namespace(task).get(), *mount).ok());
+  const auto adopted = device_mount_in(mount_namespace(task).get(), nodes());
+  ASSERT_TRUE(adopted.ok()) << adopted.error().message();
+  EXPECT_EQ(*adopted, made.st_dev);
+  for (const auto& [name, minor] : std::map<std::string, unsigned>{{"uverbs0", 7}, {"uverbs1", 3}}) {
+    const auto other =
+        device_mount_in(mount_namespace(task).get(), {{name, "", makedev(1, minor), 0666, 0, 0}});
+    ASSERT_FALSE(other.ok());
+    EXPECT_EQ(other.error().code, Errc::changed) << other.error().message();
+  }
+}
+
+TEST_F(DeviceMount, WhatAContainersSysfsShowsIsListed) {
+  const auto shown = [](const char* prepare) {
+    const Child task = task_with(prepare);
+    return rdma_devices_shown_in(mount_namespace(task).get());
+  };
+  const auto two =
+      shown("mount -t tmpfs none /sys && mkdir -p /sys/class/infiniband/mlx5_0 /sys/class/infiniband/mlx5_1");
+  ASSERT_TRUE(two.ok()) << two.error().message();
+  EXPECT_THAT(*two, testing::ElementsAre("mlx5_0", "mlx5_1"));
+  EXPECT_THAT(*shown("mount -t tmpfs none /sys"), testing::IsEmpty());
+  EXPECT_FALSE(
+      shown("mount -t tmpfs none /sys && mkdir -p /sys/class && ln -s /etc /sys/class/infiniband").ok());
 }
 
 TEST_F(DeviceMount, LeavesTheHostAlone) {

@@ -48,6 +48,45 @@ TEST(Survivors, AreNeverLookedForInTheNodesOwnMountNamespace) {
   EXPECT_TRUE(lives(stranger.pid()));
 }
 
+// A sleeping process whose environment says that; in the mount namespace of that file, or in a new one.
+class Sleeper {
+ public:
+  Sleeper(const std::string& says, const std::string& mount_namespace) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const UniqueFd ns(::open(mount_namespace.c_str(), O_RDONLY | O_CLOEXEC));
+      if (ns ? ::setns(ns.get(), CLONE_NEWNS) != 0 : ::unshare(CLONE_NEWNS) != 0) ::_exit(1);
+      ::execle("/usr/bin/sleep", "sleep", "60", nullptr,
+               std::array{"SLURM_JOB_ID=17", says.c_str(), static_cast<const char*>(nullptr)}.data());
+      ::_exit(1);
+    }
+    while (process_name(pid_) != "sleep" && ::waitpid(pid_, nullptr, WNOHANG) == 0) ::usleep(1000);
+  }
+  ~Sleeper() {
+    if (::waitpid(pid_, nullptr, WNOHANG) != 0) return;
+    signal_process(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  std::string mount_namespace() const { return "/proc/" + std::to_string(pid_) + "/ns/mnt"; }
+  bool lives() const { return ::waitpid(pid_, nullptr, WNOHANG) == 0; }
+
+ private:
+  pid_t pid_;
+};
+
+TEST(Survivors, InAContainerThatOthersMayBeInThoseOfAnotherStepAreSpared) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to make a mount namespace";
+  const Sleeper own("SLURM_STEP_ID=0", "");
+  const Sleeper silent("HOME=/", own.mount_namespace()), others("SLURM_STEP_ID=1", own.mount_namespace());
+  const UniqueFd container(::open(own.mount_namespace().c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(others.lives() && container.valid());
+  EXPECT_THAT(kill_survivors({.containers = {container.get()}, .job = 17, .step = 0}, 2000),
+              testing::IsEmpty());
+  EXPECT_FALSE(own.lives());
+  EXPECT_FALSE(silent.lives());
+  EXPECT_TRUE(others.lives());
+}
+
 TEST(Survivors, ACgroupThatIsStillHeldIsRemovedOnceItIsNot) {
   const TempTree tree;
   tree.file("job_1/step_0/slurm/process", "");  // rmdir fails as long as it is there

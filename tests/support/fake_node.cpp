@@ -111,6 +111,7 @@ void FakeNode::answer(unsigned task, const std::string& text) {
 
 void FakeNode::grant(unsigned task, const std::vector<EnvironmentChange>& set,
                      const std::vector<std::string>& lines, bool) {
+  tasks_[task].granted = tasks_[task].devices;
   answer(task, "granted");
   for (const auto& [name, value] : set) tasks_[task].environment[name] = value;
   tasks_[task].lines = lines;

@@ -39,6 +39,7 @@ struct FakeTask {
   bool knows_its_network = false;     // told; until then a task that may have one waits
   NetnsFile netns;                    // that it was told to enter; empty: the node's
   std::optional<std::string> answer;  // "granted", "declined: ...", "refused: ..."
+  std::set<std::string> granted;      // the devices that it had when it was granted
   std::map<std::string, std::string> environment;
   std::vector<std::string> lines;
   std::optional<std::uint64_t> memlock;  // raised to; 0: unlimited

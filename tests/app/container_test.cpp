@@ -1,0 +1,172 @@
+// Tasks that another plugin puts into a container of its own.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/step_fixture.hpp"
+
+namespace cib::test {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+constexpr const char* asked = "--container-image";
+
+TaskFacts in_container(const std::string& id = "4711") {
+  TaskFacts facts;
+  facts.container.id = id;
+  return facts;
+}
+
+void fork_for_container(Step& step) { fork_tasks(step, true, asked); }
+
+void release_into(Step& step, const std::vector<TaskFacts>& facts) {
+  for (unsigned id = 0; id < four_tasks; ++id) step.task_ready(id, facts[id % facts.size()]);
+}
+
+TEST(Container, SharedByTheTasksShowsThePortsOfAllAndEachKeepsItsOwn) {
+  for (const bool announced : {true, false}) {  // a plugin that is known, and one that is not
+    FakeNode node(four_tasks);
+    Step step(facts(), node, node, node, node);
+    announced ? fork_for_container(step) : fork_tasks(step);
+    release_into(step, {in_container()});
+    for (unsigned id = 0; id < four_tasks; ++id) {
+      EXPECT_THAT(node.task(id).devices, ElementsAre("mlx5_0", "mlx5_1")) << announced;
+      EXPECT_EQ(node.task(id).environment["CONTAINER_IB_PORTS"], id < 2 ? "mlx5_0:1" : "mlx5_1:1");
+    }
+  }
+}
+
+TEST(Container, OfEachTasksOwnShowsItsOwnPorts) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  release_into(step, {in_container("1"), in_container("2"), in_container("3"), in_container("4")});
+  EXPECT_THAT(node.task(0).devices, ElementsAre("mlx5_0"));
+  EXPECT_THAT(node.task(3).devices, ElementsAre("mlx5_1"));
+}
+
+TEST(Container, APrivateNetworkIsOneForAllThatWillBeInIt) {
+  FakeNode node(four_tasks);
+  node.site.modes = {Mode::vf};
+  node.exclusive = true;
+  node.add_vfs(2);
+  for (FakeVf& vf : node.vfs) vf.settings.node_guid = vf.settings.port_guid = 0x1234;
+  Step step(facts("vf"), node, node, node, node);
+  fork_for_container(step);
+  release_into(step, {in_container()});
+  std::set<NetnsFile> networks;
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    EXPECT_EQ(node.task(id).answer, "granted");
+    networks.insert(node.task(id).netns);
+  }
+  EXPECT_THAT(networks, ElementsAre("/state/17.0/netns-node"));
+}
+
+TEST(Container, ANetworkOfEachTasksOwnIsRefusedBeforeTheImageIsUnpacked) {
+  FakeNode node(four_tasks);
+  node.site.modes = {Mode::vf};
+  node.exclusive = true;
+  node.add_vfs(2);
+  Step step(facts("vf,scope=task"), node, node, node, node);
+  step.prepare();
+  step.task_has_namespace(0, asked);
+  EXPECT_THAT(node.task(0).answer.value_or("none"),
+              AllOf(HasSubstr("refused: scope=task"), HasSubstr("leave scope out")));
+  EXPECT_THAT(node.network_namespaces, IsEmpty());
+}
+
+TEST(Container, WhatIsKnownAtTheStartIsRefusedBeforeTheImageIsUnpacked) {
+  for (const bool required : {true, false}) {
+    FakeNode node(four_tasks);
+    for (Port& port : node.node.ports) port.state = PortState::down;
+    Step step(facts(required ? "verbs" : "verbs,require=no"), node, node, node, node);
+    fork_for_container(step);
+    for (unsigned id = 0; id < four_tasks; ++id) {
+      EXPECT_EQ(node.task(id).answer.has_value(), required);
+      EXPECT_EQ(node.task(id).knows_its_network, !required) << "it goes on";
+    }
+    release_into(step, {in_container()});
+    EXPECT_THAT(*node.task(3).answer,
+                AllOf(StartsWith(required ? "refused" : "declined"), HasSubstr("mlx5_1:1")));
+  }
+}
+
+TEST(Container, OfAPluginThatComesAfterOursIsRefused) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_for_container(step);
+  release_into(step, {TaskFacts()});
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    EXPECT_THAT(*node.task(id).answer,
+                AllOf(StartsWith("refused"), HasSubstr("comes after container_ib.so")));
+    EXPECT_THAT(node.task(id).devices, IsEmpty());
+  }
+}
+
+TEST(Container, OnlyWhatItShowsIsGivenToItsTasks) {
+  TaskFacts sees_one = in_container();
+  sees_one.container.devices = {{"mlx5_1"}};
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_for_container(step);
+  release_into(step, {sees_one});
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_PORTS"], "mlx5_1:1");
+  EXPECT_THAT(node.task(0).devices, ElementsAre("mlx5_1"));
+}
+
+TEST(Container, WhatAnotherStepHasInItStaysAndIsAdoptedOrIsNotEnough) {
+  for (const auto& [theirs, enough] :
+       std::map<std::string, bool>{{"mlx5_0:1,mlx5_1:1", true}, {"mlx5_0:1", false}}) {
+    FakeNode node(four_tasks);
+    node.in_container = {{"16.0", theirs}};
+    Step step(facts(), node, node, node, node);
+    fork_for_container(step);
+    release_into(step, {in_container()});
+    EXPECT_THAT(node.task(0).devices, IsEmpty()) << "nothing is mounted over theirs";
+    if (enough) {
+      EXPECT_EQ(node.task(0).answer, "granted");
+      EXPECT_THAT(node.adopted, ElementsAre(0U, 1U, 2U, 3U));
+    } else {
+      EXPECT_THAT(*node.task(0).answer,
+                  AllOf(StartsWith("refused"), HasSubstr("step 16.0"), HasSubstr("take hca=mlx5_0:1")));
+    }
+    (void)step.finish();
+    EXPECT_EQ(node.adopted.empty(), !enough) << "who is still in it keeps what is there";
+  }
+}
+
+TEST(Container, TheLastStepThatLeavesTakesItsDevicesAway) {
+  FakeNode node(four_tasks);
+  Step step(facts(), node, node, node, node);
+  fork_for_container(step);
+  release_into(step, {in_container()});
+  EXPECT_EQ(ports_in_container(node.journals["17.0"], "4711"), "mlx5_0:1,mlx5_1:1");
+  (void)step.finish();
+  EXPECT_THAT(node.task(0).devices, IsEmpty());
+}
+
+TEST(Container, WhyPmixWillNotStartInItIsSaidToWhoUsesPmix) {
+  for (const bool uses_pmix : {true, false}) {
+    TaskFacts as_root = in_container();
+    as_root.container.uid = 0;
+    if (uses_pmix) as_root.pmix_servers = {"pmix-server.1;tcp4://127.0.0.1:4000"};
+    FakeNode node(four_tasks);
+    Step step(facts(), node, node, node, node);
+    fork_for_container(step);
+    release_into(step, {as_root});
+    const auto told = Contains(AllOf(HasSubstr("rank 0"), HasSubstr("has user 1000 as 0")));
+    if (uses_pmix)
+      EXPECT_THAT(node.task(0).lines, told);
+    else
+      EXPECT_THAT(node.task(0).lines, IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace cib::test
