@@ -330,6 +330,26 @@ void StepTasks::refuse(unsigned task, const std::string& why) {
   end_channel(std::move(channel));
 }
 
+std::map<unsigned, std::vector<std::vector<std::string>>> StepTasks::look_inside() {
+  std::vector<pid_t> living;
+  std::set<std::uint64_t> known;
+  for (unsigned task = 0; task < tasks_.size(); ++task) {
+    if (alive(task)) living.push_back(tasks_[task].pid);
+    known.insert({tasks_[task].namespace_inode, tasks_[task].container_inode});
+  }
+  std::map<unsigned, std::vector<std::vector<std::string>>> found;
+  (void)unless_stuck([&]() -> Status {
+    const Insides insides = cib::look_inside(living, known);
+    for (unsigned task = 0; task < tasks_.size(); ++task)
+      if (const auto its = insides.of.find(tasks_[task].pid); its != insides.of.end() && alive(task))
+        for (const Inside& inside : its->second) found[task].push_back(inside.devices);
+    return insides.stuck
+               ? error(Errc::stuck, "look into the tasks' containers: a file system does not answer")
+               : Status();
+  });
+  return found;
+}
+
 // By the namespace that the task offered, which is this step's alone: a container's may be shared with other
 // steps of its user, also with some that we do not know of, and is asked only where no cgroup can be.
 std::vector<std::string> StepTasks::kill_survivors(const std::vector<unsigned>& alone) {

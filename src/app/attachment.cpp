@@ -437,6 +437,22 @@ Result<std::string> Attachment::peers_of(const Task& task) const {
   return addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value);
 }
 
+std::string Attachment::differs_inside(unsigned id, const std::vector<std::string>& devices) const {
+  const Task& task = task_[id];
+  if (!task.attached) return {};
+  std::set<std::string> own, allowed;
+  for (const Port& port : ports_of(task)) own.insert(port.device);
+  allowed = own;
+  if (settings_.scope == Scope::node)
+    for (const PlacedPort& placed : used_ports()) allowed.insert(placed.port.device);
+  std::vector<std::string> others, missing;
+  for (const std::string& device : devices)
+    if (!allowed.contains(device)) others.push_back(device);
+  for (const std::string& device : own)
+    if (std::find(devices.begin(), devices.end(), device) == devices.end()) missing.push_back(device);
+  return explain_inside(missing, others);
+}
+
 std::vector<std::string> Attachment::choices() const {
   std::vector<std::string> lines;
   for (const Task& task : task_)

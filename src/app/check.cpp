@@ -1,7 +1,10 @@
 #include "app/check.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
+#include "app/explain.hpp"
 #include "app/give_back.hpp"
 #include "app/reap.hpp"
 #include "container_ib/text.hpp"
@@ -80,6 +83,20 @@ std::vector<std::string> faults_of_processes(StoredSteps& stored, const Journale
   return faults;
 }
 
+// Of the containers that the task has started, the first that shows something else than it has.
+std::string differs_inside(StoredSteps& stored, const JournaledProcess& task,
+                           const std::vector<Port>& ports) {
+  std::set<std::string> own;
+  for (const Port& port : ports) own.insert(port.device);
+  for (const auto& shown : stored.look_inside(task)) {
+    std::vector<std::string> missing, others;
+    std::set_difference(own.begin(), own.end(), shown.begin(), shown.end(), std::back_inserter(missing));
+    std::set_difference(shown.begin(), shown.end(), own.begin(), own.end(), std::back_inserter(others));
+    if (auto why = explain_inside(missing, others); !why.empty()) return why;
+  }
+  return {};
+}
+
 std::vector<std::string> faults_of_devices(StoredSteps& stored, const Records& records) {
   std::vector<std::string> faults;
   for (const TaskNoted& task : living_tasks(stored, records)) {
@@ -91,6 +108,8 @@ std::vector<std::string> faults_of_devices(StoredSteps& stored, const Records& r
       faults.push_back("task " + std::to_string(task.task) + ", pid " + process.pid + ": " +
                        status.error().message() +
                        "; unless its container leaves it out on purpose, end the step with scancel");
+    else if (const auto why = differs_inside(stored, process, ports); !why.empty())
+      faults.push_back("task " + std::to_string(task.task) + ", pid " + process.pid + ": " + why);
     if (!status && status.error().code == Errc::stuck) break;  // the others may be as bad, for seconds each
   }
   return faults;

@@ -120,6 +120,18 @@ std::string explain_pmix_in_container(const std::string& node, unsigned rank, st
   return {};
 }
 
+std::string explain_inside(const std::vector<std::string>& missing, const std::vector<std::string>& others) {
+  if (missing.empty() && others.empty()) return {};
+  if (others.empty())
+    return "the container that it has started does not show " + cib::join(missing) +
+           ", which is its own; mount /dev/infiniband into it (apptainer --bind, podman -v, bwrap "
+           "--dev-bind)";
+  return "the container that it has started shows " + cib::join(others) + ", which this task was not given" +
+         (missing.empty() ? "" : ", and not its own " + cib::join(missing)) +
+         "; a container that tasks of a node share needs scope=node, another has to be started by the task "
+         "itself";
+}
+
 std::string explain_memlock(const std::string& node, const Error& error) {
   std::string text = node + ": " + error.message();
   if (error.sys_errno == EPERM)

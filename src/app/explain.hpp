@@ -40,6 +40,9 @@ std::string explain_other_in_container(const ContainerUse& other, const std::vec
 std::string explain_pmix_in_container(const std::string& node, unsigned rank, std::uint32_t uid,
                                       const TaskContainer& container);
 
+// What a container that a task has started lacks of its devices, and has of others; empty when neither.
+std::string explain_inside(const std::vector<std::string>& missing, const std::vector<std::string>& others);
+
 // Why a task keeps the memlock limit that it had.
 std::string explain_memlock(const std::string& node, const Error& error);
 

@@ -10,6 +10,8 @@ namespace {
 // speak for all: a step of 1,000 nodes is not worth 1,000 lines.
 constexpr unsigned nodes_that_tell = 8;
 
+constexpr std::size_t ranks_that_differ = 2;  // of a node: they mostly do so for one reason
+
 }  // namespace
 
 void Report::uses(std::vector<PlacedPort> ports) {
@@ -23,6 +25,15 @@ std::vector<std::string> Report::lines(const About& about) {
   if (about.level == ReportLevel::full) lines = about.choices;
   if (!about.caveat.empty() && about.level != ReportLevel::off)
     lines.push_back(facts_.node_name + ": " + about.caveat);
+  std::size_t told = 0;
+  for (const auto& [rank, why] : about.inside) {
+    if (told++ == ranks_that_differ) {
+      lines.push_back(facts_.node_name + ": and so have " +
+                      std::to_string(about.inside.size() - ranks_that_differ) + " more");
+      break;
+    }
+    lines.push_back(facts_.node_name + ": rank " + std::to_string(rank) + ": " + why);
+  }
   auto judged = traffic_.judge(facts_.nodes);
   const Judgement judgement =
       judged ? std::move(*judged)

@@ -1,6 +1,7 @@
 // What a step's users are told at its end: what carried their data, by the node's counters.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,9 @@ class Report {
 
   struct About {
     ReportLevel level = ReportLevel::off;
-    std::string caveat;                // what the mode does not give here, one line; or empty
-    std::vector<std::string> choices;  // who got what and why, one line for each task
+    std::string caveat;                      // what the mode does not give here, one line; or empty
+    std::map<unsigned, std::string> inside;  // by rank, how what its container shows differs from what it has
+    std::vector<std::string> choices;        // who got what and why, one line for each task
   };
   // Once every task has ended, and only once: the second time there are no lines, nor for a step that used no
   // port.

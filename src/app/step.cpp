@@ -208,6 +208,17 @@ void Step::grant(unsigned task) {
   tasks_.grant(task, plan.set, lines, raised);
 }
 
+// ---- while the tasks run
+// -----------------------------------------------------------------------------------------------
+
+void Step::look_inside() {
+  if (attachment_.settings().report == ReportLevel::off && !attachment_.require()) return;
+  for (const auto& [task, containers] : tasks_.look_inside())
+    for (const auto& devices : containers)
+      if (auto why = attachment_.differs_inside(task, devices); !why.empty())
+        differing_.emplace(attachment_.rank_of(task), std::move(why));
+}
+
 // ---- the end
 // -----------------------------------------------------------------------------------------------
 
@@ -215,6 +226,7 @@ std::vector<std::string> Step::report() {
   if (!rendezvous_.has_decided() || failure_ || !rendezvous_.all_dead()) return {};
   return report_.lines({.level = attachment_.settings().report,
                         .caveat = attachment_.caveat(),
+                        .inside = differing_,
                         .choices = attachment_.choices()});
 }
 

@@ -5,6 +5,7 @@
 // is given back, Report what is told at the end. This is their story.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,6 +52,11 @@ class Step {
   // How long each part of attaching took, once the tasks are answered; for the administrator.
   std::string timing() const { return "step " + facts_.name() + ": " + phases_.line(); }
 
+  // What containers show that the tasks have started by now, for the report; to be called a few times while
+  // they run.
+  bool has_decided() const { return rendezvous_.has_decided() && !failure_; }
+  void look_inside();
+
   // Some task has reported and has no answer: call ask_for_patience() now and then.
   bool keeps_tasks_waiting() const { return !rendezvous_.ready().empty(); }
   void ask_for_patience();
@@ -87,9 +93,10 @@ class Step {
   Report report_;
   Phases phases_;
 
-  std::optional<Error> failure_;  // why no task of this node is attached
-  std::optional<Error> waiting_;  // for what other steps have, and why
-  bool greeted_ = false;          // what is said once in a step is said
+  std::map<unsigned, std::string> differing_;  // tasks by rank, and what differs inside
+  std::optional<Error> failure_;               // why no task of this node is attached
+  std::optional<Error> waiting_;               // for what other steps have, and why
+  bool greeted_ = false;                       // what is said once in a step is said
   bool memlock_told_ = false;
 };
 

@@ -151,6 +151,28 @@ TEST(Container, TheLastStepThatLeavesTakesItsDevicesAway) {
   EXPECT_THAT(node.task(0).devices, IsEmpty());
 }
 
+TEST(Container, ThatATaskHasStartedIsToldOfWhenItShowsSomethingElse) {
+  for (const std::string option : {"verbs", "auto,report=off"}) {
+    FakeNode node(four_tasks);
+    Step step(facts(option), node, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    node.inside = {{0, {{"mlx5_0"}}}, {1, {{"mlx5_1"}}}, {2, {{}}}, {3, {{"mlx5_0"}}}};
+    step.look_inside();
+    for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
+    const auto report = step.report();
+    if (option == "verbs")
+      EXPECT_THAT(
+          report,
+          AllOf(Contains(HasSubstr("rank 2: the container that it has started shows mlx5_1, which this task "
+                                   "was not given, and not its own mlx5_0")),
+                Contains(HasSubstr("rank 4: the container that it has started does not show mlx5_1")),
+                Contains(HasSubstr("and so have 1 more"))));
+    else
+      EXPECT_THAT(report, IsEmpty());
+  }
+}
+
 TEST(Container, WhyPmixWillNotStartInItIsSaidToWhoUsesPmix) {
   for (const bool uses_pmix : {true, false}) {
     TaskFacts as_root = in_container();

@@ -1,6 +1,6 @@
 """Engines that a user starts inside the task, other than Charliecloud: what each shows inside, and that MPI starts there."""
 
-from cluster import PINGPONG
+from cluster import HCAS, IMAGE, PINGPONG, Background, must, run, srun, wait_until
 from engines import bubblewrap, bundle_of_crun, bundle_of_runc
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other, mpi_starts
 
@@ -24,3 +24,30 @@ def test_a_bundle_of_crun():
 def test_a_bundle_of_runc():
     with bundle_of_runc(PINGPONG) as command:
         mpi_starts(*command)
+
+
+def reported(*command, tasks=2, option="verbs,report=summary,rails=1"):
+    """What is said of n0 at the end of a step whose tasks ran that long enough to be looked into."""
+    done = must(srun("-w", "n0", f"-n{tasks}", f"--container-ib={option}", *command, timeout=120))
+    return [line for line in done.ours() if " rank " in line]
+
+
+def test_a_container_that_shows_something_else_is_told_of_at_the_end():
+    first, second = HCAS["n0"]
+    hidden = ("bwrap", "--bind", "/", "/", "--dev", "/dev", "sleep", "3")
+    assert reported(*hidden) == [
+        f"container-ib: n0: rank {rank}: the container that it has started does not show {hca}, which is its own; mount "
+        "/dev/infiniband into it (apptainer --bind, podman -v, bwrap --dev-bind)" for rank, hca in enumerate((first, second))
+    ]
+    # Charliecloud's --join, without saying that its tasks share a container: the second is in the first's.
+    joined = reported("sh", "-c", f"exec ch-run --join {IMAGE} -- sleep 3")
+    assert len(joined) == 1 and "shows" in joined[0] and "this task was not given" in joined[0], joined
+    assert not reported("bwrap", "--dev-bind", "/", "/", "sleep", "3")
+    assert not reported("sleep", "3")
+
+
+def test_check_looks_into_the_containers_too():
+    with Background("srun", "--chdir=/tmp", "-w", "n0", "-n1", "--container-ib=verbs,rails=1", "sh", "-c", "bwrap --bind / / --dev /dev sleep 60; true"):
+        wait_until(lambda: run("n0", "pgrep", "-xu", "alice", "sleep").lines, 30, "a sleeping task")
+        checked = run("n0", "container-ib", "check")
+        assert checked.status == 1 and "does not show mlx5_0" in checked.err, checked

@@ -79,9 +79,10 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::optional<Error> site_error;
   Inventory node = two_numa_nodes();
   NodeCounters now;
-  std::vector<ContainerUse> in_container;  // other steps, in whatever container
-  std::set<unsigned> adopted;              // tasks that have what another step has mounted
-  std::uint64_t verbs_of_each_vf = 0;      // bytes that it has sent before any step
+  std::vector<ContainerUse> in_container;                            // other steps, in whatever container
+  std::map<unsigned, std::vector<std::vector<std::string>>> inside;  // containers that tasks have started
+  std::set<unsigned> adopted;          // tasks that have what another step has mounted
+  std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
   bool port_is_shared = false;
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
@@ -134,6 +135,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;
   void refuse(unsigned task, const std::string& why) override;
+  std::map<unsigned, std::vector<std::vector<std::string>>> look_inside() override { return inside; }
   std::vector<std::string> kill_survivors(const std::vector<unsigned>& alone) override;
   // StateStore
   Status create(const std::string& step, const Record& first) override;
@@ -151,6 +153,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   void await_agent(const std::string&) override { agent_alive = agent_alive && !agent_ends; }
   Result<std::string> bury(const std::string& step) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
+  std::vector<std::vector<std::string>> look_inside(const JournaledProcess&) override { return {}; }
 
  private:
   template <class Effect>

@@ -44,6 +44,9 @@ class StoredSteps {
   // Whether the task sees the device nodes of these ports, and they are those devices; success when it has
   // ended.
   virtual Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) = 0;
+  // By mount namespace that the task or what descends from it is in, the RDMA devices whose uverbs node is in
+  // its /dev/infiniband; none when the task has ended.
+  virtual std::vector<std::vector<std::string>> look_inside(const JournaledProcess& task) = 0;
 };
 
 }  // namespace cib

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,6 +64,10 @@ class Tasks {
                      const std::vector<std::string>& lines, bool memlock_raised) = 0;
   virtual void decline(unsigned task, const std::string& why) = 0;
   virtual void refuse(unsigned task, const std::string& why) = 0;
+
+  // What containers show that tasks have started themselves: by task and container, the RDMA devices whose
+  // uverbs node is in its /dev/infiniband.
+  virtual std::map<unsigned, std::vector<std::vector<std::string>>> look_inside() = 0;
 
   // Kills every process of the step that outlived slurmstepd and waits for their end for a bounded time;
   // where no cgroup tells which they are, also what is in the containers of `alone`, tasks whose container no

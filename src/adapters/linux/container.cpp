@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +16,9 @@
 
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/in_namespace.hpp"
+#include "adapters/linux/names_in.hpp"
+#include "adapters/linux/namespaces.hpp"
+#include "adapters/linux/process.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -29,14 +34,15 @@ struct Listing {
   std::array<char, most_names> entries{};  // as getdents64() writes them
 };
 
-int list_rdma_devices(void* arg) {
-  auto* listing = static_cast<Listing*>(arg);
+// Through no link, since the folders of a container may be anything its owner made of them.
+int open_folder(const char* path) {
   open_how how{};
   how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const auto directory =
-      static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, "/sys/class/infiniband", &how, sizeof how));
-  if (directory < 0) return errno == ENOENT ? 0 : errno;
+  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
+}
+
+int read_listing(int directory, Listing* listing) {
   while (listing->size < listing->entries.size()) {
     const auto got = ::syscall(SYS_getdents64, directory, listing->entries.data() + listing->size,
                                listing->entries.size() - listing->size);
@@ -45,6 +51,12 @@ int list_rdma_devices(void* arg) {
     listing->size += static_cast<std::size_t>(got);
   }
   return 0;
+}
+
+int list_rdma_devices(void* arg) {
+  const int directory = open_folder("/sys/class/infiniband");
+  if (directory < 0) return errno == ENOENT ? 0 : errno;
+  return read_listing(directory, static_cast<Listing*>(arg));
 }
 
 // struct linux_dirent64 of getdents(2): its length is at 16, its name, which ends with a NUL, at 19.
@@ -65,6 +77,61 @@ std::vector<std::string> names_of(const Listing& listing) {
   return names;
 }
 
+constexpr std::size_t most_nodes = 256;
+
+struct Nodes {
+  Listing listing;
+  std::size_t count = 0;
+  std::array<dev_t, most_nodes> numbers{};  // of the character devices
+};
+
+int list_device_nodes(void* arg) {
+  auto* nodes = static_cast<Nodes*>(arg);
+  const int directory = open_folder("/dev/infiniband");
+  if (directory < 0) return errno == ENOENT ? 0 : errno;
+  if (const int rc = read_listing(directory, &nodes->listing); rc != 0) return rc;
+  for (const std::string& name : names_of(nodes->listing)) {
+    struct stat node {};
+    if (::fstatat(directory, name.c_str(), &node, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISCHR(node.st_mode))
+      continue;
+    if (nodes->count == nodes->numbers.size()) break;
+    nodes->numbers[nodes->count++] = node.st_rdev;
+  }
+  return 0;
+}
+
+// Whose uverbs node has that number on this node.
+std::map<dev_t, std::string> rdma_devices_by_number() {
+  const std::string classes = "/sys/class/infiniband_verbs";
+  std::map<dev_t, std::string> devices;
+  for (const std::string& name : names_in(classes).value_or({})) {
+    const auto number = read_first_line(classes + '/' + name + "/dev");
+    const auto device = read_first_line(classes + '/' + name + "/ibdev");
+    if (!number || !device) continue;
+    const auto colon = number->find(':');
+    const auto major = whole_number<unsigned>(number->substr(0, colon));
+    const auto minor = whole_number<unsigned>(number->substr(colon + 1));
+    if (major && minor) devices[makedev(*major, *minor)] = *device;
+  }
+  return devices;
+}
+
+// By the process that started them (field 4 of /proc/PID/stat, proc(5)).
+std::map<pid_t, std::vector<pid_t>> children_by_parent() {
+  std::map<pid_t, std::vector<pid_t>> children;
+  for (const pid_t pid : all_processes())
+    if (const auto parent = parent_process(pid)) children[*parent].push_back(pid);
+  return children;
+}
+
+std::vector<pid_t> with_descendants(pid_t first, const std::map<pid_t, std::vector<pid_t>>& children) {
+  std::vector<pid_t> family = {first};
+  for (std::size_t i = 0; i < family.size(); ++i)
+    if (const auto found = children.find(family[i]); found != children.end())
+      family.insert(family.end(), found->second.begin(), found->second.end());
+  return family;
+}
+
 // The n-th number, from 0, of a line of /proc/PID/status: "Uid:\t1000\t1000\t1000\t1000".
 std::optional<std::uint32_t> number_of(const std::string& status, std::string_view field, std::size_t n) {
   const auto at = status.find(field);
@@ -83,6 +150,19 @@ std::string_view variable(std::string_view block, std::string_view name) {
   return {};
 }
 
+Result<std::vector<std::string>> uverbs_in_mount_namespace_of(pid_t pid,
+                                                              const std::map<dev_t, std::string>& devices) {
+  CIB_TRY(const SharedMemory memory, SharedMemory::make(sizeof(Nodes)));
+  auto* nodes = new (memory.data()) Nodes;
+  CIB_CHECK(in_mount_namespace("/proc/" + std::to_string(pid) + "/ns/mnt", list_device_nodes, nodes,
+                               "list the container's /dev/infiniband", look_timeout_ms));
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < std::min(nodes->count, nodes->numbers.size()); ++i)
+    if (const auto found = devices.find(nodes->numbers[i]); found != devices.end())
+      names.insert(found->second);
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
@@ -91,6 +171,28 @@ Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
   CIB_CHECK(in_mount_namespace(mount_namespace, list_rdma_devices, listing, {},
                                "list the container's /sys/class/infiniband", look_timeout_ms));
   return names_of(*listing);
+}
+
+Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_t>& known) {
+  const auto children = children_by_parent();
+  const auto devices = rdma_devices_by_number();
+  Insides insides;
+  std::map<std::uint64_t, Inside> seen;
+  for (const pid_t task : tasks) {
+    std::set<std::uint64_t> of_this_task;
+    for (const pid_t pid : with_descendants(task, children)) {
+      const auto inode = namespace_of_process(pid, "mnt");
+      if (!inode || known.contains(*inode) || !of_this_task.insert(*inode).second) continue;
+      if (!seen.contains(*inode) && !insides.stuck) {
+        const auto shown = uverbs_in_mount_namespace_of(pid, devices);
+        insides.stuck = !shown && shown.error().code == Errc::stuck;
+        if (shown) seen[*inode] = {.mount_namespace = *inode, .process = pid, .devices = *shown};
+      }
+      if (const auto found = seen.find(*inode); found != seen.end())
+        insides.of[task].push_back(found->second);
+    }
+  }
+  return insides;
 }
 
 std::optional<FileOwner> file_owner_of(pid_t pid) {

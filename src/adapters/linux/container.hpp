@@ -4,7 +4,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,21 @@ namespace cib {
 // The names in /sys/class/infiniband of that mount namespace, whatever they are: what libibverbs finds there.
 // Errors as in_mount_namespace() has them.
 Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace);
+
+// What a mount namespace shows that somebody of a task's processes is in.
+struct Inside {
+  std::uint64_t mount_namespace = 0;  // inode number
+  pid_t process = -1;                 // one that is in it
+  std::vector<std::string> devices;   // RDMA devices whose uverbs node is in its /dev/infiniband, ascending
+};
+// By task, each mount namespace that it or what descends from it is in, but for `known` ones. Who left his
+// parents (a daemon) is not found. Of a namespace that does not answer nothing is said; `stuck` once one of
+// them did not, and then nobody is asked any more.
+struct Insides {
+  std::map<pid_t, std::vector<Inside>> of;
+  bool stuck = false;
+};
+Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_t>& known);
 
 // Who a process is on this node, by its file system ids (what it makes is theirs).
 struct FileOwner {

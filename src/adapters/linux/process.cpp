@@ -85,6 +85,13 @@ std::string process_text(int pidfd) {
 
 bool has_ended(int pidfd) { return readable_within(pidfd, 0); }
 
+std::optional<pid_t> parent_process(pid_t pid) {
+  const auto fields = stat_fields(pid);
+  pid_t parent = 0;
+  if (!fields || !parse(word(*fields, 1), parent)) return std::nullopt;
+  return parent;
+}
+
 Result<std::uint64_t> start_time(pid_t pid) {
   CIB_TRY(const std::string fields, stat_fields(pid));
   std::uint64_t ticks = 0;

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ std::string process_text(int pidfd);
 
 // True when the process behind the pidfd has ended (it may still be a zombie).
 bool has_ended(int pidfd);
+
+// Who started it, or who has it since; empty when it is gone.
+std::optional<pid_t> parent_process(pid_t pid);
 
 // Field 22 of /proc/PID/stat, clock ticks after boot.
 Result<std::uint64_t> start_time(pid_t pid);

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "adapters/linux/container.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/devices.hpp"
 #include "adapters/linux/find_process.hpp"
@@ -81,6 +82,15 @@ Status LiveStoredSteps::verify_devices(const JournaledProcess& task, const std::
     if (!status) return status;
   }
   return {};
+}
+
+std::vector<std::vector<std::string>> LiveStoredSteps::look_inside(const JournaledProcess& task) {
+  const auto pid = number_here(task);
+  if (!pid) return {};
+  std::vector<std::vector<std::string>> shown;
+  for (const auto& [process, insides] : cib::look_inside({*pid}, {}).of)
+    for (const Inside& inside : insides) shown.push_back(inside.devices);
+  return number_here(task) == pid ? shown : std::vector<std::vector<std::string>>();
 }
 
 }  // namespace cib

@@ -19,6 +19,7 @@ class LiveStoredSteps final : public StoredSteps {
   void await_agent(const std::string& step) override;
   Result<std::string> bury(const std::string& step) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
+  std::vector<std::vector<std::string>> look_inside(const JournaledProcess& task) override;
 
  private:
   std::string state_dir_;
