@@ -13,9 +13,11 @@
 
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/seqpacket.hpp"
+#include "container_ib/engines.hpp"
 #include "container_ib/journal.hpp"
 #include "container_ib/request.hpp"
 #include "spank/agent_process.hpp"
+#include "spank/command_words.hpp"
 #include "spank/option.hpp"
 #include "spank/say.hpp"
 
@@ -36,39 +38,22 @@ std::uint32_t item(spank_t spank, spank_item which, std::uint32_t otherwise) {
   return spank_get_item(spank, which, &value) == ESPANK_SUCCESS ? value : otherwise;
 }
 
-// The command line that the step's tasks run; empty when Slurm does not say. Slurm's, not to be kept.
-std::span<char* const> command_of(spank_t spank) {
-  int argc = 0;
-  char** argv = nullptr;
-  if (spank_get_item(spank, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1) return {};
-  return {argv, static_cast<std::size_t>(argc)};
-}
-
-// Whether the program, without its directory, is one of these names.
-template <std::size_t N>
-bool runs_one_of(std::span<char* const> command, const std::string_view (&names)[N]) {
-  if (command.empty()) return false;
-  std::string_view name = command.front();
-  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
-// Charliecloud's way to put the tasks of a node into one container.
-bool joins_containers(std::span<char* const> command) {
-  for (const std::string_view word : command) {
-    if (word == "--") break;
-    if (word == "--join" || word == "-j") return true;
-  }
-  return false;
-}
-
 // mpirun inside an allocation starts one of these a node, by srun with our option inherited.
 constexpr std::string_view mpi_daemons[] = {"orted", "prted", "hydra_pmi_proxy", "hydra_bstrap_proxy"};
 
-// Unprivileged engines that give each task a user namespace of its own: between those the kernel refuses CMA
-// (process_vm_readv), which UCX before 1.16 takes for a fatal error.
-constexpr std::string_view engines[] = {"ch-run", "apptainer", "singularity", "bwrap",
-                                        "podman", "crun",      "runc"};
+bool runs_mpi_daemon(const std::vector<std::string_view>& command) {
+  if (command.empty()) return false;
+  std::string_view name = command.front();
+  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
+  return std::find(std::begin(mpi_daemons), std::end(mpi_daemons), name) != std::end(mpi_daemons);
+}
+
+// Slurm's own --container starts an unprivileged runtime for each task.
+bool has_slurms_container(spank_t spank) {
+  std::array<char, 2> value{};
+  const auto rc = spank_getenv(spank, "SLURM_CONTAINER", value.data(), static_cast<int>(value.size()));
+  return rc == ESPANK_SUCCESS || rc == ESPANK_NOSPACE;
+}
 
 // Slurm's name of this node, which need not be that of its host (NodeName=hpc-1 NodeHostname=n0). slurmstepd
 // has it in its own environment before the first hook (slurmstepd.c sets SLURMD_NODENAME, 22.05 to 26.05);
@@ -139,9 +124,13 @@ Status SlurmstepdHalf::start(spank_t spank, const std::string& option) {
   start.stepd_pid = ::getpid();
   start.shell = is_shell(start.step) ? 1 : 0;
   start.began_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
-  const auto command = command_of(spank);
-  start.daemon_step = runs_one_of(command, mpi_daemons) ? 1 : 0;
-  start.user_namespaces = runs_one_of(command, engines) && !joins_containers(command) ? 1 : 0;
+  const auto command = command_words(spank);
+  start.daemon_step = runs_mpi_daemon(command) ? 1 : 0;
+  // Between those the kernel refuses CMA (process_vm_readv), which UCX before 1.16 takes for a fatal error.
+  const EnginesOfCommand engines = engines_of(command);
+  const bool container = has_slurms_container(spank);
+  start.user_namespaces = engines.user_namespaces || container ? 1 : 0;
+  start.engine = engines.any || container ? 1 : 0;
   if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)
     return cib::error(Errc::unsupported,
                       "container-ib: " + std::to_string(start.local_tasks) + " tasks on one node");

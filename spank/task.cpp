@@ -8,11 +8,14 @@
 #include <cerrno>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "adapters/linux/seqpacket.hpp"
+#include "container_ib/engines.hpp"
 #include "container_ib/environment.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
+#include "spank/command_words.hpp"
 #include "spank/container_plugin.hpp"
 #include "spank/say.hpp"
 
@@ -32,6 +35,7 @@ constexpr int attach_timeout_ms = 180'000;
 UniqueFd channel;
 std::string declined;                          // why it goes on without us
 std::map<std::string, std::string> users_own;  // what its user has set of environment_inputs()
+std::vector<std::string> set_by_us;            // names of variables
 ino_t own_mount_namespace = 0;                 // that we made for it
 
 int refuse(const std::string& why) {
@@ -157,6 +161,7 @@ Status take_over(spank_t spank, const Frame& frame, bool& complete) {
     const std::string name = variable.name.get();
     if (spank_setenv(spank, name.c_str(), variable.value.get().c_str(), 1) != ESPANK_SUCCESS)
       return error(Errc::kernel, "set " + name + " in the task's environment");
+    set_by_us.push_back(name);
     return {};
   }
   if (kind == wire::Kind::line) {
@@ -178,6 +183,19 @@ Status take_over(spank_t spank, const Frame& frame, bool& complete) {
   }
   CIB_TRY(const auto refuse, wire::read_frame<wire::Refuse>(bytes, frame.size));
   return error(Errc::denied, refuse.text.get());
+}
+
+// What the task has is in its environment now; engines that it starts shall hand it on.
+Status tell_engines(spank_t spank) {
+  char** job = nullptr;
+  if (spank_get_item(spank, S_JOB_ENV, &job) != ESPANK_SUCCESS || job == nullptr) return {};
+  std::vector<std::string_view> environment;
+  for (; *job != nullptr; ++job) environment.emplace_back(*job);
+  for (const EnvironmentChange& change :
+       apptainer_environment(engines_of(command_words(spank)), environment, set_by_us))
+    if (spank_setenv(spank, change.name.c_str(), change.value.c_str(), 1) != ESPANK_SUCCESS)
+      return error(Errc::kernel, "set " + change.name + " in the task's environment");
+  return {};
 }
 
 Status await_answer(spank_t spank) {
@@ -215,6 +233,7 @@ int attach_task(spank_t spank, SlurmstepdHalf& step) {
   } else if (channel) {
     auto status = report_ready(spank);
     if (status.ok()) status = await_answer(spank);
+    if (status.ok() && declined.empty()) status = tell_engines(spank);
     if (!status.ok())
       rc = status.error().code == Errc::denied ? refuse(status.error().what)
                                                : give_up(step, explain(status.error()));

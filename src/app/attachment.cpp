@@ -277,6 +277,14 @@ Status Attachment::relay_pmix(const Task& task) {
   return {};
 }
 
+std::vector<TcpEndpoint> Attachment::pmix_servers() const {
+  std::set<TcpEndpoint> servers;
+  for (const Task& task : task_)
+    for (const std::string& value : task.facts.pmix_servers)
+      if (auto endpoint = parse_pmix_server(value)) servers.insert(*endpoint);
+  return {servers.begin(), servers.end()};
+}
+
 Status Attachment::await_carriers() { return network_.await_carriers(meanwhile_); }
 
 Status Attachment::make_network_late(unsigned task) {

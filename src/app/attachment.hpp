@@ -46,6 +46,8 @@ class Attachment {
   Result<NetnsFile> network_of(unsigned task, const std::string& container_option);
   unsigned rank_of(unsigned task) const { return task_[task].origin.rank; }
   const TaskFacts& facts_of(unsigned task) const { return task_[task].facts; }
+  // The PMIx servers that the tasks were told of.
+  std::vector<TcpEndpoint> pmix_servers() const;
   bool is_attached(unsigned task) const { return task_[task].attached; }
 
   // Nothing is written before it is certain that there is enough for the step. In_use: not now, but when

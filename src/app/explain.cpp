@@ -120,6 +120,21 @@ std::string explain_pmix_in_container(const std::string& node, unsigned rank, st
   return {};
 }
 
+// A program without MPI speaks to nobody; in an engine it is as likely that PMIx's variables or its sockets
+// are not inside, and then MPI_Init makes each rank a job of its own, which ends well.
+std::string explain_singletons(const StepFacts& facts, unsigned clients) {
+  if (facts.local_tasks * facts.nodes < 2 || clients >= facts.local_tasks) return {};
+  if (clients > 0)
+    return "only " + std::to_string(clients) + " of " + std::to_string(facts.local_tasks) +
+           " tasks have spoken to Slurm's PMIx server: if this was MPI, the others ran as jobs of one rank "
+           "each";
+  if (!facts.engine) return {};
+  return "no task has spoken to Slurm's PMIx server: if this was MPI, it ran as " +
+         std::to_string(facts.local_tasks) +
+         " jobs of one rank each here; the container needs the PMIX_* variables and the node's network and "
+         "/tmp";
+}
+
 std::string explain_inside(const std::vector<std::string>& missing, const std::vector<std::string>& others) {
   if (missing.empty() && others.empty()) return {};
   if (others.empty())

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/step_facts.hpp"
 #include "container_ib/placement.hpp"
 #include "container_ib/world/node.hpp"
 #include "container_ib/world/tasks.hpp"
@@ -40,6 +41,8 @@ std::string explain_other_in_container(const ContainerUse& other, const std::vec
 std::string explain_pmix_in_container(const std::string& node, unsigned rank, std::uint32_t uid,
                                       const TaskContainer& container);
 
+// Tasks that never spoke to Slurm's PMIx server, which this many did: empty when that is no wonder.
+std::string explain_singletons(const StepFacts& facts, unsigned clients);
 // What a container that a task has started lacks of its devices, and has of others; empty when neither.
 std::string explain_inside(const std::vector<std::string>& missing, const std::vector<std::string>& others);
 

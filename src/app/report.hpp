@@ -21,6 +21,7 @@ class Report {
 
   struct About {
     ReportLevel level = ReportLevel::off;
+    std::string singletons;                  // why the tasks may not have been one job; or empty
     std::string caveat;                      // what the mode does not give here, one line; or empty
     std::map<unsigned, std::string> inside;  // by rank, how what its container shows differs from what it has
     std::vector<std::string> choices;        // who got what and why, one line for each task

@@ -1,5 +1,6 @@
 #include "app/step.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "app/explain.hpp"
@@ -9,6 +10,7 @@ namespace cib {
 
 Step::Step(StepFacts facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel)
     : facts_(std::move(facts)),
+      node_(node),
       tasks_(tasks),
       rendezvous_(facts_.local_tasks),
       attachment_(facts_, node, tasks, state, kernel, [this] { ask_for_patience(); }),
@@ -211,7 +213,14 @@ void Step::grant(unsigned task) {
 // ---- while the tasks run
 // -----------------------------------------------------------------------------------------------
 
+void Step::count_pmix_clients() {
+  const auto servers = attachment_.pmix_servers();
+  if (servers.empty()) return;
+  if (const auto now = node_.connections_to(servers)) pmix_clients_ = std::max(pmix_clients_, *now);
+}
+
 void Step::look_inside() {
+  count_pmix_clients();
   if (attachment_.settings().report == ReportLevel::off && !attachment_.require()) return;
   for (const auto& [task, containers] : tasks_.look_inside())
     for (const auto& devices : containers)
@@ -224,7 +233,10 @@ void Step::look_inside() {
 
 std::vector<std::string> Step::report() {
   if (!rendezvous_.has_decided() || failure_ || !rendezvous_.all_dead()) return {};
+  count_pmix_clients();
+  const bool uses_pmix = !attachment_.pmix_servers().empty();
   return report_.lines({.level = attachment_.settings().report,
+                        .singletons = uses_pmix ? explain_singletons(facts_, pmix_clients_) : "",
                         .caveat = attachment_.caveat(),
                         .inside = differing_,
                         .choices = attachment_.choices()});

@@ -84,15 +84,18 @@ class Step {
   bool must_refuse(const Error& error) const;
   void turn_away(unsigned task, const Error& error);
   void grant(unsigned task);
+  void count_pmix_clients();
   void fail(Error error) { failure_ = std::move(error); }
 
   StepFacts facts_;
+  Node& node_;
   Tasks& tasks_;
   Rendezvous rendezvous_;
   Attachment attachment_;
   Report report_;
   Phases phases_;
 
+  unsigned pmix_clients_ = 0;                  // the most that were seen at once
   std::map<unsigned, std::string> differing_;  // tasks by rank, and what differs inside
   std::optional<Error> failure_;               // why no task of this node is attached
   std::optional<Error> waiting_;               // for what other steps have, and why

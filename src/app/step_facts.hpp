@@ -22,6 +22,7 @@ struct StepFacts {
   bool daemon_step = false;      // its one task is mpirun's helper (orted, prted, hydra)
   bool shell = false;            // its one task is the batch script or an interactive shell
   bool user_namespaces = false;  // each task starts a container with a user namespace of its own
+  bool engine = false;           // each task starts a container
   std::optional<Error> unfit;    // why the agent cannot do anything here
   std::string node_name;
   std::string option;

@@ -81,6 +81,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   NodeCounters now;
   std::vector<ContainerUse> in_container;                            // other steps, in whatever container
   std::map<unsigned, std::vector<std::vector<std::string>>> inside;  // containers that tasks have started
+  unsigned connections = 0;                                          // to whatever server
   std::set<unsigned> adopted;          // tasks that have what another step has mounted
   std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
   bool port_is_shared = false;
@@ -111,6 +112,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
   Result<std::map<std::string, std::string>> claims() override { return claimed; }
+  Result<unsigned> connections_to(const std::vector<TcpEndpoint>&) override { return connections; }
   Result<std::vector<ContainerUse>> others_in_container(const std::string& container,
                                                         const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;

@@ -8,6 +8,7 @@
 
 #include "container_ib/action.hpp"
 #include "container_ib/config.hpp"
+#include "container_ib/endpoint.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
 
@@ -58,6 +59,8 @@ class Node {
   virtual Result<std::vector<std::uint16_t>> pkeys(const Port& port) = 0;
   // What steps have claimed: by name, the owner as claim_owner() made it.
   virtual Result<std::map<std::string, std::string>> claims() = 0;
+  // How many connections to these endpoints of the node's there are, or were in the last minute.
+  virtual Result<unsigned> connections_to(const std::vector<TcpEndpoint>& endpoints) = 0;
   // Who else but `step` is in that container (TaskContainer::id). Holds as long as the caller has the turn at
   // claiming.
   virtual Result<std::vector<ContainerUse>> others_in_container(const std::string& container,

@@ -76,6 +76,42 @@ void add_listener(nlmsghdr* header, const std::set<Inode>& inodes, std::vector<T
   }
 }
 
+TcpEndpoint end_of(const inet_diag_msg& socket, const __be32* address, __be16 port) {
+  TcpEndpoint end;
+  end.family = socket.idiag_family == AF_INET6 ? IpFamily::v6 : IpFamily::v4;
+  std::memcpy(end.address.data(), address, end.family == IpFamily::v6 ? 16 : 4);
+  end.port = ntohs(port);
+  return end;
+}
+
+// Both ends of a connection are here, and after it only that of who closed it first.
+void add_client(nlmsghdr* header, const std::vector<TcpEndpoint>& servers, std::set<TcpEndpoint>& clients) {
+  if (!nlmsg_valid_hdr(header, sizeof(inet_diag_msg))) return;
+  const auto& socket = *static_cast<const inet_diag_msg*>(nlmsg_data(header));
+  const TcpEndpoint here = end_of(socket, socket.id.idiag_src, socket.id.idiag_sport);
+  const TcpEndpoint there = end_of(socket, socket.id.idiag_dst, socket.id.idiag_dport);
+  const auto serves = [&](const TcpEndpoint& end) {
+    return std::find(servers.begin(), servers.end(), end) != servers.end();
+  };
+  if (serves(there)) clients.insert(here);
+  if (serves(here)) clients.insert(there);
+}
+
+template <class Take>
+Status list_tcp_sockets(std::uint32_t states, const char* doing, Take take) {
+  CIB_TRY(auto socket, NetlinkSocket::open(NETLINK_SOCK_DIAG));
+  for (const int family : {AF_INET, AF_INET6}) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = static_cast<std::uint8_t>(family);
+    request.sdiag_protocol = IPPROTO_TCP;
+    request.idiag_states = states;
+    CIB_TRY(const auto message,
+            netlink_message(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, &request, sizeof request));
+    CIB_CHECK(socket.ask(message.get(), doing, take));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<TcpEndpoint>> listening_endpoints(int pidfd) {
@@ -84,18 +120,9 @@ Result<std::vector<TcpEndpoint>> listening_endpoints(int pidfd) {
   // Only now is it known that the number still was that process's while its descriptors were read.
   if (has_ended(pidfd)) return error(Errc::ended, "process " + std::to_string(pid) + " has ended");
 
-  CIB_TRY(auto socket, NetlinkSocket::open(NETLINK_SOCK_DIAG));
   std::vector<TcpEndpoint> found;
-  for (const int family : {AF_INET, AF_INET6}) {
-    inet_diag_req_v2 request{};
-    request.sdiag_family = static_cast<std::uint8_t>(family);
-    request.sdiag_protocol = IPPROTO_TCP;
-    request.idiag_states = 1U << TCP_LISTEN;
-    CIB_TRY(const auto message,
-            netlink_message(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, &request, sizeof request));
-    CIB_CHECK(socket.ask(message.get(), "list listening sockets (needs the kernel module tcp_diag)",
-                         [&](nlmsghdr* header) { add_listener(header, inodes, found); }));
-  }
+  CIB_CHECK(list_tcp_sockets(1U << TCP_LISTEN, "list listening sockets (needs the kernel module tcp_diag)",
+                             [&](nlmsghdr* header) { add_listener(header, inodes, found); }));
   return found;
 }
 
@@ -107,6 +134,15 @@ Status check_listening(int pidfd, const TcpEndpoint& endpoint) {
   });
   if (!there) return error(Errc::denied, "slurmstepd does not listen on " + endpoint.text());
   return {};
+}
+
+Result<unsigned> connections_to(const std::vector<TcpEndpoint>& endpoints) {
+  constexpr std::uint32_t all_states = (1U << (TCP_CLOSING + 1)) - 1;
+  std::set<TcpEndpoint> clients;
+  CIB_CHECK(list_tcp_sockets(all_states & ~(1U << TCP_LISTEN),
+                             "list connections (needs the kernel module tcp_diag)",
+                             [&](nlmsghdr* header) { add_client(header, endpoints, clients); }));
+  return static_cast<unsigned>(clients.size());
 }
 
 }  // namespace cib

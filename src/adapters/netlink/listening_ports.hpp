@@ -19,4 +19,8 @@ Result<std::vector<TcpEndpoint>> listening_endpoints(int pidfd);
 // first, else the user reaches any service of the host's loopback.
 Status check_listening(int pidfd, const TcpEndpoint& endpoint);
 
+// How many connections to these endpoints there are or have been within the last minute in this network
+// namespace (who closes one first has it in TIME-WAIT for that long, RFC 9293 3.6.1, tcp_fin_timeout aside).
+Result<unsigned> connections_to(const std::vector<TcpEndpoint>& endpoints);
+
 }  // namespace cib

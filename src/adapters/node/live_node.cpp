@@ -12,6 +12,7 @@
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/trusted_file.hpp"
 #include "adapters/netlink/links.hpp"
+#include "adapters/netlink/listening_ports.hpp"
 #include "adapters/netlink/network_counters.hpp"
 #include "adapters/netlink/rdma_devices.hpp"
 #include "adapters/node/site_file.hpp"
@@ -110,6 +111,10 @@ Result<std::vector<std::uint16_t>> LiveNode::pkeys(const Port& port) {
 }
 
 Result<std::map<std::string, std::string>> LiveNode::claims() { return Claims(state_dir_).all(); }
+
+Result<unsigned> LiveNode::connections_to(const std::vector<TcpEndpoint>& endpoints) {
+  return cib::connections_to(endpoints);
+}
 
 Result<std::vector<ContainerUse>> LiveNode::others_in_container(const std::string& container,
                                                                 const std::string& step) {

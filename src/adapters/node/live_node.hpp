@@ -16,6 +16,7 @@ class LiveNode final : public Node {
   Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override;
   Result<std::map<std::string, std::string>> claims() override;
+  Result<unsigned> connections_to(const std::vector<TcpEndpoint>& endpoints) override;
   Result<std::vector<ContainerUse>> others_in_container(const std::string& container,
                                                         const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;

@@ -137,6 +137,9 @@ constexpr std::array table = {
     Variable{"UCX_IB_PKEY", "ucx", ucx_uses_infiniband, partition},
     // Before 1.16 UCX does not notice that CMA is refused between user namespaces.
     Variable{"UCX_TLS", "ucx", user_namespaces_differ, nullptr, "^cma"},
+    // And it opens the other's shared memory by /proc/PID/fd, which is refused too, unless it is told to use
+    // names (uct/sm/mm/posix; releases before 1.16 do not notice).
+    Variable{"UCX_POSIX_USE_PROC_LINK", "ucx", user_namespaces_differ, nullptr, "n"},
     // And without CMA it would connect to tasks of the same node by the HCA, for rendezvous.
     Variable{"UCX_MAX_RNDV_RAILS", "ucx", user_namespaces_differ, nullptr, "0"},
     // The protocols that are the default from 1.16 on abort without a rail (proto_multi.c, "max_lanes >= 1").

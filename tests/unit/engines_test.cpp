@@ -1,0 +1,81 @@
+#include "container_ib/engines.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace cib {
+namespace {
+
+using testing::IsEmpty;
+
+EnginesOfCommand engines(const std::vector<std::string_view>& command) { return engines_of(command); }
+
+std::map<std::string, std::string> changes(const std::vector<std::string_view>& command,
+                                           const std::vector<std::string_view>& environment,
+                                           const std::vector<std::string>& ours = {}) {
+  std::map<std::string, std::string> changed;
+  for (const auto& [name, value] : apptainer_environment(engines_of(command), environment, ours))
+    changed[name] = value;
+  return changed;
+}
+
+TEST(Engines, AreKnownWhereverTheyStandInTheCommand) {
+  for (const std::vector<std::string_view>& command :
+       {std::vector<std::string_view>{"bwrap", "--ro-bind", "/", "/"},
+        {"/usr/bin/podman", "run"},
+        {"env", "A=1", "ch-run", "image"},
+        {"sh", "-c", "cd /tmp && exec crun run one"},
+        {"numactl", "-N0", "apptainer", "exec"}})
+    EXPECT_TRUE(engines(command).user_namespaces) << command.front();
+  for (const std::vector<std::string_view>& command : {std::vector<std::string_view>{},
+                                                       {"hostname"},
+                                                       {"./podman.sh"},
+                                                       {"echo", "apptainers"},
+                                                       {"ch-run", "--join", "image"},
+                                                       {"sh", "-c", "ch-run -j image -- true"}})
+    EXPECT_FALSE(engines(command).user_namespaces) << (command.empty() ? "" : command.back());
+  EXPECT_TRUE(engines({"ch-run", "image", "--", "prog", "--join"}).user_namespaces) << "the program's";
+}
+
+TEST(Engines, ApptainerAlwaysBindsTheFolderAndKeepsWhatItsUserBinds) {
+  EXPECT_EQ(changes({"./job.sh"}, {})["APPTAINER_BIND"], "/dev/infiniband");
+  EXPECT_EQ(changes({"./job.sh"}, {"APPTAINER_BIND=/scratch,/a:/b"})["APPTAINER_BIND"],
+            "/scratch,/a:/b,/dev/infiniband");
+  EXPECT_EQ(changes({"./job.sh"}, {"SINGULARITY_BIND=/scratch"})["SINGULARITY_BIND"],
+            "/scratch,/dev/infiniband");
+  EXPECT_THAT(changes({"./job.sh"}, {"APPTAINER_BIND=/x,/dev/infiniband:/dev/infiniband:ro"}), IsEmpty());
+}
+
+TEST(Engines, ApptainerHandsOnWhatMakesTheTaskARankAndItsPorts) {
+  const std::vector<std::string_view> environment = {"SLURM_PROCID=3",
+                                                     "PMIX_RANK=3",
+                                                     "PMI_FD=9",
+                                                     "CONTAINER_IB_PORTS=mlx5_0:1",
+                                                     "UCX_NET_DEVICES=mlx5_0:1",
+                                                     "HOME=/home/alice",
+                                                     "APPTAINERENV_SLURM_PROCID=0"};
+  const std::vector<std::string> ours = {"UCX_NET_DEVICES"};
+  auto direct = changes({"apptainer", "exec", "-C", "image"}, environment, ours);
+  EXPECT_EQ(direct["APPTAINERENV_SLURM_PROCID"], "3") << "not that of a job's script that set it for itself";
+  EXPECT_EQ(direct["APPTAINERENV_PMIX_RANK"], "3");
+  EXPECT_EQ(direct["APPTAINERENV_PMI_FD"], "9");
+  EXPECT_EQ(direct["APPTAINERENV_CONTAINER_IB_PORTS"], "mlx5_0:1");
+  EXPECT_EQ(direct["APPTAINERENV_UCX_NET_DEVICES"], "mlx5_0:1");
+  EXPECT_FALSE(direct.contains("APPTAINERENV_HOME"));
+  auto behind_a_shell =
+      changes({"bash", "-c", "export UCX_NET_DEVICES=x; apptainer exec -C image"}, environment, ours);
+  EXPECT_EQ(behind_a_shell["APPTAINERENV_PMIX_RANK"], "3");
+  EXPECT_FALSE(behind_a_shell.contains("APPTAINERENV_UCX_NET_DEVICES")) << "the shell may say otherwise";
+  EXPECT_EQ(changes({"hostname"}, environment, ours).size(), 1U) << "nobody else is bothered";
+}
+
+TEST(Engines, WhatAUserSaysOfATuningVariableCounts) {
+  auto changed =
+      changes({"apptainer", "run", "image"}, {"UCX_TLS=all", "APPTAINERENV_UCX_TLS=tcp"}, {"UCX_TLS"});
+  EXPECT_FALSE(changed.contains("APPTAINERENV_UCX_TLS"));
+}
+
+}  // namespace
+}  // namespace cib
