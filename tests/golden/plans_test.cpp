@@ -23,8 +23,9 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 std::string run(const std::string& arguments) {
-  const std::string command = "unset COLUMNS HWLOC_FSROOT; cd " + test::in_checkout("tests/fixtures/nodes") +
-                              " && " + test::program_file() + " " + arguments + " 2>&1";
+  const std::string command = "unset COLUMNS HWLOC_FSROOT CONTAINER_IB_PORTS PMIX_VERSION; cd " +
+                              test::in_checkout("tests/fixtures/nodes") + " && " + test::program_file() +
+                              " " + arguments + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return "cannot run " + command;
   std::string output;
@@ -88,7 +89,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"config-missing", "check-config missing.conf --json"},
         Case{"check-nothing", "check --state /nowhere"},
         Case{"check-nothing-json", "check --state /nowhere --json"},
-        Case{"check-unknown-step", "check 17.0 --state /nowhere"}, Case{"help", "--help"},
+        Case{"check-unknown-step", "check 17.0 --state /nowhere"},
+        Case{"image-complete", "doctor --image=../images/complete --sysfs dual-port.sysfs"},
+        Case{"image-lacking", "doctor --image=../images/lacking --sysfs dual-port.sysfs"},
+        Case{"image-lacking-json", "doctor --image ../images/lacking --sysfs dual-port.sysfs --json"},
+        Case{"image-musl", "doctor --image=../images/alpine --sysfs dual-port.sysfs"},
+        Case{"image-missing", "doctor --image=../images/missing --sysfs dual-port.sysfs"},
+        Case{"image-and-node", "doctor --image=../images/complete --state /nowhere"}, Case{"help", "--help"},
         Case{"plan-help", "plan --help"}));
 
 }  // namespace
