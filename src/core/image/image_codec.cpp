@@ -9,10 +9,10 @@ namespace cib {
 
 namespace {
 
-constexpr std::string_view heading = "container-ib image 1";
+constexpr std::string_view image_heading = "container-ib image 1";
 constexpr std::string_view yes = "yes", no = "no";
 
-using Fields = std::vector<std::string>;
+using ImageFields = std::vector<std::string>;
 
 void write(std::string& text, std::string_view kind, const std::vector<std::string_view>& fields) {
   text += kind;
@@ -22,79 +22,79 @@ void write(std::string& text, std::string_view kind, const std::vector<std::stri
 
 std::string_view word(bool value) { return value ? yes : no; }
 
-bool read(const std::string& field, bool& value) {
+bool read_flag(const std::string& field, bool& value) {
   value = field == yes;
   return value || field == no;
 }
 
-bool read_loader(Fields&& f, ImageFacts& facts) {
+bool read_loader(ImageFields&& f, ImageFacts& facts) {
   facts.glibc = std::move(f[0]);
   facts.glibc_version = std::move(f[1]);
   facts.musl = std::move(f[2]);
   return true;
 }
 
-bool read_verbs(Fields&& f, ImageFacts& facts) {
+bool read_verbs(ImageFields&& f, ImageFacts& facts) {
   if (facts.verbs) return false;
   facts.verbs = ImageVerbs{std::move(f[0]), std::move(f[1]), std::move(f[2]), {}, {}};
   return true;
 }
 
-bool read_named(Fields&& f, ImageFacts& facts) {
+bool read_named(ImageFields&& f, ImageFacts& facts) {
   if (!facts.verbs) return false;
   facts.verbs->named.push_back(std::move(f[0]));
   return true;
 }
 
-bool read_provider(Fields&& f, ImageFacts& facts) {
+bool read_provider(ImageFields&& f, ImageFacts& facts) {
   if (!facts.verbs) return false;
   facts.verbs->providers.push_back(std::move(f[0]));
   return true;
 }
 
-bool read_ucx(Fields&& f, ImageFacts& facts) {
+bool read_ucx(ImageFields&& f, ImageFacts& facts) {
   auto& ucx = facts.ucx.emplace_back();
   ucx.path = std::move(f[0]);
-  return read(f[1], ucx.ib) && read(f[2], ucx.mlx5);
+  return read_flag(f[1], ucx.ib) && read_flag(f[2], ucx.mlx5);
 }
 
-bool read_open_mpi(Fields&& f, ImageFacts& facts) {
+bool read_open_mpi(ImageFields&& f, ImageFacts& facts) {
   auto& mpi = facts.open_mpi.emplace_back();
   mpi.path = std::move(f[0]);
-  return read(f[1], mpi.ucx) && read(f[2], mpi.ofi) && read(f[3], mpi.pmix);
+  return read_flag(f[1], mpi.ucx) && read_flag(f[2], mpi.ofi) && read_flag(f[3], mpi.pmix);
 }
 
-bool read_pmix(Fields&& f, ImageFacts& facts) {
+bool read_pmix(ImageFields&& f, ImageFacts& facts) {
   facts.pmix.push_back({std::move(f[0]), std::move(f[1])});
   return true;
 }
 
-bool read_libfabric(Fields&& f, ImageFacts& facts) {
+bool read_libfabric(ImageFields&& f, ImageFacts& facts) {
   facts.libfabric = std::move(f[0]);
   return true;
 }
 
-bool read_whole(Fields&& f, ImageFacts& facts) { return read(f[0], facts.whole); }
+bool read_whole(ImageFields&& f, ImageFacts& facts) { return read_flag(f[0], facts.whole); }
 
-struct Kind {
+struct ImageRecord {
   std::string_view name;
   std::size_t fields;
-  bool (*read)(Fields&&, ImageFacts&);
+  bool (*read)(ImageFields&&, ImageFacts&);
 };
 
-constexpr std::array kinds = {
-    Kind{"loader", 3, read_loader},     Kind{"verbs", 3, read_verbs},
-    Kind{"named", 1, read_named},       Kind{"provider", 1, read_provider},
-    Kind{"ucx", 3, read_ucx},           Kind{"pmix", 2, read_pmix},
-    Kind{"open-mpi", 4, read_open_mpi}, Kind{"libfabric", 1, read_libfabric},
-    Kind{"whole", 1, read_whole},
+constexpr std::array image_records = {
+    ImageRecord{"loader", 3, read_loader},     ImageRecord{"verbs", 3, read_verbs},
+    ImageRecord{"named", 1, read_named},       ImageRecord{"provider", 1, read_provider},
+    ImageRecord{"ucx", 3, read_ucx},           ImageRecord{"pmix", 2, read_pmix},
+    ImageRecord{"open-mpi", 4, read_open_mpi}, ImageRecord{"libfabric", 1, read_libfabric},
+    ImageRecord{"whole", 1, read_whole},
 };
 
 bool read_line(std::string_view line, ImageFacts& facts) {
   const auto words = split(line, ' ');
-  for (const auto& [name, fields, read] : kinds) {
+  for (const auto& [name, fields, read] : image_records) {
     if (words[0] != name || words.size() != fields + 1) continue;
-    Fields decoded;
+    ImageFields decoded;
     for (std::size_t i = 1; i < words.size(); ++i) {
       auto field = percent_decoded(words[i]);
       if (!field) return false;
@@ -108,7 +108,7 @@ bool read_line(std::string_view line, ImageFacts& facts) {
 }  // namespace
 
 std::string encode_image(const ImageFacts& facts) {
-  std::string text(heading);
+  std::string text(image_heading);
   text += '\n';
   write(text, "loader", {facts.glibc, facts.glibc_version, facts.musl});
   if (const auto& verbs = facts.verbs) {
@@ -132,7 +132,7 @@ Result<ImageFacts> decode_image(std::string_view text) {
   const auto broken = [](std::size_t line) {
     return error(Errc::corrupt, "facts of an image: line " + std::to_string(line) + " is not one");
   };
-  if (lines.size() < 3 || lines[0] != heading || !lines.back().empty()) return broken(1);
+  if (lines.size() < 3 || lines[0] != image_heading || !lines.back().empty()) return broken(1);
   for (std::size_t i = 1; i + 1 < lines.size(); ++i)
     if (!read_line(lines[i], facts)) return broken(i + 1);
   if (!lines[lines.size() - 2].starts_with("whole ")) return broken(lines.size() - 1);

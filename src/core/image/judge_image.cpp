@@ -9,7 +9,7 @@ namespace cib {
 
 namespace {
 
-using Kind = ImageLine::Kind;
+using LineKind = ImageLine::Kind;
 using Lines = std::vector<ImageLine>;
 
 constexpr std::string_view verbs_packages = "(Debian: ibverbs-providers; Red Hat: libibverbs)";
@@ -40,15 +40,16 @@ ImageLine judge_provider(const ImageVerbs& verbs, const std::string& provider, c
       ": libibverbs leaves " + hcas + " out (\"no userspace device-specific driver\"), and MPI goes by TCP; ";
   const std::string other = other_release(verbs, provider);
   if (other.empty())
-    return {Kind::finding, "no provider " + provider + loss + "install " + file + " in the image " +
-                               std::string(verbs_packages)};
+    return {LineKind::finding, "no provider " + provider + loss + "install " + file + " in the image " +
+                                   std::string(verbs_packages)};
   if (!verbs.suffix.empty() && !has(verbs.providers, file))
-    return {Kind::finding, shown(other) + " is not of the same release as " + shown(verbs.path) +
-                               ", which loads " + file + loss + "install both from one place"};
+    return {LineKind::finding, shown(other) + " is not of the same release as " + shown(verbs.path) +
+                                   ", which loads " + file + loss + "install both from one place"};
   if (!has(verbs.named, provider))
-    return {Kind::finding, "no file in " + shown(verbs.config) + " names the provider " + provider + loss +
-                               "write 'driver " + provider + "' into " + provider + ".driver there"};
-  return {Kind::fine, "provider " + provider + " for " + hcas};
+    return {LineKind::finding, "no file in " + shown(verbs.config) + " names the provider " + provider +
+                                   loss + "write 'driver " + provider + "' into " + provider +
+                                   ".driver there"};
+  return {LineKind::fine, "provider " + provider + " for " + hcas};
 }
 
 // Device names by provider.
@@ -58,23 +59,23 @@ std::map<std::string, std::vector<std::string>> by_provider(const ImageNeeds& ne
     if (const auto provider = verbs_provider(driver); !provider.empty())
       devices[std::string(provider)].push_back(shown(device));
     else
-      lines.push_back({Kind::note, shown(device) + ": which provider its kernel driver '" + shown(driver) +
-                                       "' needs is not known here"});
+      lines.push_back({LineKind::note, shown(device) + ": which provider its kernel driver '" +
+                                           shown(driver) + "' needs is not known here"});
   return devices;
 }
 
 void judge_verbs(const ImageFacts& facts, const ImageNeeds& needs, Lines& lines) {
   if (!facts.verbs) {
-    lines.push_back({Kind::finding,
+    lines.push_back({LineKind::finding,
                      "no libibverbs.so.1: nothing in the image can use an HCA, and MPI goes by TCP; install "
                      "it with its providers " +
                          std::string(verbs_packages)});
     return;
   }
-  lines.push_back({Kind::fine, "libibverbs: " + shown(facts.verbs->path)});
+  lines.push_back({LineKind::fine, "libibverbs: " + shown(facts.verbs->path)});
   if (facts.verbs->providers.empty() && needs.hcas.empty())
     lines.push_back(
-        {Kind::finding,
+        {LineKind::finding,
          "libibverbs has no provider at all: it can use no HCA, and MPI goes by TCP; install them " +
              std::string(verbs_packages)});
   for (const auto& [provider, devices] : by_provider(needs, lines))
@@ -83,18 +84,20 @@ void judge_verbs(const ImageFacts& facts, const ImageNeeds& needs, Lines& lines)
 
 void judge_libc(const ImageFacts& facts, Lines& lines) {
   if (facts.musl.empty() || !facts.glibc.empty()) {
-    if (!facts.glibc_version.empty()) lines.push_back({Kind::fine, "glibc " + shown(facts.glibc_version)});
+    if (!facts.glibc_version.empty())
+      lines.push_back({LineKind::fine, "glibc " + shown(facts.glibc_version)});
     return;
   }
   const bool lacks = std::any_of(lines.begin(), lines.end(),
-                                 [](const ImageLine& line) { return line.kind == Kind::finding; });
+                                 [](const ImageLine& line) { return line.kind == LineKind::finding; });
   const std::string what =
       "musl instead of glibc (" + shown(facts.musl) +
       "): a node's libibverbs and providers, made for glibc, cannot be lent to the image; ";
   if (lacks)
-    lines.push_back({Kind::finding, what + "install its distribution's own, or take an image with glibc"});
+    lines.push_back(
+        {LineKind::finding, what + "install its distribution's own, or take an image with glibc"});
   else
-    lines.push_back({Kind::note, what + "it has its own"});
+    lines.push_back({LineKind::note, what + "it has its own"});
 }
 
 bool needs_mlx5(const ImageNeeds& needs) {
@@ -105,35 +108,37 @@ bool needs_mlx5(const ImageNeeds& needs) {
 void judge_ucx(const ImageFacts& facts, const ImageNeeds& needs, Lines& lines) {
   for (const auto& ucx : facts.ucx) {
     if (!ucx.ib)
-      lines.push_back({Kind::finding, "UCX without InfiniBand: " + shown(ucx.path) +
-                                          " has no ucx/libuct_ib.so.0 beside it, so it knows TCP and shared "
-                                          "memory only; install that (Red Hat: ucx-ib), or build UCX "
-                                          "--with-verbs"});
+      lines.push_back(
+          {LineKind::finding, "UCX without InfiniBand: " + shown(ucx.path) +
+                                  " has no ucx/libuct_ib.so.0 beside it, so it knows TCP and shared "
+                                  "memory only; install that (Red Hat: ucx-ib), or build UCX "
+                                  "--with-verbs"});
     else if (!ucx.mlx5 && needs_mlx5(needs))
       lines.push_back(
-          {Kind::note, "UCX without what is made for mlx5: " + shown(ucx.path) +
-                           " has no ucx/libuct_ib_mlx5.so.0, so it uses plain verbs, which is "
-                           "slower; install that (Red Hat: ucx-ib-mlx5), or build UCX --with-mlx5"});
+          {LineKind::note, "UCX without what is made for mlx5: " + shown(ucx.path) +
+                               " has no ucx/libuct_ib_mlx5.so.0, so it uses plain verbs, which is "
+                               "slower; install that (Red Hat: ucx-ib-mlx5), or build UCX --with-mlx5"});
     else
-      lines.push_back({Kind::fine, "UCX with InfiniBand: " + shown(ucx.path)});
+      lines.push_back({LineKind::fine, "UCX with InfiniBand: " + shown(ucx.path)});
   }
 }
 
 ImageLine judge_open_mpi(const ImageOpenMpi& mpi, const ImageFacts& facts) {
   const bool ucx = mpi.ucx && !facts.ucx.empty(), ofi = mpi.ofi && !facts.libfabric.empty();
   const std::string name = "Open MPI (" + shown(mpi.path) + ")";
-  if (ucx) return {Kind::fine, name + " with UCX"};
-  if (ofi) return {Kind::fine, name + " with OFI"};
+  if (ucx) return {LineKind::fine, name + " with UCX"};
+  if (ofi) return {LineKind::fine, name + " with OFI"};
   if (mpi.ucx || mpi.ofi)
-    return {Kind::finding,
+    return {LineKind::finding,
             name + " is made for " +
                 (mpi.ucx ? "UCX, but there is no libucp.so.0" : "OFI, but there is no libfabric.so.1") +
                 ": it does without, and its messages go by TCP; install that library (Debian: " +
                 (mpi.ucx ? "libucx0; Red Hat: ucx and ucx-ib)" : "libfabric1; Red Hat: libfabric)")};
-  return {Kind::finding, name +
-                             " has neither UCX nor OFI: its messages go by TCP, or, where that is "
-                             "forbidden, MPI_Init ends with \"PML ob1 cannot be selected\"; take one that is "
-                             "built --with-ucx"};
+  return {LineKind::finding,
+          name +
+              " has neither UCX nor OFI: its messages go by TCP, or, where that is "
+              "forbidden, MPI_Init ends with \"PML ob1 cannot be selected\"; take one that is "
+              "built --with-ucx"};
 }
 
 // Whether PMIx is there says something where a server waits for it only.
@@ -142,18 +147,18 @@ void judge_pmix(const ImageFacts& facts, const ImageNeeds& needs, Lines& lines) 
     const std::string name =
         "PMIx " + (version.empty() ? "of unknown version" : shown(version)) + " (" + shown(path) + ")";
     if (pmix_can_talk(version, needs.pmix_server))
-      lines.push_back({Kind::fine, name});
+      lines.push_back({LineKind::fine, name});
     else
-      lines.push_back(
-          {Kind::finding, name + " cannot talk to the step's server of version " + shown(needs.pmix_server) +
-                              ": each rank starts alone, or MPI_Init fails; releases before 1.2.5, "
-                              "2.0.3 and 2.1.1 know no other series, and 1 none from 3 on: take a "
-                              "newer one into the image"});
+      lines.push_back({LineKind::finding,
+                       name + " cannot talk to the step's server of version " + shown(needs.pmix_server) +
+                           ": each rank starts alone, or MPI_Init fails; releases before 1.2.5, "
+                           "2.0.3 and 2.1.1 know no other series, and 1 none from 3 on: take a "
+                           "newer one into the image"});
   }
   const bool own = std::any_of(facts.open_mpi.begin(), facts.open_mpi.end(),
                                [](const ImageOpenMpi& mpi) { return mpi.pmix; });
   if (!needs.pmix_server.empty() && !facts.open_mpi.empty() && facts.pmix.empty() && !own)
-    lines.push_back({Kind::finding,
+    lines.push_back({LineKind::finding,
                      "no PMIx: Open MPI cannot reach the step's server, so each rank starts alone, as if it "
                      "were the only one; take an Open MPI that is built --with-pmix, and libpmix.so.2"});
 }
@@ -168,9 +173,9 @@ Lines judge_image(const ImageFacts& facts, const ImageNeeds& needs) {
   for (const auto& mpi : facts.open_mpi) lines.push_back(judge_open_mpi(mpi, facts));
   judge_pmix(facts, needs, lines);
   if (facts.ucx.empty() && facts.open_mpi.empty())
-    lines.push_back({Kind::note, "neither UCX nor Open MPI was found; another MPI is not looked at"});
+    lines.push_back({LineKind::note, "neither UCX nor Open MPI was found; another MPI is not looked at"});
   if (!facts.whole)
-    lines.push_back({Kind::note, "the image has more than is looked at: something may have been missed"});
+    lines.push_back({LineKind::note, "the image has more than is looked at: something may have been missed"});
   return lines;
 }
 

@@ -10,14 +10,14 @@ namespace cib {
 
 namespace {
 
-struct Version {
+struct PmixVersion {
   unsigned series = 0, minor = 0, release = 0;
 
-  auto operator<=>(const Version&) const = default;
+  auto operator<=>(const PmixVersion&) const = default;
 };
 
 // "4.2.2rc2"
-std::optional<Version> parse(std::string_view text) {
+std::optional<PmixVersion> parse_version(std::string_view text) {
   const auto parts = split(text, '.');
   if (parts.size() < 2) return std::nullopt;
   const auto number = [](std::string_view part) {
@@ -26,26 +26,26 @@ std::optional<Version> parse(std::string_view text) {
   };
   const auto series = number(parts[0]), minor = number(parts[1]);
   if (!series || !minor) return std::nullopt;
-  return Version{*series, *minor, parts.size() > 2 ? number(parts[2]).value_or(0) : 0};
+  return PmixVersion{*series, *minor, parts.size() > 2 ? number(parts[2]).value_or(0) : 0};
 }
 
 // Since when each series knows the others (PMIx' FAQ, "How does PMIx work with containers?", and the Cross
-// Version Matrix in Open MPI's wiki).
-bool knows_others(const Version& v) {
-  if (v.series == 1) return v >= Version{1, 2, 5};
+// PmixVersion Matrix in Open MPI's wiki).
+bool knows_others(const PmixVersion& v) {
+  if (v.series == 1) return v >= PmixVersion{1, 2, 5};
   if (v.series == 2 && v.minor == 0) return v.release >= 3;
-  return v >= Version{2, 1, 1};
+  return v >= PmixVersion{2, 1, 1};
 }
 
 // The one transport of series 1 is a Unix socket, which servers offer no more from 3 on.
-bool have_a_transport(const Version& client, const Version& server) {
+bool have_a_transport(const PmixVersion& client, const PmixVersion& server) {
   return client.series >= 2 || server.series < 3;
 }
 
 }  // namespace
 
 bool pmix_can_talk(std::string_view client_text, std::string_view server_text) {
-  const auto client = parse(client_text), server = parse(server_text);
+  const auto client = parse_version(client_text), server = parse_version(server_text);
   if (!client || !server) return true;
   if (client->series == server->series && client->minor == server->minor) return true;
   return knows_others(*client) && knows_others(*server) && have_a_transport(*client, *server);
