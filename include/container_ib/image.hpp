@@ -31,9 +31,14 @@ struct ImageUcx {
 };
 
 struct ImageOpenMpi {
-  std::string path;               // of libmpi.so.40
-  bool ucx = false, ofi = false;  // built in or as a component
-  bool pmix = false;              // brings its own
+  enum class Part {
+    none,
+    component,  // a file of its own, which is left out where what it is linked with is missing
+    built_in,   // so that is what all of it is linked with
+  };
+  std::string path;  // of libmpi.so.40
+  Part ucx = Part::none, ofi = Part::none;
+  bool pmix = false;  // brings its own
 
   bool operator==(const ImageOpenMpi&) const = default;
 };

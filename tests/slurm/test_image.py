@@ -33,36 +33,48 @@ def hca_of(done):
     return line.rsplit(" ", 1)[1]
 
 
-def test_the_testbeds_image_lacks_nothing():
+def has_ucx_for_ib():
+    """As its UCX itself says that it was built; a release candidate in sid (1.23rc1) lacks that."""
+    done = must(run("n0", "chroot", IMAGE, "ucx_info", "-b"))
+    (modules,) = (line for line in done.lines if " uct_MODULES " in line)
+    return ":ib:" in modules
+
+
+def test_of_the_testbeds_image_only_what_is_true_is_told():
+    true = [] if has_ucx_for_ib() else ["UCX without InfiniBand"]
     for engine in (CH_RUN, bwrap()):
-        done = must(asked(*engine))
-        assert not lines(done, "bad") and not lines(done, "note"), done
-        assert hca_of(done) in ("mlx5_0", "mlx5_1"), done  # its own, of the two that the node has
+        done = asked(*engine)
+        assert [text.split(":")[0] for text in lines(done, "bad")] == true and not lines(done, "note"), done
+        assert done.status == (1 if true else 0) and hca_of(done) in ("mlx5_0", "mlx5_1"), done  # its own, of the node's two
         found = "\n".join(lines(done, "ok"))
-        for part in ("libibverbs: ", "glibc 2.", "UCX with InfiniBand: ", "Open MPI (", ") with UCX", "PMIx "):
+        for part in ("libibverbs: ", "glibc 2.", "Open MPI (", ") with UCX", "PMIx "):
             assert part in found, (part, done)
+        assert ("UCX with InfiniBand: " in found) == (not true), done
 
 
 def test_its_pmix_fits_the_server():
     has_mpi("pmix")
-    done = must(asked(*CH_RUN, mpi="pmix"))
+    done = asked(*CH_RUN, mpi="pmix")
+    assert not any("PMIx" in text for text in lines(done, "bad")), done
     assert any(text.startswith("PMIx ") for text in lines(done, "ok")), done
 
 
 def of_the_image(done):
     """What is not about the HCAs, of which a task has one and the node two."""
-    return [text for text in lines(done, "ok") if not text.startswith("provider ")]
+    told = [text for text in lines(done, "ok") + lines(done, "bad") if not text.startswith("provider ")]
+    assert len(told) >= 5, done
+    return told
 
 
 def test_it_is_the_same_from_outside():
     # Of the folder, and of a container that runs.
-    inside = of_the_image(must(asked(*CH_RUN)))
+    inside = of_the_image(asked(*CH_RUN))
     for user in ("alice", "root"):
-        done = must(run("n0", "container-ib", "doctor", f"--image={IMAGE}", "--json", user=user))
+        done = run("n0", "container-ib", "doctor", f"--image={IMAGE}", "--json", user=user)
         assert of_the_image(done) == inside, (inside, done)
     container = f"coproc ch-run {IMAGE} -- sh -c 'echo $$; read end'; read -r pid <&${{COPROC[0]}}"
     look = "container-ib doctor --json --image=/proc/$pid/root; status=$?; echo >&${COPROC[1]}; wait; exit $status"
-    done = must(sh("n0", f"{container}; {look}", user="alice"))
+    done = sh("n0", f"{container}; {look}", user="alice")
     assert of_the_image(done) == inside, (inside, done)
 
 
@@ -70,8 +82,12 @@ def hidden(*paths):
     """An engine in whose container these files of the image are none, and these folders (that end in /) empty."""
     options = []
     for path in paths:
-        options += ["--tmpfs", path] if path.endswith("/") else ["--dev-bind", "/dev/null", path]
+        options += ["--tmpfs", path] if path.endswith("/") else ["--dev-bind", "/dev/null", _behind_links(path)]
     return bwrap(*options)
+
+
+def _behind_links(path):
+    return must(run("n0", "chroot", IMAGE, "readlink", "-f", path)).out.strip()
 
 
 def is_missed(expected, *paths):
@@ -84,7 +100,7 @@ def test_each_thing_that_the_image_is_robbed_of_is_missed():
     is_missed("no provider mlx5", f"{LIB}/libibverbs/")
     is_missed("names the provider mlx5", "/etc/libibverbs.d/")
     is_missed("UCX without InfiniBand", f"{LIB}/ucx/")
-    is_missed("made for UCX, but there is no libucp.so.0", f"{LIB}/libucp.so.0")
+    is_missed("made for UCX, but there is no libucp.so.0", f"{LIB}/libucp.so.0", f"{LIB}/libfabric.so.1")
 
 
 def test_what_it_is_told_of_is_true():
@@ -97,5 +113,5 @@ def test_what_it_is_told_of_is_true():
 
 def test_mpi_that_the_image_cannot_start_is_told():
     has_mpi("pmix")
-    done = asked(*hidden(f"{LIB}/libpmix.so.2", f"{LIB}/libpmix.so.2.6.2", f"{LIB}/libpmix.so.2.13.7"), mpi="pmix")
+    done = asked(*hidden(f"{LIB}/libpmix.so.2"), mpi="pmix")
     assert any("no PMIx" in text for text in lines(done, "bad")), done

@@ -17,6 +17,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using Kind = ImageLine::Kind;
+using Part = ImageOpenMpi::Part;
 
 // All that an image needs.
 ImageFacts complete() {
@@ -29,7 +30,7 @@ ImageFacts complete() {
                            {"mlx5", "mlx4"},
                            {"libmlx4-rdmav34.so", "libmlx5-rdmav34.so"}};
   facts.ucx = {{"/usr/lib64/libucp.so.0", true, true}};
-  facts.open_mpi = {{"/usr/lib64/openmpi/lib/libmpi.so.40", true, false, false}};
+  facts.open_mpi = {{"/usr/lib64/openmpi/lib/libmpi.so.40", Part::component, Part::none, false}};
   facts.pmix = {{"/usr/lib64/libpmix.so.2", "4.2.2"}};
   return facts;
 }
@@ -135,9 +136,9 @@ TEST(JudgeImage, NotesPlainVerbsInUcxOnMlx5Only) {
 
 TEST(JudgeImage, MissesBothUcxAndOfiInOpenMpi) {
   ImageFacts facts = complete();
-  facts.open_mpi[0].ucx = false;
+  facts.open_mpi[0].ucx = Part::none;
   EXPECT_THAT(finding(facts), HasSubstr("has neither UCX nor OFI: its messages go by TCP"));
-  facts.open_mpi[0].ofi = true;
+  facts.open_mpi[0].ofi = Part::component;
   EXPECT_THAT(finding(facts), HasSubstr("made for OFI, but there is no libfabric.so.1"));
   facts.libfabric = "/usr/lib64/libfabric.so.1";
   EXPECT_THAT(findings(facts), IsEmpty());
@@ -146,12 +147,17 @@ TEST(JudgeImage, MissesBothUcxAndOfiInOpenMpi) {
 TEST(JudgeImage, MissesTheUcxThatOpenMpiIsMadeFor) {
   ImageFacts facts = complete();
   facts.ucx.clear();
-  EXPECT_THAT(finding(facts), HasSubstr("made for UCX, but there is no libucp.so.0"));
+  EXPECT_THAT(finding(facts), HasSubstr("made for UCX, but there is no libucp.so.0: it does without"));
+  facts.open_mpi[0].ofi = Part::component;
+  facts.libfabric = "/usr/lib64/libfabric.so.1";
+  EXPECT_THAT(findings(facts), IsEmpty()) << "it has OFI then";
+  facts.open_mpi[0].ucx = Part::built_in;
+  EXPECT_THAT(finding(facts), HasSubstr("made for UCX, but there is no libucp.so.0: no program"));
 }
 
 TEST(JudgeImage, LooksAtEachOpenMpiByItself) {
   ImageFacts facts = complete();
-  facts.open_mpi.push_back({"/opt/mine/lib/libmpi.so.40", false, false, false});
+  facts.open_mpi.push_back({"/opt/mine/lib/libmpi.so.40", Part::none, Part::none, false});
   EXPECT_THAT(finding(facts), HasSubstr("Open MPI (/opt/mine/lib/libmpi.so.40) has neither"));
 }
 
@@ -223,6 +229,7 @@ TEST(ImageCodec, ReadsWhatItWrites) {
   facts.musl = "/lib/ld-musl-x86_64.so.1";
   facts.ucx.push_back({"/opt/a b%\n/libucp.so.0", false, true});
   facts.libfabric = "/usr/lib64/libfabric.so.1";
+  facts.open_mpi.push_back({"/opt/mpi/lib/libmpi.so.40", Part::none, Part::built_in, true});
   facts.whole = false;
   EXPECT_EQ(decode_image(encode_image(facts)).value(), facts);
   EXPECT_EQ(decode_image(encode_image({})).value(), ImageFacts{});
@@ -234,8 +241,9 @@ TEST(ImageCodec, RefusesWhatItDoesNotWrite) {
     EXPECT_FALSE(decode_image(good.substr(0, size)).ok()) << "cut off after " << size << " bytes";
   const std::string heading = "container-ib image 1\n", end = "whole yes\n";
   EXPECT_TRUE(decode_image(heading + end).ok());
-  for (const char* line : {"", "ucx /a yes\n", "ucx /a yes maybe\n", "pmix /a 1 2\n", "named mlx5\n",
-                           "ucx %zz yes no\n", "verbs a b c\nverbs a b c\n", "other\n", "provider x\n"}) {
+  for (const char* line :
+       {"", "ucx /a yes\n", "ucx /a yes maybe\n", "open-mpi /a yes no no\n", "pmix /a 1 2\n", "named mlx5\n",
+        "ucx %zz yes no\n", "verbs a b c\nverbs a b c\n", "other\n", "provider x\n"}) {
     const std::string text = heading + line + (*line ? end : "whole maybe\n");
     EXPECT_FALSE(decode_image(text).ok()) << text;
   }

@@ -119,13 +119,15 @@ TEST_F(LookAtImage, FindsWhatOpenMpiIsMadeFor) {
   tree.file("usr/lib64/openmpi/lib/openmpi/mca_pmix_pmix3x.so", "ELF");
   tree.file("usr/lib/x86_64-linux-gnu/libmpi.so.40", "ELF");  // as Debian has it
   tree.file("usr/lib/x86_64-linux-gnu/openmpi/lib/openmpi3/mca_mtl_ofi.so", "ELF");
+  using Part = ImageOpenMpi::Part;
+  const auto none = Part::none, component = Part::component, built_in = Part::built_in;
   EXPECT_THAT(look().open_mpi,
-              ElementsAre(ImageOpenMpi{"/usr/lib/x86_64-linux-gnu/libmpi.so.40", false, true, false},
-                          ImageOpenMpi{"/opt/built-in/lib/libmpi.so.40", true, true, false},
-                          ImageOpenMpi{"/opt/new/lib/libmpi.so.40", true, false, false},
-                          ImageOpenMpi{"/opt/old/lib/libmpi.so.40", false, false, true},
-                          ImageOpenMpi{"/opt/without/lib/libmpi.so.40", false, false, false},
-                          ImageOpenMpi{"/usr/lib64/openmpi/lib/libmpi.so.40", true, false, true}));
+              ElementsAre(ImageOpenMpi{"/usr/lib/x86_64-linux-gnu/libmpi.so.40", none, component, false},
+                          ImageOpenMpi{"/opt/built-in/lib/libmpi.so.40", built_in, built_in, false},
+                          ImageOpenMpi{"/opt/new/lib/libmpi.so.40", built_in, none, false},
+                          ImageOpenMpi{"/opt/old/lib/libmpi.so.40", none, none, true},
+                          ImageOpenMpi{"/opt/without/lib/libmpi.so.40", none, none, false},
+                          ImageOpenMpi{"/usr/lib64/openmpi/lib/libmpi.so.40", component, none, true}));
 }
 
 TEST_F(LookAtImage, ReadsThePmixVersion) {

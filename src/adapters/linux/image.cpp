@@ -212,18 +212,18 @@ ImageOpenMpi look_at_open_mpi(ImageTree& tree, const std::string& path) {
   std::string mpi = tree.read(path).value_or("");
   mpi += tree.read(folder + "libopen_mpi.so.40").value_or("");  // where Open MPI 6 has its code
   const std::string pal = tree.read(folder + "libopen-pal.so.40").value_or("");
-  const auto built_in = [](const std::string& binary, const char* component) {
-    return binary.find(component) != std::string::npos;
+  using Part = ImageOpenMpi::Part;
+  const auto part = [&](const std::string& component, const std::string& file) {
+    if (mpi.find(component) != std::string::npos) return Part::built_in;
+    for (const char* components : component_folders)
+      if (tree.has(folder + components + "/" + file)) return Part::component;
+    return Part::none;
   };
-  ImageOpenMpi found{path, built_in(mpi, "mca_pml_ucx_component"), built_in(mpi, "mca_mtl_ofi_component"),
-                     built_in(pal, "mca_pmix_pmix")};
-  for (const char* components : component_folders) {
-    const std::string begin = folder + components;
-    found.ucx = found.ucx || tree.has(begin + "/mca_pml_ucx.so");
-    found.ofi = found.ofi || tree.has(begin + "/mca_mtl_ofi.so");
-    for (const char* own : {"/mca_pmix_pmix2x.so", "/mca_pmix_pmix3x.so", "/mca_pmix_pmix4x.so"})
-      found.pmix = found.pmix || tree.has(begin + own);
-  }
+  ImageOpenMpi found{path, part("mca_pml_ucx_component", "mca_pml_ucx.so"),
+                     part("mca_mtl_ofi_component", "mca_mtl_ofi.so"),
+                     pal.find("mca_pmix_pmix") != std::string::npos};
+  for (const char* file : {"mca_pmix_pmix2x.so", "mca_pmix_pmix3x.so", "mca_pmix_pmix4x.so"})
+    found.pmix = found.pmix || part(file, file) == Part::component;
   return found;
 }
 

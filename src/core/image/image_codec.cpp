@@ -27,6 +27,26 @@ bool read_flag(const std::string& field, bool& value) {
   return value || field == no;
 }
 
+using Part = ImageOpenMpi::Part;
+constexpr std::array part_names = {std::pair{Part::none, no},
+                                   std::pair{Part::component, std::string_view("component")},
+                                   std::pair{Part::built_in, std::string_view("built-in")}};
+
+std::string_view word(Part value) {
+  for (const auto& [part, name] : part_names)
+    if (part == value) return name;
+  return no;
+}
+
+bool read_part(const std::string& field, Part& value) {
+  for (const auto& [part, name] : part_names)
+    if (name == field) {
+      value = part;
+      return true;
+    }
+  return false;
+}
+
 bool read_loader(ImageFields&& f, ImageFacts& facts) {
   facts.glibc = std::move(f[0]);
   facts.glibc_version = std::move(f[1]);
@@ -61,7 +81,7 @@ bool read_ucx(ImageFields&& f, ImageFacts& facts) {
 bool read_open_mpi(ImageFields&& f, ImageFacts& facts) {
   auto& mpi = facts.open_mpi.emplace_back();
   mpi.path = std::move(f[0]);
-  return read_flag(f[1], mpi.ucx) && read_flag(f[2], mpi.ofi) && read_flag(f[3], mpi.pmix);
+  return read_part(f[1], mpi.ucx) && read_part(f[2], mpi.ofi) && read_flag(f[3], mpi.pmix);
 }
 
 bool read_pmix(ImageFields&& f, ImageFacts& facts) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "container_ib/image.hpp"
@@ -123,19 +124,37 @@ void judge_ucx(const ImageFacts& facts, const ImageNeeds& needs, Lines& lines) {
   }
 }
 
+// A library that Open MPI moves its messages by.
+struct Below {
+  std::string_view name, library, packages;
+  ImageOpenMpi::Part part;
+  bool there;
+};
+
 ImageLine judge_open_mpi(const ImageOpenMpi& mpi, const ImageFacts& facts) {
-  const bool ucx = mpi.ucx && !facts.ucx.empty(), ofi = mpi.ofi && !facts.libfabric.empty();
-  const std::string name = "Open MPI (" + shown(mpi.path) + ")";
-  if (ucx) return {LineKind::fine, name + " with UCX"};
-  if (ofi) return {LineKind::fine, name + " with OFI"};
-  if (mpi.ucx || mpi.ofi)
-    return {LineKind::finding,
-            name + " is made for " +
-                (mpi.ucx ? "UCX, but there is no libucp.so.0" : "OFI, but there is no libfabric.so.1") +
-                ": it does without, and its messages go by TCP; install that library (Debian: " +
-                (mpi.ucx ? "libucx0; Red Hat: ucx and ucx-ib)" : "libfabric1; Red Hat: libfabric)")};
+  const std::array<Below, 2> all = {{
+      {"UCX", "libucp.so.0", "(Debian: libucx0; Red Hat: ucx and ucx-ib)", mpi.ucx, !facts.ucx.empty()},
+      {"OFI", "libfabric.so.1", "(Debian: libfabric1; Red Hat: libfabric)", mpi.ofi,
+       !facts.libfabric.empty()},
+  }};
+  const std::string mine = "Open MPI (" + shown(mpi.path) + ")";
+  const auto lacks = [&](const Below& below, const std::string& meaning) {
+    return ImageLine{LineKind::finding, mine + " is made for " + std::string(below.name) +
+                                            ", but there is no " + std::string(below.library) + ": " +
+                                            meaning + "; install that library " +
+                                            std::string(below.packages)};
+  };
+  for (const Below& below : all)
+    if (below.part == ImageOpenMpi::Part::built_in && !below.there)
+      return lacks(below, "no program that is linked with Open MPI starts");
+  for (const Below& below : all)
+    if (below.part != ImageOpenMpi::Part::none && below.there)
+      return {LineKind::fine, mine + " with " + std::string(below.name)};
+  for (const Below& below : all)
+    if (below.part != ImageOpenMpi::Part::none)
+      return lacks(below, "it does without, and its messages go by TCP");
   return {LineKind::finding,
-          name +
+          mine +
               " has neither UCX nor OFI: its messages go by TCP, or, where that is "
               "forbidden, MPI_Init ends with \"PML ob1 cannot be selected\"; take one that is "
               "built --with-ucx"};
