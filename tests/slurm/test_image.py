@@ -30,7 +30,7 @@ def lines(done, kind):
 def hca_of(done):
     """That of the provider's line."""
     (line,) = (text for text in lines(done, "ok") if text.startswith("provider "))
-    return line.rsplit(" ", 1)[1]
+    return line.partition(" for ")[2]
 
 
 def has_ucx_for_ib():
