@@ -13,6 +13,7 @@
 #include "app/leftovers.hpp"
 #include "command.hpp"
 #include "container_ib/text.hpp"
+#include "doctor_image.hpp"
 #include "json.hpp"
 #include "mode_answers.hpp"
 #include "output.hpp"
@@ -25,16 +26,13 @@ namespace {
 
 struct DoctorOptions {
   std::string state, config, node;
+  std::optional<std::string> image;  // the root of one that it is about instead; empty: this process' own
+  std::string sysfs;                 // of whose HCAs the image is for
   bool json = false;
 };
 
-enum class Kind { fine, note, finding };
-
-struct Line {
-  Kind kind;
-  std::string text;
-};
-
+using Line = ImageLine;
+using Kind = Line::Kind;
 using Lines = std::vector<Line>;
 
 std::string_view kind_name(Kind kind) {
@@ -125,7 +123,7 @@ Result<Lines> examine(const DoctorOptions& options) {
 }
 
 int run(const DoctorOptions& options) {
-  const auto lines = examine(options);
+  const auto lines = options.image ? examine_image(*options.image, options.sysfs) : examine(options);
   if (!lines) return cannot_look("doctor", lines.error());
   const auto findings = std::count_if(lines->begin(), lines->end(),
                                       [](const Line& line) { return line.kind == Kind::finding; });
@@ -140,18 +138,39 @@ int run(const DoctorOptions& options) {
   return findings == 0 ? fine : finding;
 }
 
+void add_image_options(CLI::App& command, DoctorOptions& options) {
+  CLI::Option* image = command
+                           .add_option_function<std::string>(
+                               "--image", [&options](const std::string& root) { options.image = root; },
+                               "look at a container image instead: the folder that it is unpacked in, "
+                               "/proc/PID/root of a container that runs, or, without one, what this runs in")
+                           ->expected(0, 1)
+                           ->type_name("ROOT");
+  for (const char* of_the_node : {"--config", "--node", "--state"})
+    image->excludes(command.get_option(of_the_node));
+  command
+      .add_option(
+          "--sysfs", options.sysfs,
+          "it is for the HCAs that this directory shows; default: this machine's, or those of the task")
+      ->type_name("DIR")
+      ->needs(image);
+}
+
 }  // namespace
 
 void add_doctor(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<DoctorOptions>();
   CLI::App* command = app.add_subcommand(
-      "doctor", "Tell what keeps this node from the modes that its site allows, and what was left on it");
+      "doctor",
+      "Tell what keeps this node from the modes that its site allows, and what was left on it; or what a "
+      "container image lacks");
   command
       ->add_option("--config", options->config,
                    fmt::format("the site's configuration; default: {}, if there is one", usual_site_file))
       ->type_name("FILE");
   NodeOptions::add_node_to(*command, options->node);
   add_state_option(command, options->state);
+  add_image_options(*command, *options);
   command->add_flag("--json", options->json, "for programs");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }

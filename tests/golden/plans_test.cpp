@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "support/paths.hpp"
 
@@ -23,8 +26,9 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 std::string run(const std::string& arguments) {
-  const std::string command = "unset COLUMNS HWLOC_FSROOT; cd " + test::in_checkout("tests/fixtures/nodes") +
-                              " && " + test::program_file() + " " + arguments + " 2>&1";
+  const std::string command = "unset COLUMNS HWLOC_FSROOT CONTAINER_IB_PORTS PMIX_VERSION; cd " +
+                              test::in_checkout("tests/fixtures/nodes") + " && " + test::program_file() +
+                              " " + arguments + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return "cannot run " + command;
   std::string output;
@@ -33,6 +37,30 @@ std::string run(const std::string& arguments) {
     output.append(buffer.data(), n);
   const int status = ::pclose(pipe);
   return output + "exit " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -1) + "\n";
+}
+
+// CLI11 lays a help out anew with some releases, and has other words of its own around ours. What is compared
+// are the words in their order, and those of its own as 2.1 has them, which 2.6 has otherwise.
+std::string as_words(const std::string& text) {
+  std::istringstream stream(text);
+  std::string words;
+  for (std::string word; stream >> word;) words += word + " ";
+  const std::array<std::pair<std::string_view, std::string_view>, 6> otherwise = {{
+      {" container-ib plan [OPTIONS] ", " Usage: container-ib plan [OPTIONS] "},
+      {" container-ib [OPTIONS] ", " Usage: container-ib [OPTIONS] "},
+      {" SUBCOMMANDS: ", " Subcommands: "},
+      {" -h, --help ", " -h,--help "},
+      {" [block] ", "=block "},
+      {" options are required] ", " options is required] "},
+  }};
+  for (const auto& [new_way, old_way] : otherwise)
+    if (const auto at = words.find(new_way);
+        at != std::string::npos && words.find(old_way) == std::string::npos)
+      words.replace(at, new_way.size(), old_way);
+  for (std::size_t at = 0; (at = words.find(" OPTIONS: ", at)) != std::string::npos;)
+    words.replace(at, 10, " Options: ");
+  std::replace(words.begin(), words.end(), ' ', '\n');  // for a readable difference
+  return words;
 }
 
 class Output : public testing::TestWithParam<Case> {};
@@ -48,7 +76,10 @@ TEST_P(Output, IsAsExpected) {
   std::ifstream stream(file);
   std::ostringstream expected;
   expected << stream.rdbuf();
-  EXPECT_EQ(actual, expected.str());
+  if (std::string_view(GetParam().name).ends_with("help"))
+    EXPECT_EQ(as_words(actual), as_words(expected.str()));
+  else
+    EXPECT_EQ(actual, expected.str());
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -88,7 +119,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"config-missing", "check-config missing.conf --json"},
         Case{"check-nothing", "check --state /nowhere"},
         Case{"check-nothing-json", "check --state /nowhere --json"},
-        Case{"check-unknown-step", "check 17.0 --state /nowhere"}, Case{"help", "--help"},
+        Case{"check-unknown-step", "check 17.0 --state /nowhere"},
+        Case{"image-complete", "doctor --image=../images/complete --sysfs dual-port.sysfs"},
+        Case{"image-lacking", "doctor --image=../images/lacking --sysfs dual-port.sysfs"},
+        Case{"image-lacking-json", "doctor --image ../images/lacking --sysfs dual-port.sysfs --json"},
+        Case{"image-musl", "doctor --image=../images/alpine --sysfs dual-port.sysfs"},
+        Case{"image-missing", "doctor --image=../images/missing --sysfs dual-port.sysfs"},
+        Case{"image-and-node", "doctor --image=../images/complete --state /nowhere"}, Case{"help", "--help"},
         Case{"plan-help", "plan --help"}));
 
 }  // namespace

@@ -47,6 +47,9 @@ class Terminal : public testing::Test {
             << encode_record({2, Mark::done, PortsNoted{hostile, hostile}})
             << encode_record({3, Mark::intent, Quarantined{"pid 17 (" + hostile + ")"}});
     ASSERT_EQ(::chmod((folder_ + "/7.0/journal").c_str(), 0600), 0);
+    const std::string libraries = folder_ + "/image/opt/" + hostile + "/lib";
+    std::filesystem::create_directories(libraries);
+    std::ofstream(libraries + "/libucp.so.0") << "ELF";
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -93,6 +96,9 @@ TEST_F(Terminal, NothingThatAUserOrAFileNamesSteersIt) {
       {"check", hostile, "--state", folder_},
       {"check", "--json", "--state", folder_},
       {"doctor", "--state", folder_, "--config", file},
+      {"doctor", "--image=" + folder_ + "/image"},
+      {"doctor", "--image=" + folder_ + "/image", "--json"},
+      {"doctor", "--image=/nowhere/" + hostile},
       {"list", "--state", file},
       {"reap", "--state", file},
       {"check-config", file},

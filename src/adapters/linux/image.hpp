@@ -1,0 +1,17 @@
+// What a container image has for MPI over InfiniBand. Its files are read, within limits, and nothing of it is
+// run or loaded: it may be anybody's.
+#pragma once
+
+#include <string>
+
+#include "container_ib/image.hpp"
+
+namespace cib {
+
+// `root` is an open directory: an unpacked image's, or that of a process in the container. `proc` is one too,
+// a /proc that shows this process. `library_path` is LD_LIBRARY_PATH as it is inside. It does not wait for
+// anybody, but a file system in the tree may (FUSE): who looks into what is not their own does it in a
+// process that can be left behind (in_namespace.hpp), and takes what it finds by a pipe (encode_image).
+Result<ImageFacts> look_at_image(int root, int proc, const std::string& library_path);
+
+}  // namespace cib
