@@ -29,7 +29,10 @@ def test_its_own_umad_is_there_and_no_issm():
     (umad,) = node_of("umad", HCAS["n0"][0])
     with allowed():
         names = must(asked(",umad=yes", "ls /dev/infiniband")).lines
+        # Which is root's alone on the node. That there is no such device, as paper has it, is said after that.
+        opened = asked(",umad=yes", f"exec 3<> /dev/infiniband/{umad}")
     assert [name for name in names if not name.startswith(("uverbs", "rdma_cm"))] == [umad], names
+    assert "Permission denied" not in opened.err and "No such device" in opened.err, opened
     assert node_of("issm", HCAS["n0"][0]), "there is one on the node"
 
 

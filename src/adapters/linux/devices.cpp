@@ -73,6 +73,9 @@ Status add_node(int mount, const DeviceNode& node) {
   return {};
 }
 
+// The node's own is root's alone, as udev leaves it. Nobody but the task's user reaches this one.
+constexpr mode_t everybodys = 0666;
+
 }  // namespace
 
 Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports, bool umad) {
@@ -86,6 +89,7 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
     add(std::move(uverbs));
     if (!umad) continue;
     CIB_TRY(DeviceNode mad, find_in_class("/sys/class/infiniband_mad", port, true));
+    mad.mode = everybodys;
     add(std::move(mad));
   }
   // Without the module rdma_ucm there is none, and then nobody on the host can use rdma_cm either.
