@@ -88,6 +88,19 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"config-missing", "check-config missing.conf --json"},
         Case{"check-nothing", "check --state /nowhere"},
         Case{"check-nothing-json", "check --state /nowhere --json"},
+        Case{"cdi", "cdi --topology dual-port.xml --sysfs dual-port.sysfs"},
+        Case{"cdi-of-a-task",
+             "cdi --topology dual-port.xml --sysfs dual-port.sysfs --ports mlx5_2:1,mlx5_0:1 --option "
+             "verbs,umad=yes --netdev ib2:ib0"},
+        Case{"cdi-unknown-port", "cdi --topology dual-port.xml --sysfs dual-port.sysfs --ports mlx5_2:2"},
+        Case{"cdi-other-port", "cdi --topology decoys.xml --sysfs decoys.sysfs --ports mlx5_2:1,mlx5_1:1"},
+        Case{"cdi-no-nodes", "cdi --topology decoys.xml --sysfs decoys.sysfs"},
+        Case{"cdi-no-port", "cdi --topology dual-port.xml --option verbs,hca=mlx5_9"},
+        Case{"cdi-other-mode", "cdi --topology dual-port.xml --option ipoib"},
+        Case{"cdi-bad-netdev", "cdi --topology dual-port.xml --netdev ib2"}, Case{"cdi-help", "cdi --help"},
+        Case{"oci-help", "oci --help"}, Case{"oci-nothing", "oci"}, Case{"oci-no-runtime", "oci ."},
+        Case{"oci-no-bundle", "oci ./nowhere crun run x"},
+        Case{"oci-no-hook-state", "oci --hook < /dev/null"},
         Case{"check-unknown-step", "check 17.0 --state /nowhere"}, Case{"help", "--help"},
         Case{"plan-help", "plan --help"}));
 

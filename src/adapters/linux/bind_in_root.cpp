@@ -12,7 +12,7 @@ namespace cib {
 
 namespace {
 
-UniqueFd open_directory(int at, const std::string& path, std::uint64_t resolve) {
+UniqueFd open_in(int at, const std::string& path, std::uint64_t resolve) {
   open_how how{};
   how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
   how.resolve = resolve | RESOLVE_NO_MAGICLINKS;
@@ -22,11 +22,11 @@ UniqueFd open_directory(int at, const std::string& path, std::uint64_t resolve) 
 Result<UniqueFd> make_target(const UniqueFd& root, const std::string& target) {
   const auto slash = target.rfind('/');
   const std::string above = target.substr(0, slash + 1), name = target.substr(slash + 1);
-  const UniqueFd parent = open_directory(root.get(), above, RESOLVE_IN_ROOT);
+  const UniqueFd parent = open_in(root.get(), above, RESOLVE_IN_ROOT);
   if (!parent) return error(Errc::kernel, "open " + above + " of the container", errno);
   if (::mkdirat(parent.get(), name.c_str(), 0755) != 0 && errno != EEXIST)
     return error(Errc::kernel, "make " + target + " of the container", errno);
-  UniqueFd made = open_directory(parent.get(), name, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+  UniqueFd made = open_in(parent.get(), name, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
   if (!made) return error(Errc::kernel, "open " + target + " of the container", errno);
   return made;
 }

@@ -23,11 +23,6 @@ Status write_all(int fd, std::string_view contents, const std::string& path) {
 Status fill(const UniqueFd& file, const struct stat& like, const std::string& contents,
             const std::string& path) {
   CIB_CHECK(write_all(file.get(), contents, path));
-  struct stat made {};
-  if (::fstat(file.get(), &made) != 0) return error(Errc::kernel, "stat " + path, errno);
-  if ((made.st_uid != like.st_uid || made.st_gid != like.st_gid) &&
-      ::fchown(file.get(), like.st_uid, like.st_gid) != 0)
-    return error(Errc::kernel, "chown " + path, errno);
   if (::fchmod(file.get(), like.st_mode & 07777) != 0) return error(Errc::kernel, "chmod " + path, errno);
   return {};
 }

@@ -9,10 +9,10 @@ namespace cib {
 
 namespace {
 
-constexpr const char* devices = "/dev/infiniband";
-constexpr const char* shared_memory = "/dev/shm";
+constexpr const char* infiniband_folder = "/dev/infiniband";
+constexpr const char* shm_folder = "/dev/shm";
 
-std::string_view value_of(const Bundle& bundle, std::string_view name) {
+std::string_view value_in_bundle(const Bundle& bundle, std::string_view name) {
   for (const std::string_view variable : bundle.env)
     if (variable.starts_with(name) && variable.substr(name.size()).starts_with('='))
       return variable.substr(name.size() + 1);
@@ -20,7 +20,7 @@ std::string_view value_of(const Bundle& bundle, std::string_view name) {
 }
 
 // "/dev/shm" of "dev//shm/" too: runtimes take any form.
-std::string clean(std::string_view path) {
+std::string cleaned_path(std::string_view path) {
   std::vector<std::string_view> parts;
   for (const std::string_view part : split(path, '/')) {
     if (part.empty() || part == ".") continue;
@@ -42,7 +42,7 @@ bool has_option(const BundleMount& mount, std::string_view option) {
 
 // Whether it shows what the task has there, with all that is mounted below.
 bool shows_the_tasks(const BundleMount& mount, const std::string& destination) {
-  return has_option(mount, "rbind") && clean(mount.source) == destination;
+  return has_option(mount, "rbind") && cleaned_path(mount.source) == destination;
 }
 
 // What a container finds at a path, once all is mounted.
@@ -54,7 +54,7 @@ struct Found {
 Found found_at(const std::string& path, const std::vector<BundleMount>& mounts) {
   Found found;
   for (std::size_t i = 0; i < mounts.size(); ++i) {
-    const std::string destination = clean(mounts[i].destination);
+    const std::string destination = cleaned_path(mounts[i].destination);
     if (destination == path || is_below(destination, path))
       found = {Found::its_own, i};
     else if (is_below(path, destination))
@@ -64,7 +64,7 @@ Found found_at(const std::string& path, const std::vector<BundleMount>& mounts) 
 }
 
 // The flags are those of the task's own mount, which a user namespace must not take away.
-BundleMount bind(const char* path, const char* flag) {
+BundleMount bind_of(const char* path, const char* flag) {
   return {path, "none", path, {"rbind", "nosuid", "noexec", flag}};
 }
 
@@ -72,7 +72,7 @@ BundleMount bind(const char* path, const char* flag) {
 
 Result<std::vector<Port>> ports_of_task(const Bundle& bundle) {
   std::vector<Port> ports;
-  const std::string_view list = value_of(bundle, "CONTAINER_IB_PORTS");
+  const std::string_view list = value_in_bundle(bundle, "CONTAINER_IB_PORTS");
   if (list.empty()) return ports;
   for (const std::string_view name : split(list, ',')) {
     const auto colon = name.rfind(':');
@@ -91,12 +91,13 @@ Result<std::vector<Port>> ports_of_task(const Bundle& bundle) {
 
 std::vector<BundleEdit> missing_mounts(const Bundle& bundle) {
   std::vector<BundleEdit> edits;
-  if (found_at(devices, bundle.mounts).what == Found::nothing) edits.push_back({{}, bind(devices, "ro")});
-  const Found memory = found_at(shared_memory, bundle.mounts);
+  if (found_at(infiniband_folder, bundle.mounts).what == Found::nothing)
+    edits.push_back({{}, bind_of(infiniband_folder, "ro")});
+  const Found memory = found_at(shm_folder, bundle.mounts);
   if (memory.what == Found::nothing)
-    edits.push_back({{}, bind(shared_memory, "nodev")});
+    edits.push_back({{}, bind_of(shm_folder, "nodev")});
   else if (memory.what == Found::its_own && bundle.mounts[memory.mount].type == "tmpfs")
-    edits.push_back({memory.mount, bind(shared_memory, "nodev")});
+    edits.push_back({memory.mount, bind_of(shm_folder, "nodev")});
   return edits;
 }
 
