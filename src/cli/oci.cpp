@@ -31,11 +31,11 @@ struct OciOptions {
 
 struct OpenBundle {
   OpenBundle() = default;
-  OpenBundle(OpenBundle&&) = delete;
+  OpenBundle(OpenBundle&&) = delete;  // moving JSON may throw
 
   UniqueFd directory;
   std::string file;  // its config.json, for messages
-  nlohmann::ordered_json config;
+  nlohmann::ordered_json config = nlohmann::ordered_json::object();
   Bundle bundle;
   std::vector<Port> ports;  // of the task whose container it is
 };
@@ -75,7 +75,7 @@ Status check_devices(const OpenBundle& open) {
 
 // Puts what is missing into config.json, which Slurm has just written for this task.
 Status prepare(const std::string& path) {
-  CIB_TRY(const bool attached, has_device_mount());
+  const bool attached = has_device_mount().value_or(false);
   CIB_TRY(const auto open, open_bundle(path, attached));
   if (!open) return {};
   CIB_CHECK(check_devices(*open));
