@@ -3,7 +3,7 @@
 import contextlib
 import json
 
-from cluster import IMAGE, NODES, must, run, sh, write
+from cluster import IMAGE, NODES, must, sh, write
 from slurm import files
 
 CRUN = "crun --cgroup-manager=disabled"
@@ -68,14 +68,14 @@ def bundle(contents):
 
 
 @contextlib.contextmanager
-def slurm_runs(runtime, around="", run="run"):
+def slurm_runs(runtime, around="", verb="run"):
     """oci.conf for srun --container, as Slurm's documentation has it for rootless runtimes, with ours before it."""
     command = f"{runtime} --root={_STATE}"
     lines = [
         f'RunTimeQuery="{command} state {_NAME}"',
         f'RunTimeKill="{command} kill {_NAME} SIGKILL"',
         f'RunTimeDelete="{command} delete --force {_NAME}"',
-        f'RunTimeRun="exec container-ib oci %b {around}{command} {run} --bundle %b {_NAME}"',
+        f'RunTimeRun="exec container-ib oci %b {around}{command} {verb} --bundle %b {_NAME}"',
     ]
     with files({"oci.conf": "\n".join(lines) + "\n"}):
         yield

@@ -72,7 +72,7 @@ def test_a_bundle_that_binds_dev_is_left_as_it_is():
 
 
 def test_mpi_starts_by_pmi2_whose_descriptor_is_preserved():
-    with bundle(config(HERSELF)), slurm_runs(CRUN, run="run --preserve-fds=40"):
+    with bundle(config(HERSELF)), slurm_runs(CRUN, verb="run --preserve-fds=40"):
         mpi_starts(PINGPONG_MPICH, "pmi2")
 
 
