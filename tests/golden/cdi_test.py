@@ -1,6 +1,6 @@
 """CDI specifications have what CDI's SPEC.md asks for, and nothing that an older reader does not know: an unknown field makes
 it refuse the whole file. With `published` they are held against the schema that CDI publishes, which is not part of the
-project: $CIB_CDI_SCHEMA, ../shared/cdi beside the source tree, or Debian's package of CDI's library."""
+project: the folder $CIB_CDI_SCHEMA, or Debian's package of CDI's library."""
 
 import json
 import os
@@ -54,10 +54,10 @@ def check(words):
 
 
 def published():
-    places = [os.environ.get("CIB_CDI_SCHEMA", ""), NODES.parents[2].parent / "shared" / "cdi", DEBIAN]
+    places = [os.environ.get("CIB_CDI_SCHEMA", ""), DEBIAN]
     folder = next((pathlib.Path(place) for place in places if place and (pathlib.Path(place) / "schema.json").exists()), None)
     if folder is None:
-        print("no schema.json in $CIB_CDI_SCHEMA, ../shared/cdi or Debian's package")
+        print("no schema.json in $CIB_CDI_SCHEMA, nor Debian's package")
         sys.exit(77)
     # Another Python than the distribution's may be the first one here.
     sys.path.append("/usr/lib/python3/dist-packages")
