@@ -9,7 +9,7 @@
 namespace cib::cli {
 
 void add_later(CLI::App& app, int& exit_code) {
-  for (const char* name : {"attach", "cdi"}) {
+  for (const char* name : {"attach"}) {
     CLI::App* command = app.add_subcommand(name, "Not in this version");
     command->allow_extras();
     command->callback([name, &exit_code] {

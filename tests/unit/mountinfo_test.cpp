@@ -15,6 +15,7 @@ TEST(Mountinfo, HasAMountALine) {
   EXPECT_EQ(mounts[0].point, "/sys/fs/cgroup/freezer");
   EXPECT_EQ(mounts[0].kind, "cgroup");
   EXPECT_EQ(mounts[0].super, "rw,freezer");
+  EXPECT_EQ(mounts[1].source, "none");
   EXPECT_EQ(mounts[1].point, "/a b\\c\\08");
   EXPECT_EQ(mounts[1].kind, "tmpfs");
   EXPECT_TRUE(parse_mountinfo("").empty());

@@ -15,6 +15,7 @@
 
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/in_namespace.hpp"
+#include "adapters/linux/mountinfo.hpp"
 #include "adapters/linux/names_in.hpp"
 
 namespace cib {
@@ -22,6 +23,7 @@ namespace cib {
 namespace {
 
 constexpr const char* host_dir = "/dev/infiniband";
+constexpr const char* source_of_mount = "container-ib";
 
 std::string first_line(const std::string& path) { return read_first_line(path).value_or(""); }
 
@@ -105,7 +107,7 @@ Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes) {
   const UniqueFd fs(::fsopen("tmpfs", FSOPEN_CLOEXEC));
   if (!fs) return error(Errc::kernel, "fsopen tmpfs", errno);
   for (const auto& [key, value] :
-       {std::pair("mode", "0755"), std::pair("size", "64k"), std::pair("source", "container-ib")})
+       {std::pair("mode", "0755"), std::pair("size", "64k"), std::pair("source", source_of_mount)})
     if (::fsconfig(fs.get(), FSCONFIG_SET_STRING, key, value, 0) != 0)
       return error(Errc::kernel, std::string("fsconfig tmpfs ") + key, errno);
   if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
@@ -118,6 +120,14 @@ Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes) {
   if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0)
     return error(Errc::kernel, "make the device mount read-only", errno);
   return mount;
+}
+
+Result<bool> has_device_mount() {
+  CIB_TRY(const auto mounts, own_mounts());
+  bool has = false;  // the last one is on top
+  for (const Mount& mount : mounts)
+    if (mount.point == host_dir) has = mount.kind == "tmpfs" && mount.source == source_of_mount;
+  return has;
 }
 
 namespace {

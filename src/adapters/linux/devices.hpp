@@ -34,6 +34,9 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
 // SB_I_NODEV).
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes);
 
+// Whether it is such a mount that this process has at /dev/infiniband, so a task's.
+Result<bool> has_device_mount();
+
 // Puts the mount over /dev/infiniband in the mount namespace. Where there is no such folder `maker` makes it:
 // what belongs to nobody in a user namespace, as the host's root does in a container's, can make nothing
 // there (EOVERFLOW, may_o_create in fs/namei.c). Empty: nobody makes it.

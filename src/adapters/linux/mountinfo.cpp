@@ -33,12 +33,13 @@ std::optional<Mount> parse_mount(const std::string& line) {
   const auto dash = line.find(" - ");
   if (dash == std::string::npos) return {};
   std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
-  std::string id, parent, dev, source;
+  std::string id, parent, dev;
   Mount mount;
   left >> id >> parent >> dev >> mount.root >> mount.point;
-  right >> mount.kind >> source >> mount.super;
+  right >> mount.kind >> mount.source >> mount.super;
   mount.root = unescape(mount.root);
   mount.point = unescape(mount.point);
+  mount.source = unescape(mount.source);
   return mount;
 }
 

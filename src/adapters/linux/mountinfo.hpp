@@ -9,10 +9,11 @@
 namespace cib {
 
 struct Mount {
-  std::string root;   // what of the file system it shows: "/docker/1"
-  std::string point;  // where: "/sys/fs/cgroup/freezer"
-  std::string kind;   // "cgroup2"
-  std::string super;  // options of the file system: "rw,freezer"
+  std::string root;    // what of the file system it shows: "/docker/1"
+  std::string point;   // where: "/sys/fs/cgroup/freezer"
+  std::string kind;    // "cgroup2"
+  std::string super;   // options of the file system: "rw,freezer"
+  std::string source;  // what it was made of: "/dev/sda1", or what who mounted it says
 };
 
 // In the order of the list. A line that is none is passed over.

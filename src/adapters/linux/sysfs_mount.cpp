@@ -21,7 +21,7 @@ constexpr const char* target = "/sys";
 // Mount points below /sys, outermost first; none below another one.
 std::vector<std::string> mounts_on_sys() {
   std::vector<std::string> points;
-  for (const auto& [root, point, kind, super] : own_mounts().value_or({})) {
+  for (const auto& [root, point, kind, super, source] : own_mounts().value_or({})) {
     if (kind == "sysfs" || !point.starts_with("/sys/")) continue;
     const bool below = !points.empty() && point.starts_with(points.back() + '/');
     if (!below) points.push_back(point);
