@@ -112,7 +112,8 @@ TEST_P(FaultSweep, NothingIsLeft) {
         const bool waits =
             !std::string_view(one.option).starts_with("verbs") && !node.task(id).knows_its_network;
         const bool refused_at_once = one.container && answer.starts_with("refused");
-        EXPECT_FALSE(waits && !refused_at_once && node.agent_alive) << where << " task " << id << ": for its network, in vain";
+        EXPECT_FALSE(waits && !refused_at_once && node.agent_alive)
+            << where << " task " << id << ": for its network, in vain";
       }
       expect_that_reaping_leaves_nothing(node, vfs_before, where);
     }

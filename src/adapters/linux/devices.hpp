@@ -23,10 +23,10 @@ struct DeviceNode {
   gid_t gid = 0;
 };
 
-// uverbs of each port's device, with `umad` the umad of each port, which its user may open (the site has allowed
-// it), and rdma_cm when the host has it.
-// The name of a node says nothing about its device (minors permute when devices are re-registered), so they
-// are found by sysfs' ibdev, and the host's node must carry the number that sysfs says.
+// uverbs of each port's device, with `umad` the umad of each port, which its user may open (the site has
+// allowed it), and rdma_cm when the host has it. The name of a node says nothing about its device (minors
+// permute when devices are re-registered), so they are found by sysfs' ibdev, and the host's node must carry
+// the number that sysfs says.
 Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports, bool umad);
 
 // A mount that is attached nowhere yet: a tmpfs with these nodes, read-only, owned by the host's user
