@@ -274,16 +274,24 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
 }
 
+// The step that has written that it mounts them may be about to.
 Status StepTasks::adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
-  return unless_stuck([&]() -> Status {
-    if (!alive(task)) return error(Errc::ended, "the task has ended");
-    Handles& t = tasks_[task];
-    if (sharer_with_devices(task) != nullptr) return {};
-    CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
-    CIB_TRY(t.mounted, device_mount_in(t.attached_in(), nodes));
-    for (const DeviceNode& node : nodes) t.nodes.push_back(node.name);
-    return {};
-  });
+  for (int attempt = 1;; ++attempt) {
+    auto status = unless_stuck([&] { return try_adopt_devices(task, ports, umad); });
+    if (status.ok() || !alive(task) || status.error().code != Errc::changed || attempt == mount_attempts)
+      return status;
+    pause_for(mount_pause_ms);
+  }
+}
+
+Status StepTasks::try_adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
+  if (!alive(task)) return error(Errc::ended, "the task has ended");
+  Handles& t = tasks_[task];
+  if (sharer_with_devices(task) != nullptr) return {};
+  CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
+  CIB_TRY(t.mounted, device_mount_in(t.attached_in(), nodes));
+  for (const DeviceNode& node : nodes) t.nodes.push_back(node.name);
+  return {};
 }
 
 Status StepTasks::unmount_devices(unsigned task) {

@@ -100,6 +100,7 @@ class StepTasks final : public Tasks {
   template <class Work>
   Status unless_stuck(Work work);
   bool alive(unsigned task) const;
+  Status try_adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad);
   Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);
 
   Of step_;

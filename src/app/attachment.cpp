@@ -330,24 +330,34 @@ Status Attachment::mount_own(unsigned id, const std::vector<Port>& ports) {
   return journal_.write(Mark::done, mounted);
 }
 
-// Another step, of another job too, may be in the same container: what it sees there stays. No step comes or
-// goes meanwhile.
+// Another step, of another job too, may be in the same container: what it sees there stays. Who is in it is
+// known by the journals, which are written in turns; what is done there, in a user's file systems, keeps
+// nobody else's turn waiting.
 Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& ports) {
-  const std::string& container = task_[id].facts.container.id;
+  const DevicesMounted mounted{id, join_names(ports), task_[id].facts.container.id};
+  CIB_TRY(const bool alone, enter_container(mounted, ports));
+  if (auto status = alone ? tasks_.mount_devices(id, ports, settings_.umad)
+                          : tasks_.adopt_devices(id, ports, settings_.umad);
+      !status) {
+    (void)journal_.write(Mark::undone, DevicesMounted{id, "", mounted.container});
+    return status;
+  }
+  task_[id].attached = true;
+  return journal_.write(Mark::done, mounted);
+}
+
+// Whether nobody else is in it.
+Result<bool> Attachment::enter_container(const DevicesMounted& mounted, const std::vector<Port>& ports) {
   CIB_TRY(const auto turn, network_.claims_turn());
-  CIB_TRY(const auto others, node_.others_in_container(container, facts_.name()));
+  CIB_TRY(const auto others, node_.others_in_container(mounted.container, facts_.name()));
   for (const ContainerUse& other : others) {
     const auto there = split_list(other.ports);
     for (const Port& port : ports)
       if (std::find(there.begin(), there.end(), port.name()) == there.end())
         return error(Errc::in_use, explain_other_in_container(other, ports));
   }
-  const DevicesMounted mounted{id, join_names(ports), container};
   CIB_CHECK(journal_.write(Mark::intent, mounted));
-  CIB_CHECK(others.empty() ? tasks_.mount_devices(id, ports, settings_.umad)
-                           : tasks_.adopt_devices(id, ports, settings_.umad));
-  task_[id].attached = true;
-  return journal_.write(Mark::done, mounted);
+  return others.empty();
 }
 
 std::vector<unsigned> Attachment::alone_in_container() const {
@@ -396,14 +406,18 @@ std::vector<std::string> Attachment::give_everything_back() {
 void Attachment::leave_containers() {
   const auto is_in_one = [](const Task& task) { return task.attached && !task.facts.container.id.empty(); };
   if (std::none_of(task_.begin(), task_.end(), is_in_one)) return;
-  const auto turn = network_.claims_turn();
-  if (!turn) return;
-  const auto alone = alone_in_container();
-  for (unsigned id = 0; id < task_.size(); ++id) {
-    if (!is_in_one(task_[id])) continue;
-    if (std::find(alone.begin(), alone.end(), id) != alone.end()) (void)tasks_.unmount_devices(id);
-    (void)journal_.write(Mark::undone, DevicesMounted{id, "", task_[id].facts.container.id});
+  std::vector<unsigned> alone;
+  {
+    const auto turn = network_.claims_turn();
+    if (!turn) return;
+    alone = alone_in_container();
+    for (unsigned id = 0; id < task_.size(); ++id)
+      if (is_in_one(task_[id]))
+        (void)journal_.write(Mark::undone, DevicesMounted{id, "", task_[id].facts.container.id});
   }
+  // Who comes in by now mounts over it, and then it stays below.
+  for (const unsigned id : alone)
+    if (is_in_one(task_[id])) (void)tasks_.unmount_devices(id);
 }
 
 // ---- what a task has

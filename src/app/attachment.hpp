@@ -107,6 +107,7 @@ class Attachment {
   Status relay_pmix(const Task& task);
   Status mount_own(unsigned task, const std::vector<Port>& ports);
   Status mount_in_container(unsigned task, const std::vector<Port>& ports);
+  Result<bool> enter_container(const DevicesMounted& mounted, const std::vector<Port>& ports);
   void leave_containers();
   std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;

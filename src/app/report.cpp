@@ -25,8 +25,7 @@ std::vector<std::string> Report::lines(const About& about) {
   if (about.level == ReportLevel::full) lines = about.choices;
   if (!about.caveat.empty() && about.level != ReportLevel::off)
     lines.push_back(facts_.node_name + ": " + about.caveat);
-  if (!about.singletons.empty() && about.level != ReportLevel::off)
-    lines.push_back(facts_.node_name + ": " + about.singletons);
+  if (!about.singletons.empty()) lines.push_back(facts_.node_name + ": " + about.singletons);
   std::size_t told = 0;
   for (const auto& [rank, why] : about.inside) {
     if (told++ == ranks_that_differ) {

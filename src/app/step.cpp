@@ -221,7 +221,7 @@ void Step::count_pmix_clients() {
 
 void Step::look_inside() {
   count_pmix_clients();
-  if (attachment_.settings().report == ReportLevel::off && !attachment_.require()) return;
+  if (!tells_what_is_wrong()) return;
   for (const auto& [task, containers] : tasks_.look_inside())
     for (const auto& devices : containers)
       if (auto why = attachment_.differs_inside(task, devices); !why.empty())
@@ -235,11 +235,12 @@ std::vector<std::string> Step::report() {
   if (!rendezvous_.has_decided() || failure_ || !rendezvous_.all_dead()) return {};
   count_pmix_clients();
   const bool uses_pmix = !attachment_.pmix_servers().empty();
-  return report_.lines({.level = attachment_.settings().report,
-                        .singletons = uses_pmix ? explain_singletons(facts_, pmix_clients_) : "",
-                        .caveat = attachment_.caveat(),
-                        .inside = differing_,
-                        .choices = attachment_.choices()});
+  return report_.lines(
+      {.level = attachment_.settings().report,
+       .singletons = uses_pmix && tells_what_is_wrong() ? explain_singletons(facts_, pmix_clients_) : "",
+       .caveat = attachment_.caveat(),
+       .inside = differing_,
+       .choices = attachment_.choices()});
 }
 
 // Who sees to the node may never see what the user's terminal shows.

@@ -84,6 +84,10 @@ class Step {
   bool must_refuse(const Error& error) const;
   void turn_away(unsigned task, const Error& error);
   void grant(unsigned task);
+  // Who has asked for a mode, or for a report, is told.
+  bool tells_what_is_wrong() const {
+    return attachment_.settings().report != ReportLevel::off || attachment_.require();
+  }
   void count_pmix_clients();
   void fail(Error error) { failure_ = std::move(error); }
 

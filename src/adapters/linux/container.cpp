@@ -174,17 +174,20 @@ Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
 }
 
 Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_t>& known) {
+  constexpr std::size_t most_namespaces = 64;
   const auto children = children_by_parent();
   const auto devices = rdma_devices_by_number();
   Insides insides;
   std::map<std::uint64_t, Inside> seen;
+  bool answered = true;
   for (const pid_t task : tasks) {
     std::set<std::uint64_t> of_this_task;
     for (const pid_t pid : with_descendants(task, children)) {
       const auto inode = namespace_of_process(pid, "mnt");
       if (!inode || known.contains(*inode) || !of_this_task.insert(*inode).second) continue;
-      if (!seen.contains(*inode) && !insides.stuck) {
+      if (!seen.contains(*inode) && answered && seen.size() < most_namespaces) {
         const auto shown = uverbs_in_mount_namespace_of(pid, devices);
+        answered = shown || (shown.error().code != Errc::stuck && shown.error().code != Errc::timed_out);
         insides.stuck = !shown && shown.error().code == Errc::stuck;
         if (shown) seen[*inode] = {.mount_namespace = *inode, .process = pid, .devices = *shown};
       }

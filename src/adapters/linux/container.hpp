@@ -25,8 +25,8 @@ struct Inside {
   std::vector<std::string> devices;   // RDMA devices whose uverbs node is in its /dev/infiniband, ascending
 };
 // By task, each mount namespace that it or what descends from it is in, but for `known` ones. Who left his
-// parents (a daemon) is not found. Of a namespace that does not answer nothing is said; `stuck` once one of
-// them did not, and then nobody is asked any more.
+// parents (a daemon) is not found. Once a namespace did not answer nobody is asked any more, `stuck` when a
+// helper was left behind there; and users may make as many namespaces as they like, so 64 are looked at.
 struct Insides {
   std::map<pid_t, std::vector<Inside>> of;
   bool stuck = false;
