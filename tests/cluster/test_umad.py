@@ -3,7 +3,7 @@ HCA, and nowhere else."""
 
 import re
 
-from cluster import HCAS, must, run, sh, srun
+from cluster import HCAS, must, sh, srun
 from slurm import files, text_of
 
 # A container that has them: the node's own tree, in mount and user namespaces of its own.
