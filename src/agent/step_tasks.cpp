@@ -262,7 +262,7 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   struct stat made {};
   if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
   if (auto status = mount_over_infiniband(tasks_[task].attached_in(), mount, tasks_[task].owner); !status)
-    return no_place_for_devices(std::move(status).error());
+    return tasks_[task].container ? no_place_for_devices(std::move(status).error()) : status;
   tasks_[task].mounted = made.st_dev;
   tasks_[task].nodes = std::move(names);
   // A device that was registered anew meanwhile may have lost its minor to another one (ida, uverbs_main.c).
