@@ -44,6 +44,9 @@ struct EnvironmentPlan {
 // Slurm's host list of the step's nodes, which EnvironmentInputs::peers is made from.
 inline constexpr const char* nodes_of_step = "SLURM_STEP_NODELIST";
 
+// What Slurm's PMIx server tells its clients of itself: "4.2.2".
+inline constexpr const char* pmix_version_variable = "PMIX_VERSION";
+
 // Names of the variables whose presence or value in the user's environment changes the answer.
 const std::vector<std::string_view>& environment_inputs();
 

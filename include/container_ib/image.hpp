@@ -62,7 +62,7 @@ struct ImageFacts {
   bool operator==(const ImageFacts&) const = default;
 };
 
-// For a pipe, from a process that has looked into a container: a line for each thing. What stands there was
+// For a process that has looked into a container to say: a line for each thing. What stands there was
 // named by the image, so it is read as strictly as any input.
 std::string encode_image(const ImageFacts& facts);
 Result<ImageFacts> decode_image(std::string_view text);

@@ -12,6 +12,7 @@
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/container.hpp"
 #include "adapters/linux/devices.hpp"
+#include "adapters/linux/image.hpp"
 #include "adapters/linux/listen_in_network.hpp"
 #include "adapters/linux/memlock.hpp"
 #include "adapters/linux/namespaces.hpp"
@@ -198,7 +199,8 @@ Status StepTasks::give_network(unsigned task, const NetnsFile& file) {
   CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
   CIB_CHECK(mount_over_sys(t.offered.get(), sysfs));
   const int fd = netns.get();
-  CIB_TRY(t.network, namespace_of_descriptor(fd, "net"));
+  struct stat status {};
+  if (::fstat(fd, &status) == 0) t.network = status.st_ino;  // the file that keeps it has another name
   return send_frame(t.channel.get(), wire::Network{}, task_answer_timeout_ms, std::span(&fd, 1));
 }
 
@@ -336,6 +338,17 @@ void StepTasks::refuse(unsigned task, const std::string& why) {
   UniqueFd channel = std::move(tasks_[task].channel);
   answer<wire::Refuse>(channel.get(), why);
   end_channel(std::move(channel));
+}
+
+Result<ImageFacts> StepTasks::look_at_image(unsigned task) {
+  const UniqueFd& container = tasks_[task].container;
+  if (!container) return error(Errc::bug, "task " + std::to_string(task) + " is in no container");
+  ImageFacts facts;
+  CIB_CHECK(unless_stuck([&]() -> Status {
+    CIB_TRY(facts, look_at_image_of(container.get()));
+    return {};
+  }));
+  return facts;
 }
 
 std::map<unsigned, std::vector<std::vector<std::string>>> StepTasks::look_inside() {

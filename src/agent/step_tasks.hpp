@@ -75,6 +75,7 @@ class StepTasks final : public Tasks {
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;
   void refuse(unsigned task, const std::string& why) override;
+  Result<ImageFacts> look_at_image(unsigned task) override;
   std::map<unsigned, std::vector<std::vector<std::string>>> look_inside() override;
   std::vector<std::string> kill_survivors(const std::vector<unsigned>& alone) override;
 

@@ -459,6 +459,16 @@ Result<std::string> Attachment::peers_of(const Task& task) const {
   return addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value);
 }
 
+ImageNeeds Attachment::image_needs_of(unsigned id) const {
+  const Task& task = task_[id];
+  ImageNeeds needs;
+  for (const Port& port : ports_of(task)) needs.hcas.push_back({port.device, port.driver});
+  if (const auto found = task.facts.user_variables.find(pmix_version_variable);
+      found != task.facts.user_variables.end())
+    needs.pmix_server = found->second;
+  return needs;
+}
+
 std::string Attachment::differs_inside(unsigned id, const std::vector<std::string>& devices) const {
   const Task& task = task_[id];
   if (!task.attached) return {};

@@ -65,6 +65,8 @@ class Attachment {
 
   // What a task's environment is made from; what of it is missing is a line in `notes`.
   EnvironmentInputs environment_of(unsigned task, std::vector<std::string>& notes) const;
+  // What the image of the task's container has to bring.
+  ImageNeeds image_needs_of(unsigned task) const;
   // Why a container that the task has started, which shows these RDMA devices, is not what the task is told
   // that it has: one clause, and empty when it is.
   std::string differs_inside(unsigned task, const std::vector<std::string>& devices) const;

@@ -173,6 +173,25 @@ TEST(Container, ThatATaskHasStartedIsToldOfWhenItShowsSomethingElse) {
   }
 }
 
+TEST(Container, WhatItsImageLacksIsSaidOnceAndByTheFirstNodeAlone) {
+  for (const unsigned node_id : {0U, 1U}) {
+    FakeNode node(four_tasks);
+    node.image.verbs.reset();
+    StepFacts of_node = facts();
+    of_node.node_id = node_id;
+    Step step(std::move(of_node), node, node, node, node);
+    fork_for_container(step);
+    release_into(step, {in_container()});
+    std::vector<std::string> told;
+    for (unsigned id = 0; id < four_tasks; ++id)
+      told.insert(told.end(), node.task(id).lines.begin(), node.task(id).lines.end());
+    if (node_id == 0)
+      EXPECT_THAT(told, testing::ElementsAre(AllOf(HasSubstr("n0: image: "), HasSubstr("libibverbs"))));
+    else
+      EXPECT_THAT(told, IsEmpty());
+  }
+}
+
 TEST(Container, WhyPmixWillNotStartInItIsSaidToWhoUsesPmix) {
   for (const bool uses_pmix : {true, false}) {
     TaskFacts as_root = in_container();

@@ -11,6 +11,7 @@
  *        hide  a sysfs without HCAs but those that follow ("hide+mlx5_1")
  *        root  the user is uid 0 inside
  *        net   a network of its own
+ *        bare  an image without providers of libibverbs
  */
 #define _GNU_SOURCE
 #include <slurm/spank.h>
@@ -150,6 +151,8 @@ static pid_t start_engine(spank_t spank)
 			ADD("--dir", shown);
 		}
 	}
+	if (has_word(words, "bare"))
+		ADD("--tmpfs", "/usr/lib/x86_64-linux-gnu/libibverbs", "--tmpfs", "/etc/libibverbs.d");
 	if (has_word(words, "root"))
 		ADD("--unshare-user", "--uid", "0", "--gid", "0");
 	if (has_word(words, "net"))

@@ -121,6 +121,14 @@ def test_why_pmix_will_not_start_is_said():
         assert not in_container("true", tasks=1).ours()
 
 
+def test_what_the_image_lacks_is_said_before_the_program_starts():
+    with container_plugin():
+        told = in_container("true", image=f"{IMAGE},bare").ours()
+        assert len([line for line in told if ": image: " in line and "mlx5" in line]) == 1, told
+        assert not [line for line in in_container("true").ours() if "image" in line]
+        assert not [line for line in in_container("true", image=f"{IMAGE},bare", option="auto").ours() if "image" in line]
+
+
 def test_a_running_container_keeps_what_its_first_step_has_in_it():
     look = "ls /dev/infiniband | paste -sd,"
     said = "/tmp/test_container.said"

@@ -33,6 +33,16 @@ inline Opened opened_by(const std::string& boot, const std::string& stepd = "1")
 
 enum class Fault { none, fails, fails_after_effect, agent_dies_before, agent_dies_after };
 
+// One that has all that MPI wants.
+inline ImageFacts whole_image() {
+  ImageFacts facts;
+  facts.glibc = "/lib64/ld-linux-x86-64.so.2";
+  facts.verbs = ImageVerbs{
+      "/usr/lib64/libibverbs.so.1", "rdmav34", "/etc/libibverbs.d", {"mlx5"}, {"libmlx5-rdmav34.so"}};
+  facts.ucx = {{"/usr/lib64/libucp.so.0", true, true}};
+  return facts;
+}
+
 struct FakeTask {
   bool alive = true;
   std::set<std::string> devices;      // what its /dev/infiniband shows, when ours is mounted
@@ -81,6 +91,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   NodeCounters now;
   std::vector<ContainerUse> in_container;                            // other steps, in whatever container
   std::map<unsigned, std::vector<std::vector<std::string>>> inside;  // containers that tasks have started
+  ImageFacts image = whole_image();                                  // of whatever container
   unsigned connections = 0;                                          // to whatever server
   std::set<unsigned> adopted;          // tasks that have what another step has mounted
   std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
@@ -137,6 +148,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
              bool memlock_raised) override;
   void decline(unsigned task, const std::string& why) override;
   void refuse(unsigned task, const std::string& why) override;
+  Result<ImageFacts> look_at_image(unsigned) override { return image; }
   std::map<unsigned, std::vector<std::vector<std::string>>> look_inside() override { return inside; }
   std::vector<std::string> kill_survivors(const std::vector<unsigned>& alone) override;
   // StateStore

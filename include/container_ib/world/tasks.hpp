@@ -14,6 +14,7 @@
 #include "container_ib/action.hpp"
 #include "container_ib/endpoint.hpp"
 #include "container_ib/environment.hpp"
+#include "container_ib/image.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
 
@@ -65,6 +66,8 @@ class Tasks {
   virtual void decline(unsigned task, const std::string& why) = 0;
   virtual void refuse(unsigned task, const std::string& why) = 0;
 
+  // What the container that the task was put into brings for MPI.
+  virtual Result<ImageFacts> look_at_image(unsigned task) = 0;
   // What containers show that tasks have started themselves: by task and container, the RDMA devices whose
   // uverbs node is in its /dev/infiniband.
   virtual std::map<unsigned, std::vector<std::vector<std::string>>> look_inside() = 0;

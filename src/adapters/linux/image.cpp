@@ -1,10 +1,14 @@
 #include "adapters/linux/image.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <set>
 
 #include "adapters/linux/image_tree.hpp"
+#include "adapters/linux/in_namespace.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -255,6 +259,43 @@ Result<ImageFacts> look_at_image(int root, int proc, const std::string& library_
   facts.libfabric = find_first(tree, folders, "libfabric.so.1");
   facts.whole = tree.whole();
   return facts;
+}
+
+namespace {
+
+constexpr int look_at_image_ms = 5'000;
+constexpr std::size_t longest_facts = 256UL * 1024;
+
+struct ImageText {
+  int proc = -1;
+  std::size_t size = 0;
+  std::array<char, longest_facts> text{};
+};
+
+int write_facts(void* arg) {
+  auto* out = static_cast<ImageText*>(arg);
+  const UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return errno;
+  const auto facts = look_at_image(root.get(), out->proc, "");
+  if (!facts) return facts.error().sys_errno == 0 ? EIO : facts.error().sys_errno;
+  const std::string text = encode_image(*facts);
+  if (text.size() > out->text.size()) return E2BIG;
+  std::copy(text.begin(), text.end(), out->text.begin());
+  out->size = text.size();
+  return 0;
+}
+
+}  // namespace
+
+Result<ImageFacts> look_at_image_of(int mount_namespace) {
+  const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!proc) return error(Errc::kernel, "open /proc", errno);
+  CIB_TRY(const SharedMemory memory, SharedMemory::make(sizeof(ImageText)));
+  auto* out = new (memory.data()) ImageText;
+  out->proc = proc.get();
+  CIB_CHECK(in_mount_namespace(mount_namespace, write_facts, out, {proc.get()},
+                               "look into the container's image", look_at_image_ms));
+  return decode_image({out->text.data(), std::min(out->size, out->text.size())});
 }
 
 }  // namespace cib

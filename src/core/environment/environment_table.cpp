@@ -194,8 +194,8 @@ constexpr std::array conflicts = {
     UserConflict{"nccl", nccl_without_infiniband, "NCCL_IB_DISABLE is set, so NCCL_IB_HCA is left alone"},
 };
 
-constexpr std::array<std::string_view, 3> read_only = {"NCCL_IB_DISABLE", "PMIX_SECURITY_MODE",
-                                                       nodes_of_step};
+constexpr std::array<std::string_view, 4> read_only = {"NCCL_IB_DISABLE", "PMIX_SECURITY_MODE",
+                                                       pmix_version_variable, nodes_of_step};
 
 }  // namespace
 
