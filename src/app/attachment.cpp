@@ -21,7 +21,7 @@ Attachment::Attachment(const StepFacts& facts, Node& node, Tasks& tasks, StateSt
       state_(state),
       meanwhile_(std::move(meanwhile)),
       journal_(state),
-      network_(kernel, node, journal_),
+      network_(kernel, journal_),
       task_(facts.local_tasks) {}
 
 // ---- before any task is there

@@ -44,7 +44,7 @@ std::set<StepNetwork::Place> StepNetwork::not_claimed_of(const std::vector<Wish>
 Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
   if (step_->site.addresses.pool.empty()) return {};
   CIB_TRY(const AddressPool pool, AddressPool::of_node(step_->site.addresses, step_->node_name));
-  CIB_TRY(const auto claims, node_.claims());
+  CIB_TRY(const auto claims, step_->node.claims());
   const auto taken =
       static_cast<std::size_t>(std::count_if(claims.begin(), claims.end(), [](const auto& claim) {
         return claim.first.starts_with(address_claim);
@@ -112,7 +112,7 @@ Result<NetworkDevice> StepNetwork::add(const NetnsFile& netns, const std::string
 Result<std::string> StepNetwork::claim_address() {
   if (step_->site.addresses.pool.empty()) return std::string();
   CIB_TRY(const AddressPool pool, AddressPool::of_node(step_->site.addresses, step_->node_name));
-  CIB_TRY(const auto taken, node_.claims());
+  CIB_TRY(const auto taken, step_->node.claims());
   for (unsigned slot = 0; slot < pool.size(); ++slot) {
     const std::string name = address_claim + std::to_string(slot);
     if (taken.contains(name)) continue;
@@ -126,8 +126,8 @@ Result<std::string> StepNetwork::claim_address() {
 Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
   for (const auto& [netns, devices] : devices_)
     for (const NetworkDevice& device : devices) {
-      const auto status =
-          node_.await_carrier(netns, device.netdev, static_cast<int>(step_->site.carrier_timeout_s) * 1000);
+      const auto status = step_->node.await_carrier(netns, device.netdev,
+                                                    static_cast<int>(step_->site.carrier_timeout_s) * 1000);
       meanwhile();
       if (status.ok()) continue;
       if (status.error().code != Errc::timed_out) return status;

@@ -20,8 +20,7 @@ namespace cib {
 
 class StepNetwork {
  public:
-  StepNetwork(Kernel& kernel, Node& node, StepJournal& journal)
-      : kernel_(kernel), node_(node), journal_(journal) {}
+  StepNetwork(Kernel& kernel, StepJournal& journal) : kernel_(kernel), journal_(journal) {}
 
   // `directory`: where the files of the namespaces are.
   void begin(const ModeUnit& mode, InterfaceFacts facts, const std::string& directory);
@@ -69,7 +68,6 @@ class StepNetwork {
   std::set<Place> not_claimed_of(const std::vector<Wish>& wishes) const;
 
   Kernel& kernel_;
-  Node& node_;
   StepJournal& journal_;
   std::unique_ptr<Interfaces> interfaces_;
   std::optional<InterfaceFacts> step_;  // since begin()
