@@ -240,14 +240,20 @@ Status StepTasks::unless_stuck(Work work) {
   return status;
 }
 
-// Another step may be registering RDMA devices anew just now, which changes minors; ours are registered.
-Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
+// Another step may be registering RDMA devices anew just now, which changes minors; ours are registered. Or
+// it has written that it mounts what this one adopts, and is about to.
+template <class Work>
+Status StepTasks::until_settled(unsigned task, Work work) {
   for (int attempt = 1;; ++attempt) {
-    auto status = unless_stuck([&] { return try_mount_devices(task, ports, umad); });
+    auto status = unless_stuck(work);
     if (status.ok() || !alive(task) || status.error().code != Errc::changed || attempt == mount_attempts)
       return status;
     pause_for(mount_pause_ms);
   }
+}
+
+Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
+  return until_settled(task, [&] { return try_mount_devices(task, ports, umad); });
 }
 
 Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
@@ -276,14 +282,8 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
 }
 
-// The step that has written that it mounts them may be about to.
 Status StepTasks::adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
-  for (int attempt = 1;; ++attempt) {
-    auto status = unless_stuck([&] { return try_adopt_devices(task, ports, umad); });
-    if (status.ok() || !alive(task) || status.error().code != Errc::changed || attempt == mount_attempts)
-      return status;
-    pause_for(mount_pause_ms);
-  }
+  return until_settled(task, [&] { return try_adopt_devices(task, ports, umad); });
 }
 
 Status StepTasks::try_adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) {

@@ -100,6 +100,8 @@ class StepTasks final : public Tasks {
   void end_channel(UniqueFd channel);
   template <class Work>
   Status unless_stuck(Work work);
+  template <class Work>
+  Status until_settled(unsigned task, Work work);
   bool alive(unsigned task) const;
   Status try_adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad);
   Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);

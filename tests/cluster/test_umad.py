@@ -3,23 +3,8 @@ HCA, and nowhere else."""
 
 import re
 
-from cluster import HCAS, must, sh, srun
-from slurm import files, text_of
-
-# A container that has them: the node's own tree, in mount and user namespaces of its own.
-CONTAINER = ("bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--bind", "/tmp", "/tmp", "--")
-
-
-def allowed():
-    site = text_of("container-ib.conf") or ""
-    assert "[users]" not in site, site
-    return files({"container-ib.conf": f"{site}\n[users]\nallow_umad = true\n"})
-
-
-def asked(option, script, user="alice"):
-    """A task of n0's first HCA, in a container."""
-    hca = HCAS["n0"][0]
-    return srun("-w", "n0", "-n1", f"--container-ib=verbs,hca={hca}{option}", *CONTAINER, "sh", "-c", script, user=user, timeout=120)
+from cluster import HCAS, must, sh
+from umad import allowed, asked
 
 
 def test_programs_that_manage_a_fabric_work_inside():

@@ -1,22 +1,7 @@
 """umad=yes, where the site allows it: what a task's container shows of it. On paper nothing can be sent."""
 
-from cluster import HCAS, must, run, sh, srun
-from slurm import files, text_of
-
-# The node's own tree, in mount and user namespaces of its own.
-CONTAINER = ("bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--bind", "/tmp", "/tmp", "--")
-
-
-def allowed():
-    site = text_of("container-ib.conf") or ""
-    assert "[users]" not in site, site
-    return files({"container-ib.conf": f"{site}\n[users]\nallow_umad = true\n"})
-
-
-def asked(option, script, user="alice"):
-    """A task of n0's first HCA, in a container."""
-    hca = HCAS["n0"][0]
-    return srun("-w", "n0", "-n1", f"--container-ib=verbs,hca={hca}{option}", *CONTAINER, "sh", "-c", script, user=user, timeout=120)
+from cluster import HCAS, must, run, sh
+from umad import allowed, asked
 
 
 def node_of(kind, hca):
