@@ -2,8 +2,9 @@
 
 #include <link.h>
 
-#include <array>
 #include <string_view>
+
+#include "spank/job.hpp"
 
 namespace cib {
 
@@ -31,12 +32,6 @@ bool option_is_given(spank_t spank, const char* name) {
   option.has_arg = 1;
   char* argument = nullptr;  // Slurm's memory, for which there is no call that a plugin could free it by
   return spank_option_getopt(spank, &option, &argument) == ESPANK_SUCCESS;
-}
-
-bool variable_is_set(spank_t spank, const char* name) {
-  std::array<char, 2> value{};
-  const auto rc = spank_getenv(spank, name, value.data(), static_cast<int>(value.size()));
-  return rc == ESPANK_SUCCESS || rc == ESPANK_NOSPACE;
 }
 
 int is_named(dl_phdr_info* object, std::size_t, void* name) {

@@ -17,7 +17,7 @@
 #include "container_ib/journal.hpp"
 #include "container_ib/request.hpp"
 #include "spank/agent_process.hpp"
-#include "spank/command_words.hpp"
+#include "spank/job.hpp"
 #include "spank/option.hpp"
 #include "spank/say.hpp"
 
@@ -46,13 +46,6 @@ bool runs_mpi_daemon(const std::vector<std::string_view>& command) {
   std::string_view name = command.front();
   name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
   return std::find(std::begin(mpi_daemons), std::end(mpi_daemons), name) != std::end(mpi_daemons);
-}
-
-// Slurm's own --container starts an unprivileged runtime for each task.
-bool has_slurms_container(spank_t spank) {
-  std::array<char, 2> value{};
-  const auto rc = spank_getenv(spank, "SLURM_CONTAINER", value.data(), static_cast<int>(value.size()));
-  return rc == ESPANK_SUCCESS || rc == ESPANK_NOSPACE;
 }
 
 // Slurm's name of this node, which need not be that of its host (NodeName=hpc-1 NodeHostname=n0). slurmstepd
@@ -128,7 +121,7 @@ Status SlurmstepdHalf::start(spank_t spank, const std::string& option) {
   start.daemon_step = runs_mpi_daemon(command) ? 1 : 0;
   // Between those the kernel refuses CMA (process_vm_readv), which UCX before 1.16 takes for a fatal error.
   const EnginesOfCommand engines = engines_of(command);
-  const bool container = has_slurms_container(spank);
+  const bool container = variable_is_set(spank, "SLURM_CONTAINER");  // starts a runtime for each task
   start.user_namespaces = engines.user_namespaces || container ? 1 : 0;
   start.engine = engines.any || container ? 1 : 0;
   if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)

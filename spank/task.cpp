@@ -15,8 +15,8 @@
 #include "container_ib/environment.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
-#include "spank/command_words.hpp"
 #include "spank/container_plugin.hpp"
+#include "spank/job.hpp"
 #include "spank/say.hpp"
 
 namespace cib {

@@ -27,9 +27,9 @@ constexpr int answer_timeout_ms = 1'000;  // slurmstepd is waiting for it
 constexpr int frames_a_turn = 256;        // then others get their turn
 constexpr int dying_ms = 1'000;           // between slurmstepd's last close() and its end
 constexpr int vf_poll_ms = 250;           // how soon a VF that another step gives back is noticed
-// After the answers, when tasks are looked into the containers of: an engine takes a second to start, an
-// image that has to be fetched takes minutes.
-constexpr int looks_after_ms[] = {1'000, 5'000, 30'000, 300'000};
+// Before each look into the tasks' containers, the first one after the answers: 1, 5, 30 and 300 s. An engine
+// takes a second to start, an image that has to be fetched takes minutes.
+constexpr int look_pauses_ms[] = {1'000, 4'000, 25'000, 270'000};
 
 std::uint64_t tag(std::uint32_t source, unsigned task) { return std::uint64_t{source} << 32 | task; }
 
@@ -68,7 +68,7 @@ Status Agent::turn(int at_most_ms) {
     if (source == Source::channel) drain_channel(task);
     if (source == Source::process) on_process(task);
   }
-  if (!over_ && step_->has_decided() && looks_ < std::size(looks_after_ms)) look_inside();
+  if (!over_ && step_->has_decided() && looks_ < std::size(look_pauses_ms)) look_inside();
   for (const auto& kept = tasks_->never_closed(); unwatched_ < kept.size(); ++unwatched_)
     unwatch(kept[unwatched_].get());  // or it is ready for ever
   return {};
@@ -151,8 +151,7 @@ void Agent::look_inside() {
     ++looks_;
     look_deadline_.reset();
   }
-  if (!look_deadline_ && looks_ < std::size(looks_after_ms))
-    look_deadline_.emplace(looks_after_ms[looks_] - (looks_ == 0 ? 0 : looks_after_ms[looks_ - 1]));
+  if (!look_deadline_ && looks_ < std::size(look_pauses_ms)) look_deadline_.emplace(look_pauses_ms[looks_]);
 }
 
 int Agent::wait_ms(int at_most_ms) {

@@ -363,7 +363,7 @@ std::map<unsigned, std::vector<std::vector<std::string>>> StepTasks::look_inside
     const Insides insides = cib::look_inside(living, known);
     for (unsigned task = 0; task < tasks_.size(); ++task)
       if (const auto its = insides.of.find(tasks_[task].pid); its != insides.of.end() && alive(task))
-        for (const Inside& inside : its->second) found[task].push_back(inside.devices);
+        found[task] = its->second;
     return insides.stuck
                ? error(Errc::stuck, "look into the tasks' containers: a file system does not answer")
                : Status();

@@ -1,6 +1,8 @@
 #include "app/attachment.hpp"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -348,25 +350,35 @@ Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& port
 
 // Whether nobody else is in it.
 Result<bool> Attachment::enter_container(const DevicesMounted& mounted, const std::vector<Port>& ports) {
-  CIB_TRY(const auto turn, network_.claims_turn());
-  CIB_TRY(const auto others, node_.others_in_container(mounted.container, facts_.name()));
-  for (const ContainerUse& other : others) {
+  std::unique_ptr<ClaimsTurn> turn;
+  auto found = others_in_.find(mounted.container);
+  if (found == others_in_.end()) {  // the first task of the step; those after it are no news to anybody
+    CIB_TRY(turn, network_.claims_turn());
+    CIB_TRY(auto others, node_.others_in_container(mounted.container, facts_.name()));
+    found = others_in_.emplace(mounted.container, std::move(others)).first;
+  }
+  for (const ContainerUse& other : found->second) {
     const auto there = split_list(other.ports);
     for (const Port& port : ports)
       if (std::find(there.begin(), there.end(), port.name()) == there.end())
         return error(Errc::in_use, explain_other_in_container(other, ports));
   }
   CIB_CHECK(journal_.write(Mark::intent, mounted));
-  return others.empty();
+  return found->second.empty();
 }
 
 std::vector<unsigned> Attachment::alone_in_container() const {
   std::vector<unsigned> tasks;
+  std::map<std::string, bool> alone;  // the tasks of a node are in one, mostly
   for (unsigned id = 0; id < task_.size(); ++id) {
     const std::string& container = task_[id].facts.container.id;
     if (container.empty()) continue;
-    const auto others = node_.others_in_container(container, facts_.name());
-    if (others && others->empty()) tasks.push_back(id);
+    const auto [found, is_new] = alone.emplace(container, false);
+    if (is_new) {
+      const auto others = node_.others_in_container(container, facts_.name());
+      found->second = others && others->empty();
+    }
+    if (found->second) tasks.push_back(id);
   }
   return tasks;
 }
@@ -477,12 +489,7 @@ std::string Attachment::differs_inside(unsigned id, const std::vector<std::strin
   allowed = own;
   if (settings_.scope == Scope::node)
     for (const PlacedPort& placed : used_ports()) allowed.insert(placed.port.device);
-  std::vector<std::string> others, missing;
-  for (const std::string& device : devices)
-    if (!allowed.contains(device)) others.push_back(device);
-  for (const std::string& device : own)
-    if (std::find(devices.begin(), devices.end(), device) == devices.end()) missing.push_back(device);
-  return explain_inside(missing, others);
+  return explain_inside(devices, own, allowed);
 }
 
 std::vector<std::string> Attachment::choices() const {

@@ -135,6 +135,7 @@ class Attachment {
   Inventory inventory_;
   Assignment assignment_;
   std::vector<Task> task_;
+  std::map<std::string, std::vector<ContainerUse>> others_in_;  // containers, when this step came into them
 };
 
 }  // namespace cib

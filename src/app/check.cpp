@@ -1,7 +1,6 @@
 #include "app/check.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <set>
 
 #include "app/explain.hpp"
@@ -88,12 +87,8 @@ std::string differs_inside(StoredSteps& stored, const JournaledProcess& task,
                            const std::vector<Port>& ports) {
   std::set<std::string> own;
   for (const Port& port : ports) own.insert(port.device);
-  for (const auto& shown : stored.look_inside(task)) {
-    std::vector<std::string> missing, others;
-    std::set_difference(own.begin(), own.end(), shown.begin(), shown.end(), std::back_inserter(missing));
-    std::set_difference(shown.begin(), shown.end(), own.begin(), own.end(), std::back_inserter(others));
-    if (auto why = explain_inside(missing, others); !why.empty()) return why;
-  }
+  for (const auto& shown : stored.look_inside(task))
+    if (auto why = explain_inside(shown, own, own); !why.empty()) return why;
   return {};
 }
 

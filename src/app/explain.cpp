@@ -135,7 +135,11 @@ std::string explain_singletons(const StepFacts& facts, unsigned clients) {
          "/tmp";
 }
 
-std::string explain_inside(const std::vector<std::string>& missing, const std::vector<std::string>& others) {
+std::string explain_inside(const std::vector<std::string>& shown, const std::set<std::string>& own,
+                           const std::set<std::string>& allowed) {
+  std::vector<std::string> missing, others;
+  std::set_difference(own.begin(), own.end(), shown.begin(), shown.end(), std::back_inserter(missing));
+  std::set_difference(shown.begin(), shown.end(), allowed.begin(), allowed.end(), std::back_inserter(others));
   if (missing.empty() && others.empty()) return {};
   if (others.empty())
     return "the container that it has started does not show " + cib::join(missing) +

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,8 +44,10 @@ std::string explain_pmix_in_container(const std::string& node, unsigned rank, st
 
 // Tasks that never spoke to Slurm's PMIx server, which this many did: empty when that is no wonder.
 std::string explain_singletons(const StepFacts& facts, unsigned clients);
-// What a container that a task has started lacks of its devices, and has of others; empty when neither.
-std::string explain_inside(const std::vector<std::string>& missing, const std::vector<std::string>& others);
+// What a container that a task has started and that shows these RDMA devices lacks of the task's own, and has
+// that it may not have; empty when neither.
+std::string explain_inside(const std::vector<std::string>& shown, const std::set<std::string>& own,
+                           const std::set<std::string>& allowed);
 
 // Why a task keeps the memlock limit that it had.
 std::string explain_memlock(const std::string& node, const Error& error);

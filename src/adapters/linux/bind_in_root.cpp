@@ -1,22 +1,19 @@
 #include "adapters/linux/bind_in_root.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cerrno>
+
+#include "adapters/linux/open_resolved.hpp"
 
 namespace cib {
 
 namespace {
 
 UniqueFd open_in(int at, const std::string& path, std::uint64_t resolve) {
-  open_how how{};
-  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = resolve | RESOLVE_NO_MAGICLINKS;
-  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, at, path.c_str(), &how, sizeof how)));
+  return UniqueFd(open_resolved(at, path.c_str(), O_PATH | O_DIRECTORY, resolve));
 }
 
 Result<UniqueFd> make_target(const UniqueFd& root, const std::string& target) {

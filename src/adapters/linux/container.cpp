@@ -1,10 +1,7 @@
 #include "adapters/linux/container.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,9 +12,11 @@
 #include <string_view>
 
 #include "adapters/linux/bounded_read.hpp"
+#include "adapters/linux/devices.hpp"
 #include "adapters/linux/in_namespace.hpp"
 #include "adapters/linux/names_in.hpp"
 #include "adapters/linux/namespaces.hpp"
+#include "adapters/linux/open_resolved.hpp"
 #include "adapters/linux/process.hpp"
 #include "container_ib/text.hpp"
 
@@ -26,94 +25,54 @@ namespace cib {
 namespace {
 
 constexpr int look_timeout_ms = 5'000;
-constexpr std::size_t most_names = 64UL * 1024;  // bytes of directory entries; a node has a hundred devices
+constexpr std::size_t most_names = 64UL * 1024;  // and as many bytes of them; a node has a hundred devices
 constexpr std::size_t most_environment = 1024UL * 1024;
 
 struct Listing {
   std::size_t size = 0;
-  std::array<char, most_names> entries{};  // as getdents64() writes them
+  std::array<char, most_names> names{};  // each with its NUL
 };
 
 // Through no link, since the folders of a container may be anything its owner made of them.
-int open_folder(const char* path) {
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
-}
-
-int read_listing(int directory, Listing* listing) {
-  while (listing->size < listing->entries.size()) {
-    const auto got = ::syscall(SYS_getdents64, directory, listing->entries.data() + listing->size,
-                               listing->entries.size() - listing->size);
-    if (got < 0) return errno;
-    if (got == 0) break;
-    listing->size += static_cast<std::size_t>(got);
-  }
-  return 0;
+UniqueFd open_folder(const char* path) {
+  return UniqueFd(open_resolved(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
 }
 
 int list_rdma_devices(void* arg) {
-  const int directory = open_folder("/sys/class/infiniband");
-  if (directory < 0) return errno == ENOENT ? 0 : errno;
-  return read_listing(directory, static_cast<Listing*>(arg));
-}
-
-// struct linux_dirent64 of getdents(2): its length is at 16, its name, which ends with a NUL, at 19.
-std::vector<std::string> names_of(const Listing& listing) {
-  constexpr std::size_t length_at = 16, name_at = 19;
-  std::vector<std::string> names;
-  const std::size_t end = std::min(listing.size, listing.entries.size());
-  for (std::size_t at = 0; at + name_at < end;) {
-    std::uint16_t length = 0;
-    std::memcpy(&length, listing.entries.data() + at + length_at, sizeof length);
-    if (length <= name_at || length > end - at) break;
-    const char* name = listing.entries.data() + at + name_at;
-    std::string text(name, strnlen(name, length - name_at));
-    if (!text.starts_with('.')) names.push_back(std::move(text));
-    at += length;
+  auto* listing = static_cast<Listing*>(arg);
+  const UniqueFd folder = open_folder("/sys/class/infiniband");
+  if (!folder) return errno == ENOENT ? 0 : errno;
+  const auto names = names_in(folder.get(), ".", Entries::all, most_names);
+  if (!names) return names.error().sys_errno;
+  for (const std::string& name : *names) {
+    if (name.size() + 1 > listing->names.size() - listing->size) break;
+    std::memcpy(listing->names.data() + listing->size, name.c_str(), name.size() + 1);
+    listing->size += name.size() + 1;
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  return 0;
 }
 
 constexpr std::size_t most_nodes = 256;
 
 struct Nodes {
-  Listing listing;
   std::size_t count = 0;
   std::array<dev_t, most_nodes> numbers{};  // of the character devices
 };
 
 int list_device_nodes(void* arg) {
   auto* nodes = static_cast<Nodes*>(arg);
-  const int directory = open_folder("/dev/infiniband");
-  if (directory < 0) return errno == ENOENT ? 0 : errno;
-  if (const int rc = read_listing(directory, &nodes->listing); rc != 0) return rc;
-  for (const std::string& name : names_of(nodes->listing)) {
+  const UniqueFd folder = open_folder("/dev/infiniband");
+  if (!folder) return errno == ENOENT ? 0 : errno;
+  const auto names = names_in(folder.get(), ".", Entries::all, most_names);
+  if (!names) return names.error().sys_errno;
+  for (const std::string& name : *names) {
     struct stat node {};
-    if (::fstatat(directory, name.c_str(), &node, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISCHR(node.st_mode))
+    if (::fstatat(folder.get(), name.c_str(), &node, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISCHR(node.st_mode))
       continue;
     if (nodes->count == nodes->numbers.size()) break;
     nodes->numbers[nodes->count++] = node.st_rdev;
   }
   return 0;
-}
-
-// Whose uverbs node has that number on this node.
-std::map<dev_t, std::string> rdma_devices_by_number() {
-  const std::string classes = "/sys/class/infiniband_verbs";
-  std::map<dev_t, std::string> devices;
-  for (const std::string& name : names_in(classes).value_or({})) {
-    const auto number = read_first_line(classes + '/' + name + "/dev");
-    const auto device = read_first_line(classes + '/' + name + "/ibdev");
-    if (!number || !device) continue;
-    const auto colon = number->find(':');
-    const auto major = whole_number<unsigned>(number->substr(0, colon));
-    const auto minor = whole_number<unsigned>(number->substr(colon + 1));
-    if (major && minor) devices[makedev(*major, *minor)] = *device;
-  }
-  return devices;
 }
 
 // By the process that started them (field 4 of /proc/PID/stat, proc(5)).
@@ -170,7 +129,11 @@ Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
   auto* listing = new (memory.data()) Listing;
   CIB_CHECK(in_mount_namespace(mount_namespace, list_rdma_devices, listing, {},
                                "list the container's /sys/class/infiniband", look_timeout_ms));
-  return names_of(*listing);
+  std::vector<std::string> names;
+  const std::size_t size = std::min(listing->size, listing->names.size());
+  for (const std::string_view name : split({listing->names.data(), size}, '\0'))
+    if (!name.empty()) names.emplace_back(name);
+  return names;
 }
 
 Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_t>& known) {
@@ -178,7 +141,7 @@ Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_
   const auto children = children_by_parent();
   const auto devices = rdma_devices_by_number();
   Insides insides;
-  std::map<std::uint64_t, Inside> seen;
+  std::map<std::uint64_t, std::vector<std::string>> seen;
   bool answered = true;
   for (const pid_t task : tasks) {
     std::set<std::uint64_t> of_this_task;
@@ -189,7 +152,7 @@ Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_
         const auto shown = uverbs_in_mount_namespace_of(pid, devices);
         answered = shown || (shown.error().code != Errc::stuck && shown.error().code != Errc::timed_out);
         insides.stuck = !shown && shown.error().code == Errc::stuck;
-        if (shown) seen[*inode] = {.mount_namespace = *inode, .process = pid, .devices = *shown};
+        if (shown) seen[*inode] = *shown;
       }
       if (const auto found = seen.find(*inode); found != seen.end())
         insides.of[task].push_back(found->second);

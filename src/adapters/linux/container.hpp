@@ -18,17 +18,12 @@ namespace cib {
 // Errors as in_mount_namespace() has them.
 Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace);
 
-// What a mount namespace shows that somebody of a task's processes is in.
-struct Inside {
-  std::uint64_t mount_namespace = 0;  // inode number
-  pid_t process = -1;                 // one that is in it
-  std::vector<std::string> devices;   // RDMA devices whose uverbs node is in its /dev/infiniband, ascending
-};
-// By task, each mount namespace that it or what descends from it is in, but for `known` ones. Who left his
+// By task, for each mount namespace that it or what descends from it is in, but for `known` ones (inode
+// numbers), the RDMA devices whose uverbs node is in its /dev/infiniband, in ascending order. Who left his
 // parents (a daemon) is not found. Once a namespace did not answer nobody is asked any more, `stuck` when a
 // helper was left behind there; and users may make as many namespaces as they like, so 64 are looked at.
 struct Insides {
-  std::map<pid_t, std::vector<Inside>> of;
+  std::map<pid_t, std::vector<std::vector<std::string>>> of;
   bool stuck = false;
 };
 Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_t>& known);

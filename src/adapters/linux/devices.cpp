@@ -1,11 +1,9 @@
 #include "adapters/linux/devices.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -17,12 +15,14 @@
 #include "adapters/linux/in_namespace.hpp"
 #include "adapters/linux/mountinfo.hpp"
 #include "adapters/linux/names_in.hpp"
+#include "adapters/linux/open_resolved.hpp"
 
 namespace cib {
 
 namespace {
 
 constexpr const char* host_dir = "/dev/infiniband";
+constexpr const char* uverbs_class = "/sys/class/infiniband_verbs";
 constexpr const char* source_of_mount = "container-ib";
 
 std::string first_line(const std::string& path) { return read_first_line(path).value_or(""); }
@@ -87,7 +87,7 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
     if (std::none_of(nodes.begin(), nodes.end(), same)) nodes.push_back(std::move(node));
   };
   for (const Port& port : ports) {
-    CIB_TRY(DeviceNode uverbs, find_in_class("/sys/class/infiniband_verbs", port, false));
+    CIB_TRY(DeviceNode uverbs, find_in_class(uverbs_class, port, false));
     add(std::move(uverbs));
     if (!umad) continue;
     CIB_TRY(DeviceNode mad, find_in_class("/sys/class/infiniband_mad", port, true));
@@ -101,6 +101,16 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
     add(std::move(node));
   }
   return nodes;
+}
+
+std::map<dev_t, std::string> rdma_devices_by_number() {
+  std::map<dev_t, std::string> devices;
+  for (const std::string& name : names_in(uverbs_class).value_or({})) {
+    const std::string sysfs = std::string(uverbs_class) + '/' + name;
+    if (const auto number = parse_dev(first_line(sysfs + "/dev")))
+      devices[*number] = first_line(sysfs + "/ibdev");
+  }
+  return devices;
 }
 
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes) {
@@ -141,10 +151,7 @@ struct MountWork {
 
 // RESOLVE_NO_SYMLINKS: /dev/infiniband of this namespace may be anything its owner made of it.
 int open_directory(const char* path) {
-  open_how how{};
-  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
+  return open_resolved(AT_FDCWD, path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
 }
 
 int open_infiniband() { return open_directory(host_dir); }

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ struct DeviceNode {
 // permute when devices are re-registered), so they are found by sysfs' ibdev, and the host's node must carry
 // the number that sysfs says.
 Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports, bool umad);
+
+// By the number of its uverbs node, each RDMA device that sysfs shows here.
+std::map<dev_t, std::string> rdma_devices_by_number();
 
 // A mount that is attached nowhere yet: a tmpfs with these nodes, read-only, owned by the host's user
 // namespace (one that belongs to a container's user namespace would not let anyone open a device; fs/super.c

@@ -1,15 +1,14 @@
 #include "adapters/linux/image_tree.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/names_in.hpp"
+#include "adapters/linux/open_resolved.hpp"
 
 namespace cib {
 
@@ -19,10 +18,7 @@ constexpr std::size_t max_file = std::size_t{32} << 20;
 constexpr std::size_t max_names = 16'384;
 
 int open_below(int root, const std::string& path, unsigned long long flags) {
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how));
+  return open_resolved(root, path.c_str(), flags, RESOLVE_IN_ROOT);
 }
 
 }  // namespace

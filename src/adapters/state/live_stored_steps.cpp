@@ -87,9 +87,7 @@ Status LiveStoredSteps::verify_devices(const JournaledProcess& task, const std::
 std::vector<std::vector<std::string>> LiveStoredSteps::look_inside(const JournaledProcess& task) {
   const auto pid = number_here(task);
   if (!pid) return {};
-  std::vector<std::vector<std::string>> shown;
-  for (const auto& [process, insides] : cib::look_inside({*pid}, {}).of)
-    for (const Inside& inside : insides) shown.push_back(inside.devices);
+  auto shown = cib::look_inside({*pid}, {}).of[*pid];
   return number_here(task) == pid ? shown : std::vector<std::vector<std::string>>();
 }
 

@@ -1,6 +1,7 @@
-// The command line that the step's tasks run.
+// What the step's tasks run, and what its user has set.
 #pragma once
 
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,12 @@ inline std::vector<std::string_view> command_words(spank_t spank) {
   char** argv = nullptr;
   if (spank_get_item(spank, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1) return {};
   return {argv, argv + argc};
+}
+
+inline bool variable_is_set(spank_t spank, const char* name) {
+  std::array<char, 2> value{};
+  const auto rc = spank_getenv(spank, name, value.data(), static_cast<int>(value.size()));
+  return rc == ESPANK_SUCCESS || rc == ESPANK_NOSPACE;
 }
 
 }  // namespace cib
