@@ -1,0 +1,352 @@
+#include "adapters/linux/device_cgroup.hpp"
+
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "adapters/linux/bounded_read.hpp"
+#include "adapters/linux/cgroup_paths.hpp"
+#include "adapters/linux/names_in.hpp"
+#include "adapters/linux/unique_fd.hpp"
+#include "container_ib/text.hpp"
+
+namespace cib {
+
+namespace {
+
+constexpr std::size_t most_programs = 64;  // the kernel's own limit for one cgroup (BPF_CGROUP_MAX_PROGS)
+constexpr std::size_t most_instructions = 100'000;
+constexpr int deepest_tree = 8;
+
+// ---- bpf(2), for which the C library has no function
+// -----------------------------------------------------------------------------------------------
+
+int bpf(int command, bpf_attr& attributes) {
+  return static_cast<int>(::syscall(SYS_bpf, command, &attributes, sizeof attributes));
+}
+
+std::uint64_t address(const void* memory) { return reinterpret_cast<std::uint64_t>(memory); }
+
+struct ProgramsOf {
+  std::vector<std::uint32_t> ids;
+  std::uint32_t flags = 0;  // by which they were attached
+};
+
+// `effective`: all that hold for its processes, also those of cgroups above it.
+Result<ProgramsOf> programs_of(int cgroup, bool effective) {
+  ProgramsOf found;
+  found.ids.resize(most_programs);
+  bpf_attr attributes{};
+  attributes.query.target_fd = static_cast<__u32>(cgroup);
+  attributes.query.attach_type = BPF_CGROUP_DEVICE;
+  attributes.query.query_flags = effective ? BPF_F_QUERY_EFFECTIVE : 0;
+  attributes.query.prog_ids = address(found.ids.data());
+  attributes.query.prog_cnt = most_programs;
+  if (bpf(BPF_PROG_QUERY, attributes) != 0)
+    return error(Errc::kernel, "list the device programs of a cgroup", errno);
+  found.ids.resize(std::min<std::size_t>(attributes.query.prog_cnt, most_programs));
+  found.flags = attributes.query.attach_flags;
+  return found;
+}
+
+struct Loaded {
+  UniqueFd fd;
+  DeviceProgram instructions;
+};
+
+// As they are after the verifier, which leaves those of a device program as they were written.
+Result<Loaded> program_of(std::uint32_t id) {
+  const std::string doing = "read device program " + std::to_string(id);
+  Loaded program;
+  bpf_attr by_id{};
+  by_id.prog_id = id;
+  program.fd = UniqueFd(bpf(BPF_PROG_GET_FD_BY_ID, by_id));
+  if (!program.fd) return error(Errc::kernel, doing, errno);
+  program.instructions.resize(most_instructions);
+  bpf_prog_info info{};
+  info.xlated_prog_len = static_cast<__u32>(program.instructions.size() * sizeof(bpf_insn));
+  info.xlated_prog_insns = address(program.instructions.data());
+  bpf_attr about{};
+  about.info.bpf_fd = static_cast<__u32>(program.fd.get());
+  about.info.info_len = sizeof info;
+  about.info.info = address(&info);
+  if (bpf(BPF_OBJ_GET_INFO_BY_FD, about) != 0) return error(Errc::kernel, doing, errno);
+  if (info.xlated_prog_insns == 0 || info.xlated_prog_len == 0)
+    return error(Errc::denied, doing + ": the kernel does not show it");
+  program.instructions.resize(info.xlated_prog_len / sizeof(bpf_insn));
+  return program;
+}
+
+Result<UniqueFd> load_program(const DeviceProgram& instructions) {
+  bpf_attr attributes{};
+  attributes.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+  attributes.insns = address(instructions.data());
+  attributes.insn_cnt = static_cast<__u32>(instructions.size());
+  attributes.license = address("GPL");
+  constexpr std::string_view name = "container_ib";
+  std::copy(name.begin(), name.end(), attributes.prog_name);
+  UniqueFd program(bpf(BPF_PROG_LOAD, attributes));
+  if (!program) return error(Errc::kernel, "load a device program", errno);
+  return program;
+}
+
+// In the place of the old one, at once: nobody is without rules in between.
+Status replace_program(int cgroup, const Loaded& old, const DeviceProgram& instructions,
+                       std::uint32_t flags) {
+  CIB_TRY(const UniqueFd made, load_program(instructions));
+  bpf_attr attributes{};
+  attributes.target_fd = static_cast<__u32>(cgroup);
+  attributes.attach_bpf_fd = static_cast<__u32>(made.get());
+  attributes.attach_type = BPF_CGROUP_DEVICE;
+  attributes.attach_flags = flags;  // without "multi" a cgroup has one program, and the new one replaces it
+  if ((flags & BPF_F_ALLOW_MULTI) != 0) {
+    attributes.attach_flags |= BPF_F_REPLACE;
+    attributes.replace_bpf_fd = static_cast<__u32>(old.fd.get());
+  }
+  if (bpf(BPF_PROG_ATTACH, attributes) != 0) return error(Errc::kernel, "replace a device program", errno);
+  return {};
+}
+
+// ---- the cgroups of a process
+// -----------------------------------------------------------------------------------------------
+
+UniqueFd open_cgroup(int at, const char* path) {
+  return UniqueFd(::openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+bool is_file_system(int fd, unsigned long kind) {
+  struct statfs about {};
+  return ::fstatfs(fd, &about) == 0 && static_cast<unsigned long>(about.f_type) == kind;
+}
+
+struct CgroupOf {
+  std::string directory;
+  UniqueFd fd;
+};
+
+// Of version 2, or of version 1's devices; empty: no mount here shows it.
+std::optional<CgroupOf> cgroup_of(pid_t pid, bool unified) {
+  const auto text = read_small_file("/proc/" + std::to_string(pid) + "/cgroup");
+  if (!text) return std::nullopt;
+  for (const CgroupMembership& member : parse_cgroups(*text)) {
+    const bool devices = ("," + member.controllers + ",").find(",devices,") != std::string::npos;
+    if (unified ? !member.unified : !devices) continue;
+    for (const std::string& place : places_of(member, member.path, own_mounts().value_or({}))) {
+      UniqueFd fd = open_cgroup(AT_FDCWD, place.c_str());
+      if (fd && is_file_system(fd.get(), unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+        return CgroupOf{place, std::move(fd)};
+    }
+  }
+  return std::nullopt;
+}
+
+bool has_processes(int directory, int depth) {
+  if (const auto procs = read_small_file_at(directory, "cgroup.procs"); !procs || !procs->empty())
+    return true;
+  if (depth == 0) return true;  // nobody knows
+  for (const std::string& name : names_in(directory, ".", Entries::directories).value_or({}))
+    if (const UniqueFd child = open_cgroup(directory, name.c_str()))
+      if (has_processes(child.get(), depth - 1)) return true;
+  return false;
+}
+
+// Whether others than what is below `child` are in it; empty: the process itself is, and all that is below.
+bool has_other_children(int directory, const std::string& child) {
+  for (const std::string& name : names_in(directory, ".", Entries::directories).value_or({})) {
+    if (name == child) continue;
+    const UniqueFd other = open_cgroup(directory, name.c_str());
+    if (other && has_processes(other.get(), deepest_tree)) return true;
+  }
+  return false;
+}
+
+std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// One on the way from the process' cgroup to the root, with the programs that are attached to it.
+struct Level {
+  CgroupOf cgroup;
+  std::string child;  // where it was come from; empty: the process' own
+  ProgramsOf programs;
+  bool root = false;
+};
+
+Result<std::vector<Level>> levels_above(CgroupOf own) {
+  std::vector<Level> levels;
+  std::string child;
+  for (CgroupOf now = std::move(own);;) {
+    CIB_TRY(auto programs, programs_of(now.fd.get(), false));
+    UniqueFd above = open_cgroup(now.fd.get(), "..");
+    const bool root = !above || !is_file_system(above.get(), CGROUP2_SUPER_MAGIC);
+    const std::string directory = now.directory;
+    levels.push_back({std::move(now), child, std::move(programs), root});
+    if (root) return levels;
+    child = last_part(directory);
+    now = {directory.substr(0, directory.rfind('/')), std::move(above)};
+  }
+}
+
+// Why what this cgroup allows is not for one container to be changed; empty: it is.
+std::string shared_because(const Level& level) {
+  if (level.root) return "the root of all cgroups";
+  if (level.cgroup.directory.ends_with(".slice")) return "a slice";
+  if (!level.child.empty() && has_other_children(level.cgroup.fd.get(), level.child))
+    return "one of other processes too";
+  return {};
+}
+
+std::vector<DeviceNumber> kept_by(const DeviceProgram& program, const std::vector<DeviceNumber>& devices) {
+  std::vector<DeviceNumber> kept;
+  for (const DeviceNumber& device : devices)
+    if (lets_open(program, device) == false) kept.push_back(device);
+  return kept;
+}
+
+std::string inode_text(int fd) {
+  struct stat about {};
+  return ::fstat(fd, &about) == 0 ? std::to_string(about.st_ino) : "";
+}
+
+// ---- version 1
+// -----------------------------------------------------------------------------------------------
+
+std::string rule_of(const DeviceNumber& device) {
+  return "c " + std::to_string(device.major) + ':' + std::to_string(device.minor) + " rw";
+}
+
+// "a *:* rwm" is there when all is allowed but what is on no list that can be read.
+bool lists(std::string_view list, const DeviceNumber& device) {
+  for (const std::string_view line : split(list, '\n')) {
+    const auto words = split(line, ' ');
+    if (words.size() != 3 || words[2].find("rw") == std::string_view::npos) continue;
+    const auto numbers = split(words[1], ':');
+    const auto fits = [](std::string_view text, std::uint32_t number) {
+      return text == "*" || text == std::to_string(number);
+    };
+    if ((words[0] == "a" || words[0] == "c") && numbers.size() == 2 && fits(numbers[0], device.major) &&
+        fits(numbers[1], device.minor))
+      return true;
+  }
+  return false;
+}
+
+Status write_rule(const CgroupOf& cgroup, const char* file, const DeviceNumber& device) {
+  const std::string rule = rule_of(device);
+  const UniqueFd fd(::openat(cgroup.fd.get(), file, O_WRONLY | O_CLOEXEC));
+  if (!fd || ::write(fd.get(), rule.data(), rule.size()) != static_cast<ssize_t>(rule.size()))
+    return error(Errc::kernel, "write '" + rule + "' to " + cgroup.directory + '/' + file, errno);
+  return {};
+}
+
+Status widen_list(const CgroupOf& cgroup, const std::vector<DeviceNumber>& devices,
+                  std::vector<WidenedCgroup>& widened) {
+  CIB_TRY(const std::string list, read_small_file_at(cgroup.fd.get(), "devices.list"));
+  std::vector<DeviceNumber> missing = devices;
+  std::erase_if(missing, [&](const DeviceNumber& device) { return lists(list, device); });
+  if (missing.empty()) return {};
+  widened.push_back({cgroup.directory, inode_text(cgroup.fd.get()), missing});
+  for (const DeviceNumber& device : missing) CIB_CHECK(write_rule(cgroup, "devices.allow", device));
+  return {};
+}
+
+// ---- version 2
+// -----------------------------------------------------------------------------------------------
+
+struct Change {
+  const Level* level;
+  Loaded program;
+  std::vector<DeviceNumber> kept;
+};
+
+// What has to be replaced, all of it known before anything is.
+Result<std::vector<Change>> changes_for(const std::vector<Level>& levels,
+                                        const std::vector<DeviceNumber>& devices) {
+  std::vector<Change> changes;
+  CIB_TRY(const auto holding, programs_of(levels.front().cgroup.fd.get(), true));
+  for (const Level& level : levels)
+    for (const std::uint32_t id : level.programs.ids) {
+      if (std::find(holding.ids.begin(), holding.ids.end(), id) == holding.ids.end()) continue;
+      CIB_TRY(Loaded program, program_of(id));
+      auto kept = kept_by(program.instructions, devices);
+      if (kept.empty()) continue;
+      if (const auto shared = shared_because(level); !shared.empty())
+        return error(Errc::denied, "cgroup " + level.cgroup.directory + " allows no HCA, and is " + shared +
+                                       ": start the container with the devices (--device /dev/infiniband)");
+      changes.push_back({&level, std::move(program), std::move(kept)});
+    }
+  return changes;
+}
+
+Status widen_programs(CgroupOf own, const std::vector<DeviceNumber>& devices,
+                      std::vector<WidenedCgroup>& widened) {
+  CIB_TRY(const auto levels, levels_above(std::move(own)));
+  CIB_TRY(const auto changes, changes_for(levels, devices));
+  for (const auto& [level, program, kept] : changes) {
+    const CgroupOf& cgroup = level->cgroup;
+    if (auto status = replace_program(cgroup.fd.get(), program, opened_for(program.instructions, kept),
+                                      level->programs.flags);
+        !status)
+      return std::move(status).error().in("cgroup " + cgroup.directory);
+    widened.push_back({cgroup.directory, inode_text(cgroup.fd.get()), kept});
+  }
+  return {};
+}
+
+Status narrow_programs(const CgroupOf& cgroup, const std::vector<DeviceNumber>& devices) {
+  CIB_TRY(const auto programs, programs_of(cgroup.fd.get(), false));
+  for (const std::uint32_t id : programs.ids) {
+    CIB_TRY(const Loaded program, program_of(id));
+    if (const auto before = without_opened(program.instructions, devices))
+      CIB_CHECK(replace_program(cgroup.fd.get(), program, *before, programs.flags));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<DeviceNumber>> devices_kept_from(pid_t pid, const std::vector<DeviceNumber>& devices) {
+  std::vector<DeviceNumber> kept;
+  const auto cgroup = cgroup_of(pid, true);
+  if (!cgroup) return kept;
+  CIB_TRY(const auto holding, programs_of(cgroup->fd.get(), true));
+  for (const std::uint32_t id : holding.ids) {
+    CIB_TRY(const Loaded program, program_of(id));
+    for (const DeviceNumber& device : kept_by(program.instructions, devices))
+      if (std::find(kept.begin(), kept.end(), device) == kept.end()) kept.push_back(device);
+  }
+  return kept;
+}
+
+Result<std::vector<WidenedCgroup>> widen_device_cgroups(pid_t pid, const std::vector<DeviceNumber>& devices) {
+  std::vector<WidenedCgroup> widened;
+  const auto give_up = [&](Error error) {
+    for (const WidenedCgroup& one : widened) (void)narrow_device_cgroup(one);
+    return error;
+  };
+  if (auto unified = cgroup_of(pid, true))
+    if (auto status = widen_programs(std::move(*unified), devices, widened); !status)
+      return give_up(std::move(status).error());
+  if (const auto list = cgroup_of(pid, false))
+    if (auto status = widen_list(*list, devices, widened); !status) return give_up(std::move(status).error());
+  return widened;
+}
+
+Status narrow_device_cgroup(const WidenedCgroup& cgroup) {
+  CgroupOf found{cgroup.directory, open_cgroup(AT_FDCWD, cgroup.directory.c_str())};
+  if (!found.fd || inode_text(found.fd.get()) != cgroup.inode) return {};
+  if (is_file_system(found.fd.get(), CGROUP2_SUPER_MAGIC)) return narrow_programs(found, cgroup.devices);
+  for (const DeviceNumber& device : cgroup.devices) CIB_CHECK(write_rule(found, "devices.deny", device));
+  return {};
+}
+
+}  // namespace cib

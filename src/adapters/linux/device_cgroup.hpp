@@ -1,0 +1,36 @@
+// Which devices the cgroups of a process let it use: programs in version 2, lists in version 1. What an
+// engine gave its container is widened by the nodes that are attached, and by nothing else.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "container_ib/device_program.hpp"
+#include "container_ib/result.hpp"
+
+namespace cib {
+
+// Those that some program of the process' cgroups (version 2) keeps from it. A program that does what device
+// programs do not is passed over: what it says is seen when the device is opened.
+Result<std::vector<DeviceNumber>> devices_kept_from(pid_t pid, const std::vector<DeviceNumber>& devices);
+
+// A cgroup that was changed, by its directory, and its inode number, which no other cgroup of this boot gets,
+// and what its processes may open since.
+struct WidenedCgroup {
+  std::string directory, inode;
+  std::vector<DeviceNumber> devices;
+};
+
+// Lets the process' cgroup, and what is below it, open these for reading and writing, where something keeps
+// them from it. Each program that does is replaced by one that asks for these devices first (one more program
+// would only take away); a list gets them added.
+//
+// Denied, and nothing is changed, when it is a cgroup of other processes too that keeps them: the root, a
+// slice (systemd.slice(5)), or one that has other children with processes in them.
+Result<std::vector<WidenedCgroup>> widen_device_cgroups(pid_t pid, const std::vector<DeviceNumber>& devices);
+// Undoes it. Success when the cgroup is gone or somebody else has changed its program since.
+Status narrow_device_cgroup(const WidenedCgroup& cgroup);
+
+}  // namespace cib
