@@ -159,7 +159,9 @@ Status take_over(spank_t spank, const Frame& frame, bool& complete) {
   if (kind == wire::Kind::variable) {
     CIB_TRY(const auto variable, wire::read_frame<wire::Variable>(bytes, frame.size));
     const std::string name = variable.name.get();
-    if (spank_setenv(spank, name.c_str(), variable.value.get().c_str(), 1) != ESPANK_SUCCESS)
+    std::string value = variable.value.get(), there;
+    if (name == search_path && get_variable(spank, name, there) && !there.empty()) value += ':' + there;
+    if (spank_setenv(spank, name.c_str(), value.c_str(), 1) != ESPANK_SUCCESS)
       return error(Errc::kernel, "set " + name + " in the task's environment");
     set_by_us.push_back(name);
     return {};

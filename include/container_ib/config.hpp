@@ -51,6 +51,7 @@ struct SiteConfig {
   std::vector<KeyRule> force;                                     // [force]
   std::vector<std::string> forbid;                                // keys that users may not give
   bool allow_umad = false;                                        // whether a user may say umad=yes
+  bool allow_inject = false;                                      // and inject=providers
   std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
   std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
   VfPolicy vf;
@@ -90,6 +91,7 @@ struct Settings {
   std::vector<std::string> env = {"auto"};
   ReportLevel report = ReportLevel::off;
   bool umad = false;
+  Inject inject = Inject::no;
   bool batch = false;
   unsigned wait_s = 0;
 };

@@ -26,6 +26,7 @@ struct EnvironmentInputs {
   std::string address;                // their addresses, in the same order
   std::string peers;                  // the addresses that tasks of each node of the step may have
   std::optional<std::uint16_t> pkey;  // when it was asked for
+  std::vector<std::string> lent_providers;  // "mlx5", which the node lends to the container's image
   ReportLevel report = ReportLevel::off;
   bool private_user_namespaces = false;     // the node's tasks are in different user namespaces
   std::map<std::string, std::string> user;  // what the user has set of environment_inputs()
@@ -43,6 +44,9 @@ struct EnvironmentPlan {
 
 // Slurm's host list of the step's nodes, which EnvironmentInputs::peers is made from.
 inline constexpr const char* nodes_of_step = "SLURM_STEP_NODELIST";
+
+// A list of folders: what is set of it comes before what is there.
+inline constexpr const char* search_path = "LD_LIBRARY_PATH";
 
 // What Slurm's PMIx server tells its clients of itself: "4.2.2".
 inline constexpr const char* pmix_version_variable = "PMIX_VERSION";

@@ -108,6 +108,20 @@ struct DevicesMounted {
   }
 };
 
+// The node's libraries that the container of that task was lent, "libibverbs.so.1,libmlx5-rdmav34.so": they
+// are beside its devices, and go with them.
+struct ProvidersLent {
+  static constexpr std::string_view verb = "lend_providers";
+  unsigned task = 0;
+  std::string files;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("task", self.task);
+    visit("files", self.files);
+  }
+};
+
 // "pid 17 (sleep)": it could not be killed, and may hold what the step had.
 struct Quarantined {
   static constexpr std::string_view verb = "quarantine";
@@ -125,8 +139,8 @@ struct Undone {
   std::uint32_t of = 0;
 };
 
-using Event =
-    std::variant<Opened, TaskNoted, RelayNoted, PortsNoted, DevicesMounted, Quarantined, Undone, Action>;
+using Event = std::variant<Opened, TaskNoted, RelayNoted, PortsNoted, DevicesMounted, ProvidersLent,
+                           Quarantined, Undone, Action>;
 
 struct Record {
   std::uint32_t seq = 0;

@@ -15,6 +15,7 @@ namespace cib {
 enum class Place { balanced, nearest, spread };
 enum class Gpus { auto_, no };
 enum class Scope { auto_, task, node };
+enum class Inject { no, providers };
 enum class ReportLevel { off, summary, full };
 
 // Keys that were not given stay empty; resolve() fills them from the site's defaults.
@@ -33,6 +34,7 @@ struct Request {
   std::optional<std::vector<std::string>> env;  // profiles; {"auto"} or {"none"} alone
   std::optional<ReportLevel> report;
   std::optional<bool> umad;
+  std::optional<Inject> inject;
   std::optional<bool> batch;
   std::optional<unsigned> wait_s;
 

@@ -4,6 +4,7 @@
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +12,9 @@
 
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/container.hpp"
+#include "adapters/linux/device_cgroup.hpp"
 #include "adapters/linux/devices.hpp"
+#include "adapters/linux/hca_classes.hpp"
 #include "adapters/linux/image.hpp"
 #include "adapters/linux/listen_in_network.hpp"
 #include "adapters/linux/memlock.hpp"
@@ -266,13 +269,19 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
     return error(Errc::bad_request,
                  "the node's tasks share a container, which has one /dev/infiniband for all; say scope=node");
   }
-  CIB_TRY(const UniqueFd mount, make_device_mount(nodes));
+  CIB_TRY(const UniqueFd mount, make_device_mount(nodes, tasks_[task].lends.has_value()));
   struct stat made {};
   if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
   if (auto status = mount_over_infiniband(tasks_[task].attached_in(), mount, tasks_[task].owner); !status)
     return tasks_[task].container ? no_place_for_devices(std::move(status).error()) : status;
   tasks_[task].mounted = made.st_dev;
   tasks_[task].nodes = std::move(names);
+  auto status = show_own_hcas(task, nodes);
+  if (status.ok()) status = show_lent(tasks_[task]);
+  if (!status) {
+    (void)unmount_devices(task);
+    return status;
+  }
   // A device that was registered anew meanwhile may have lost its minor to another one (ida, uverbs_main.c).
   const auto again = find_device_nodes(ports, umad);
   bool same = again.ok() && again->size() == nodes.size();
@@ -280,6 +289,41 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
   if (same) return {};
   (void)unmount_devices(task);
   return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
+}
+
+std::vector<std::string> StepTasks::withheld_from(unsigned task) {
+  const auto devices = rdma_devices_by_number();
+  std::vector<DeviceNumber> numbers;
+  for (const auto& [number, name] : devices) numbers.push_back({major(number), minor(number)});
+  const auto kept = devices_kept_from(tasks_[task].pid, numbers);
+  if (!kept) log_debug("task " + std::to_string(task) + ": " + kept.error().message());
+  std::vector<std::string> names;
+  if (!kept || !alive(task)) return names;
+  for (const DeviceNumber& number : *kept) names.push_back(devices.at(makedev(number.major, number.minor)));
+  return names;
+}
+
+Result<LentLibraries> StepTasks::lend_providers(unsigned task, const std::vector<std::string>& providers,
+                                                const ImageFacts& image) {
+  CIB_TRY(auto libraries, read_node_libraries(providers));
+  CIB_CHECK(check_can_borrow(image, libraries.glibc));
+  tasks_[task].lends = std::move(libraries);
+  return tasks_[task].lends->lent;
+}
+
+Status StepTasks::show_lent(const Handles& task) {
+  if (!task.lends) return {};
+  CIB_TRY(const UniqueFd mount, make_lent_mount(*task.lends));
+  return mount_over_lent_folder(task.attached_in(), mount);
+}
+
+// In /sys/class too, where MPI and tools look for HCAs.
+Status StepTasks::show_own_hcas(unsigned task, const std::vector<DeviceNode>& nodes) {
+  Handles& t = tasks_[task];
+  const auto shown = t.container ? shown_in_[t.container_inode] : std::nullopt;
+  CIB_TRY(const auto classes, make_hca_classes(nodes, shown));
+  CIB_TRY(t.classes, mount_hca_classes(t.attached_in(), classes));
+  return {};
 }
 
 Status StepTasks::adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
@@ -292,6 +336,7 @@ Status StepTasks::try_adopt_devices(unsigned task, const std::vector<Port>& port
   if (sharer_with_devices(task) != nullptr) return {};
   CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
   CIB_TRY(t.mounted, device_mount_in(t.attached_in(), nodes));
+  CIB_TRY(t.classes, hca_classes_in(t.attached_in()));
   for (const DeviceNode& node : nodes) t.nodes.push_back(node.name);
   return {};
 }
@@ -299,6 +344,8 @@ Status StepTasks::try_adopt_devices(unsigned task, const std::vector<Port>& port
 Status StepTasks::unmount_devices(unsigned task) {
   Handles& t = tasks_[task];
   if (t.mounted == 0) return {};
+  CIB_CHECK(unless_stuck([&] { return unmount_hca_classes(t.attached_in(), t.classes); }));
+  t.classes.clear();
   CIB_CHECK(unless_stuck([&] { return unmount_infiniband(t.attached_in(), t.mounted); }));
   t.mounted = 0;
   return {};

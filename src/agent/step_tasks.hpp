@@ -14,6 +14,9 @@
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/container.hpp"
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/devices.hpp"
+#include "adapters/linux/hca_classes.hpp"
+#include "adapters/linux/node_libraries.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
 #include "container_ib/journal.hpp"
@@ -66,6 +69,9 @@ class StepTasks final : public Tasks {
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override;
+  std::vector<std::string> withheld_from(unsigned task) override;
+  Result<LentLibraries> lend_providers(unsigned task, const std::vector<std::string>& providers,
+                                       const ImageFacts& image) override;
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
@@ -90,6 +96,8 @@ class StepTasks final : public Tasks {
     std::optional<std::uint64_t> network;  // that we gave it; empty: the node's
     dev_t mounted = 0;                     // st_dev of our file system over its /dev/infiniband; 0: none
     std::vector<std::string> nodes;        // what is in it
+    std::vector<MountedClass> classes;     // and ours over folders of its /sys/class
+    std::optional<NodeLibraries> lends;    // what comes with the devices
 
     int attached_in() const { return container ? container.get() : offered.get(); }
   };
@@ -105,6 +113,8 @@ class StepTasks final : public Tasks {
   bool alive(unsigned task) const;
   Status try_adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad);
   Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);
+  Status show_own_hcas(unsigned task, const std::vector<DeviceNode>& nodes);
+  static Status show_lent(const Handles& task);
 
   Of step_;
   UniqueFd stepd_;  // pidfd; invalid: it had ended when the agent started

@@ -1,5 +1,6 @@
 #include "agent/system_calls.hpp"
 
+#include <linux/bpf.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -62,11 +63,11 @@ const std::vector<Group>& needed_calls() {
     {"the tasks: their ends, their limits, killing what is left of a dead step",
      {SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal), SCMP_SYS(prlimit64), SCMP_SYS(kill), SCMP_SYS(wait4),
       SCMP_SYS(waitid)}},
-    {"work in a task's mount namespace: a tmpfs with device nodes over /dev/infiniband",
+    {"work in a task's mount namespace: a tmpfs with device nodes over /dev/infiniband, links in /sys/class",
      {SCMP_SYS(setns), SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(mount_setattr),
       SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(move_mount), SCMP_SYS(umount2), SCMP_SYS(mknod),
       SCMP_SYS(mknodat), SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
-      SCMP_SYS(umask)}},
+      SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(umask)}},
     {"network namespaces: kept by a file, their sysfs over a task's /sys, a listening socket in them",
      {SCMP_SYS(mount), SCMP_SYS(open_tree), SCMP_SYS(listen), SCMP_SYS(socketpair)}},
     {"hwloc, in a process of its own: it asks the processors one by one, and where memory is",
@@ -102,6 +103,9 @@ const std::vector<Limited>& needed_within_limits() {
       // clone3() is refused, since a filter cannot look into its flags.
       {"fork, but no namespace", SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)},
       {"a child that ends with us", SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG)},
+      {"which devices a task's cgroup keeps from it", SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_PROG_QUERY)},
+      {"the same", SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_PROG_GET_FD_BY_ID)},
+      {"the same", SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_OBJ_GET_INFO_BY_FD)},
       {"whose a container's namespace is", SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, NS_GET_USERNS)},
   };
   return limited;

@@ -24,6 +24,8 @@ Attachment::Attachment(const StepFacts& facts, Node& node, Tasks& tasks, StateSt
       meanwhile_(std::move(meanwhile)),
       journal_(state),
       network_(kernel, journal_),
+      containers_(facts, node, tasks, kernel, journal_),
+      images_(tasks, journal_),
       task_(facts.local_tasks) {}
 
 // ---- before any task is there
@@ -214,10 +216,12 @@ Status Attachment::place(const std::vector<unsigned>& living) {
   // A list of ports costs nothing, but each port of a private network is a VF or a child.
   const bool may_roam = options.rails == 0 && !network_may_be_private_;
   std::vector<LocalTask> tasks;
+  auto withheld = withheld_from(living);
   for (const unsigned id : living) {
     const Task& task = task_[id];
-    tasks.push_back({id, task.origin.mask, visible_gpus(inventory_, task.facts.gpus),
-                     split_list(task.facts.nics), task.origin.bound || !may_roam});
+    CIB_TRY(auto allowed, allowed_to(task, withheld[id]));
+    tasks.push_back({id, task.origin.mask, visible_gpus(inventory_, task.facts.gpus), std::move(allowed),
+                     task.origin.bound || !may_roam});
   }
   CIB_TRY(assignment_, mode_->place({.facts = node_facts(),
                                      .node = node_,
@@ -234,6 +238,31 @@ Status Attachment::place(const std::vector<unsigned>& living) {
     task.choice = explain_choice(facts_.node_name, task.origin.rank, inventory_, placed, task.ports);
   }
   return {};
+}
+
+// What is kept from a task of a step, if only another task's, is kept from every task but that one; so where
+// the first has all, all have.
+std::map<unsigned, std::vector<std::string>> Attachment::withheld_from(const std::vector<unsigned>& tasks) {
+  std::map<unsigned, std::vector<std::string>> withheld;
+  if (settings_.mode == Mode::vf) return withheld;  // what its tasks open is on no list of Slurm's
+  for (const unsigned id : tasks) {
+    withheld[id] = tasks_.withheld_from(id);
+    if (withheld[id].empty() && id == tasks.front()) break;
+  }
+  return withheld;
+}
+
+// What Slurm's device cgroup says counts before its variable, which knows numbers only.
+Result<std::vector<std::string>> Attachment::allowed_to(const Task& task,
+                                                        const std::vector<std::string>& withheld) const {
+  if (withheld.empty()) return split_list(task.facts.nics);
+  std::vector<std::string> allowed;
+  for (const Port& port : inventory_.ports)
+    if (std::find(withheld.begin(), withheld.end(), port.device) == withheld.end())
+      allowed.push_back(port.device);
+  if (allowed.empty())
+    return error(Errc::unusable, explain_withheld(facts_.node_name, task.origin.rank, withheld));
+  return allowed;
 }
 
 Status Attachment::note_tasks() {
@@ -320,6 +349,8 @@ Status Attachment::mount(unsigned id) {
     ports = ports_of(task);
   }
   auto status = task.facts.container.id.empty() ? mount_own(id, ports) : mount_in_container(id, ports);
+  task.attached = status.ok();
+  if (!status) (void)tasks_.unmount_devices(id);  // which may be there, and is not written down
   if (!status && status.error().code == Errc::stuck) quarantine(status.error().message());
   return status.ok() ? status : std::move(status).error().in(doing);
 }
@@ -328,59 +359,15 @@ Status Attachment::mount_own(unsigned id, const std::vector<Port>& ports) {
   const DevicesMounted mounted{id, join_names(ports)};
   CIB_CHECK(journal_.write(Mark::intent, mounted));
   CIB_CHECK(tasks_.mount_devices(id, ports, settings_.umad));
-  task_[id].attached = true;
   return journal_.write(Mark::done, mounted);
 }
 
-// Another step, of another job too, may be in the same container: what it sees there stays. Who is in it is
-// known by the journals, which are written in turns; what is done there, in a user's file systems, keeps
-// nobody else's turn waiting.
 Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& ports) {
-  const DevicesMounted mounted{id, join_names(ports), task_[id].facts.container.id};
-  CIB_TRY(const bool alone, enter_container(mounted, ports));
-  if (auto status = alone ? tasks_.mount_devices(id, ports, settings_.umad)
-                          : tasks_.adopt_devices(id, ports, settings_.umad);
-      !status) {
-    (void)journal_.write(Mark::undone, DevicesMounted{id, "", mounted.container});
-    return status;
-  }
-  task_[id].attached = true;
-  return journal_.write(Mark::done, mounted);
-}
-
-// Whether nobody else is in it.
-Result<bool> Attachment::enter_container(const DevicesMounted& mounted, const std::vector<Port>& ports) {
-  std::unique_ptr<ClaimsTurn> turn;
-  auto found = others_in_.find(mounted.container);
-  if (found == others_in_.end()) {  // the first task of the step; those after it are no news to anybody
-    CIB_TRY(turn, network_.claims_turn());
-    CIB_TRY(auto others, node_.others_in_container(mounted.container, facts_.name()));
-    found = others_in_.emplace(mounted.container, std::move(others)).first;
-  }
-  for (const ContainerUse& other : found->second) {
-    const auto there = split_list(other.ports);
-    for (const Port& port : ports)
-      if (std::find(there.begin(), there.end(), port.name()) == there.end())
-        return error(Errc::in_use, explain_other_in_container(other, ports));
-  }
-  CIB_CHECK(journal_.write(Mark::intent, mounted));
-  return found->second.empty();
-}
-
-std::vector<unsigned> Attachment::alone_in_container() const {
-  std::vector<unsigned> tasks;
-  std::map<std::string, bool> alone;  // the tasks of a node are in one, mostly
-  for (unsigned id = 0; id < task_.size(); ++id) {
-    const std::string& container = task_[id].facts.container.id;
-    if (container.empty()) continue;
-    const auto [found, is_new] = alone.emplace(container, false);
-    if (is_new) {
-      const auto others = node_.others_in_container(container, facts_.name());
-      found->second = others && others->empty();
-    }
-    if (found->second) tasks.push_back(id);
-  }
-  return tasks;
+  const std::string& container = task_[id].facts.container.id;
+  CIB_TRY(const bool may_show, containers_.enter(id, container, ports));
+  if (may_show && settings_.inject == Inject::providers)
+    CIB_CHECK(images_.lend(id, container, image_needs_of(id)));
+  return containers_.mount(id, container, ports, settings_.umad);
 }
 
 // ---- give back
@@ -389,11 +376,23 @@ std::vector<unsigned> Attachment::alone_in_container() const {
 void Attachment::undo_attach() {
   for (unsigned id = 0; id < task_.size(); ++id) {
     if (!task_[id].attached) continue;
-    if (tasks_.unmount_devices(id).ok())
-      (void)journal_.write(Mark::undone, DevicesMounted{id, "", task_[id].facts.container.id});
+    if (tasks_.unmount_devices(id).ok()) unmounted(id);
     task_[id].attached = false;
   }
   if (network_.is_private()) (void)network_.give_interfaces_back();  // what fails is tried again at the end
+}
+
+void Attachment::unmounted(unsigned id) {
+  if (containers_.has(id)) return containers_.unmounted(id);
+  (void)journal_.write(Mark::undone, DevicesMounted{id, ""});
+}
+
+std::vector<unsigned> Attachment::alone_in_container() const {
+  std::map<unsigned, std::string> in_containers;
+  for (unsigned id = 0; id < task_.size(); ++id)
+    if (const std::string& container = task_[id].facts.container.id; !container.empty())
+      in_containers[id] = container;
+  return containers_.alone(in_containers);
 }
 
 void Attachment::quarantine(const std::string& process) {
@@ -403,7 +402,7 @@ void Attachment::quarantine(const std::string& process) {
 // The journal goes last, and stays when something could not be given back: then the reaper tries again.
 std::vector<std::string> Attachment::give_everything_back() {
   std::vector<std::string> lines;
-  leave_containers();
+  containers_.leave();
   tasks_.end_relay();
   if (network_.is_private())
     for (const std::string& failed : network_.give_all_back())
@@ -413,25 +412,6 @@ std::vector<std::string> Attachment::give_everything_back() {
   return lines;
 }
 
-// A container may live on, as one that its user named does, and the next step in it may be of other ports.
-// The last step that leaves takes away what is there.
-void Attachment::leave_containers() {
-  const auto is_in_one = [](const Task& task) { return task.attached && !task.facts.container.id.empty(); };
-  if (std::none_of(task_.begin(), task_.end(), is_in_one)) return;
-  std::vector<unsigned> alone;
-  {
-    const auto turn = network_.claims_turn();
-    if (!turn) return;
-    alone = alone_in_container();
-    for (unsigned id = 0; id < task_.size(); ++id)
-      if (is_in_one(task_[id]))
-        (void)journal_.write(Mark::undone, DevicesMounted{id, "", task_[id].facts.container.id});
-  }
-  // Who comes in by now mounts over it, and then it stays below.
-  for (const unsigned id : alone)
-    if (is_in_one(task_[id])) (void)tasks_.unmount_devices(id);
-}
-
 // ---- what a task has
 // -----------------------------------------------------------------------------------------------
 
@@ -439,6 +419,7 @@ EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::strin
   const Task& task = task_[id];
   EnvironmentInputs in = inputs_of_task(settings_, inventory_, assignment_, task.ports);
   in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
+  if (const auto* lent = images_.lent_to(task.facts.container.id)) in.lent_providers = lent->providers;
   in.user = task.facts.user_variables;
   if (!network_.is_private()) return in;
   // Where a task sees only its own ports, libraries that want one list for all ranks of a node get these.
@@ -479,6 +460,18 @@ ImageNeeds Attachment::image_needs_of(unsigned id) const {
       found != task.facts.user_variables.end())
     needs.pmix_server = found->second;
   return needs;
+}
+
+std::vector<std::string> Attachment::faults_of_image(unsigned id) {
+  const std::string& container = task_[id].facts.container.id;
+  return container.empty() ? std::vector<std::string>() : images_.faults(id, container, image_needs_of(id));
+}
+
+std::string Attachment::about_lending(unsigned id) const {
+  if (settings_.inject == Inject::no) return {};
+  const std::string& container = task_[id].facts.container.id;
+  return container.empty() ? "inject=providers is for containers of a plugin, and this task is in none"
+                           : images_.about_lending(container);
 }
 
 std::string Attachment::differs_inside(unsigned id, const std::vector<std::string>& devices) const {

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "app/modes/mode_unit.hpp"
+#include "app/step_containers.hpp"
 #include "app/step_facts.hpp"
+#include "app/step_images.hpp"
 #include "app/step_journal.hpp"
 #include "app/step_network.hpp"
 #include "container_ib/environment.hpp"
@@ -65,8 +67,10 @@ class Attachment {
 
   // What a task's environment is made from; what of it is missing is a line in `notes`.
   EnvironmentInputs environment_of(unsigned task, std::vector<std::string>& notes) const;
-  // What the image of the task's container has to bring.
-  ImageNeeds image_needs_of(unsigned task) const;
+  // What the image of the task's container lacks for MPI, a clause each; nothing without a container.
+  std::vector<std::string> faults_of_image(unsigned task);
+  // What came of inject=providers; empty: it was not asked for, or was not needed.
+  std::string about_lending(unsigned task) const;
   // Why a container that the task has started, which shows these RDMA devices, is not what the task is told
   // that it has: one clause, and empty when it is.
   std::string differs_inside(unsigned task, const std::vector<std::string>& devices) const;
@@ -99,6 +103,9 @@ class Attachment {
   bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
+  std::map<unsigned, std::vector<std::string>> withheld_from(const std::vector<unsigned>& tasks);
+  Result<std::vector<std::string>> allowed_to(const Task& task,
+                                              const std::vector<std::string>& withheld) const;
   Status settle_scope(const std::vector<unsigned>& ready);
   Status check_any_port() const;
   Status check_order(unsigned task) const;
@@ -109,8 +116,8 @@ class Attachment {
   Status relay_pmix(const Task& task);
   Status mount_own(unsigned task, const std::vector<Port>& ports);
   Status mount_in_container(unsigned task, const std::vector<Port>& ports);
-  Result<bool> enter_container(const DevicesMounted& mounted, const std::vector<Port>& ports);
-  void leave_containers();
+  void unmounted(unsigned task);
+  ImageNeeds image_needs_of(unsigned task) const;
   std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;
   std::vector<PlacedPort> used_ports() const;
@@ -124,6 +131,8 @@ class Attachment {
   std::function<void()> meanwhile_;
   StepJournal journal_;
   StepNetwork network_;
+  StepContainers containers_;
+  StepImages images_;
 
   SiteConfig site_;
   Settings settings_;
@@ -135,7 +144,6 @@ class Attachment {
   Inventory inventory_;
   Assignment assignment_;
   std::vector<Task> task_;
-  std::map<std::string, std::vector<ContainerUse>> others_in_;  // containers, when this step came into them
 };
 
 }  // namespace cib

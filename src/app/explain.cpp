@@ -135,6 +135,13 @@ std::string explain_singletons(const StepFacts& facts, unsigned clients) {
          "/tmp";
 }
 
+std::string explain_withheld(const std::string& node, unsigned rank,
+                             const std::vector<std::string>& devices) {
+  return node + ": rank " + std::to_string(rank) + ": Slurm keeps " + cib::join(devices) +
+         " from this step (ConstrainDevices in cgroup.conf, File= in gres.conf); ask for HCAs with "
+         "--gres=nic:1";
+}
+
 std::string explain_inside(const std::vector<std::string>& shown, const std::set<std::string>& own,
                            const std::set<std::string>& allowed) {
   std::vector<std::string> missing, others;

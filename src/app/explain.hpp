@@ -42,6 +42,9 @@ std::string explain_other_in_container(const ContainerUse& other, const std::vec
 std::string explain_pmix_in_container(const std::string& node, unsigned rank, std::uint32_t uid,
                                       const TaskContainer& container);
 
+// Why a task can have none of the node's HCAs although they are usable.
+std::string explain_withheld(const std::string& node, unsigned rank, const std::vector<std::string>& devices);
+
 // Tasks that never spoke to Slurm's PMIx server, which this many did: empty when that is no wonder.
 std::string explain_singletons(const StepFacts& facts, unsigned clients);
 // What a container that a task has started and that shows these RDMA devices lacks of the task's own, and has

@@ -178,21 +178,20 @@ void Step::turn_away(unsigned task, const Error& error) {
 }
 
 // Before the first message is sent. The nodes of a step have the same image, so the first one looks, once.
-std::vector<std::string> Step::faults_of_image(unsigned task) {
+std::vector<std::string> Step::about_image(unsigned task) {
   std::vector<std::string> lines;
-  const bool in_one = !attachment_.facts_of(task).container.id.empty();
-  if (!in_one || facts_.node_id != 0 || greeted_ || !tells_what_is_wrong()) return lines;
-  const auto facts = tasks_.look_at_image(task);
-  if (!facts) return lines;  // whatever keeps us from looking is no fault of the image
-  for (const ImageLine& line : judge_image(*facts, attachment_.image_needs_of(task)))
-    if (line.kind == ImageLine::Kind::finding) lines.push_back(facts_.node_name + ": image: " + line.text);
+  if (facts_.node_id != 0 || greeted_ || !tells_what_is_wrong()) return lines;
+  if (const std::string lending = attachment_.about_lending(task); !lending.empty())
+    lines.push_back(facts_.node_name + ": " + lending);
+  for (const std::string& fault : attachment_.faults_of_image(task))
+    lines.push_back(facts_.node_name + ": image: " + fault);
   return lines;
 }
 
 void Step::grant(unsigned task) {
   const ReportLevel level = attachment_.settings().report;
   std::vector<std::string> lines, notes;
-  const std::vector<std::string> of_image = faults_of_image(task);
+  const std::vector<std::string> of_image = about_image(task);
   const EnvironmentInputs in = attachment_.environment_of(task, notes);
   const EnvironmentPlan plan = build_environment(in);
   if (facts_.node_id == 0 && !greeted_) {

@@ -84,7 +84,7 @@ class Step {
   bool must_refuse(const Error& error) const;
   void turn_away(unsigned task, const Error& error);
   void grant(unsigned task);
-  std::vector<std::string> faults_of_image(unsigned task);
+  std::vector<std::string> about_image(unsigned task);
   // Who has asked for a mode, or for a report, is told.
   bool tells_what_is_wrong() const {
     return attachment_.settings().report != ReportLevel::off || attachment_.require();

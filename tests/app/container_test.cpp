@@ -192,6 +192,61 @@ TEST(Container, WhatItsImageLacksIsSaidOnceAndByTheFirstNodeAlone) {
   }
 }
 
+// What a site and a user have agreed on, for an image without libibverbs.
+struct Lending {
+  explicit Lending(const char* glibc = "2.36") {
+    node.site.allow_inject = true;
+    node.image.verbs.reset();
+    node.image.glibc_version = glibc;
+  }
+  void run(const char* option = "verbs,inject=providers") {
+    Step step(facts(option), node, node, node, node);
+    fork_for_container(step);
+    release_into(step, {in_container()});
+  }
+  FakeNode node{four_tasks};
+};
+
+TEST(Container, AnImageWithoutProvidersIsLentTheNodes) {
+  Lending lending;
+  lending.run();
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    auto& environment = lending.node.task(id).environment;
+    EXPECT_EQ(environment["LD_LIBRARY_PATH"], "/dev/infiniband/rdma-core");
+    EXPECT_EQ(environment["RDMAV_DRIVERS"], "/dev/infiniband/rdma-core/libmlx5");
+  }
+  EXPECT_THAT(lending.node.task(0).lines,
+              ElementsAre(AllOf(HasSubstr("lends"), HasSubstr("libibverbs.so.1"))));
+}
+
+TEST(Container, NothingIsLentToAnImageThatHasItsOwnOrCannotLoadIt) {
+  Lending whole, old("2.28"), not_asked;
+  whole.node.image = whole_image();
+  whole.run();
+  old.run();
+  not_asked.run("verbs");
+  for (Lending* one : {&whole, &old, &not_asked})
+    EXPECT_FALSE(one->node.task(0).environment.contains("LD_LIBRARY_PATH"));
+  EXPECT_THAT(whole.node.task(0).lines, IsEmpty());
+  EXPECT_THAT(old.node.task(0).lines, Contains(AllOf(HasSubstr("glibc 2.34"), HasSubstr("2.28"))));
+  EXPECT_THAT(old.node.task(0).lines, Contains(HasSubstr("image: no libibverbs.so.1")));
+  EXPECT_EQ(old.node.task(0).answer, "granted");
+}
+
+TEST(Container, NothingIsLentIntoAnotherStepsContainer) {
+  Lending lending;
+  lending.node.in_container = {{"9.0", "mlx5_0:1,mlx5_1:1"}};
+  lending.run();
+  EXPECT_FALSE(lending.node.task(0).environment.contains("LD_LIBRARY_PATH"));
+}
+
+TEST(Container, LendingIsForTheSiteToAllow) {
+  Lending lending;
+  lending.node.site.allow_inject = false;
+  lending.run();
+  EXPECT_THAT(*lending.node.task(0).answer, HasSubstr("inject=providers is not allowed at this site"));
+}
+
 TEST(Container, WhyPmixWillNotStartInItIsSaidToWhoUsesPmix) {
   for (const bool uses_pmix : {true, false}) {
     TaskFacts as_root = in_container();

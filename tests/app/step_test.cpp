@@ -538,5 +538,22 @@ TEST_F(ReportTest, CountersThatOthersMovedTooProveNothing) {
   EXPECT_THAT(run("verbs"), ElementsAre(StartsWith("n0: unknown: ")));
 }
 
+TEST(Step, WhatSlurmsDeviceCgroupWithholdsIsNobodysToGive) {
+  FakeNode node(four_tasks);
+  for (unsigned id = 0; id < four_tasks; ++id) node.withheld[id] = {"mlx5_0"};
+  Step step(facts(), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id)
+    EXPECT_THAT(node.task(id).devices, testing::ElementsAre("mlx5_1"));
+
+  FakeNode all(four_tasks);
+  for (unsigned id = 0; id < four_tasks; ++id) all.withheld[id] = {"mlx5_0", "mlx5_1"};
+  Step none(facts(), all, all, all, all);
+  fork_tasks(none);
+  release_tasks(none);
+  EXPECT_THAT(*all.task(0).answer, testing::HasSubstr("Slurm keeps mlx5_0, mlx5_1 from this step"));
+}
+
 }  // namespace
 }  // namespace cib::test

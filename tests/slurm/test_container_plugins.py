@@ -129,6 +129,22 @@ def test_what_the_image_lacks_is_said_before_the_program_starts():
         assert not [line for line in in_container("true", image=f"{IMAGE},bare", option="auto").ours() if "image" in line]
 
 
+def test_an_image_without_providers_is_lent_the_nodes():
+    look = "ibv_devices 2>/dev/null | sed 1,2d | wc -l; echo $LD_LIBRARY_PATH"
+    with container_plugin(), files({"container-ib.conf": "[users]\nallow_inject = true\n"}):
+        bare = {"image": f"{IMAGE},bare", "tasks": 1}
+        done = must(in_container("sh", "-c", look, option="verbs,rails=1", **bare))
+        assert done.lines == ["0", ""], done
+        done = must(in_container("sh", "-c", look, option="verbs,rails=1,inject=providers", variables=["LD_LIBRARY_PATH=/opt/lib"], **bare))
+        assert done.lines == ["1", "/dev/infiniband/rdma-core:/opt/lib"], done
+        assert [line for line in done.ours() if "lends the image this node's libibverbs.so.1" in line], done
+        assert not [line for line in done.ours() if ": image: " in line], done
+        done = must(in_container("sh", "-c", look, option="verbs,rails=1,inject=providers", tasks=1))
+        assert done.lines == ["1", ""] and not done.ours(), done
+    with container_plugin():
+        refused(in_container("true", option="verbs,inject=providers"), "inject=providers is not allowed at this site")
+
+
 def test_a_running_container_keeps_what_its_first_step_has_in_it():
     look = "ls /dev/infiniband | paste -sd,"
     said = "/tmp/test_container.said"
@@ -158,5 +174,7 @@ def test_a_container_that_lives_on_shows_the_node_again_and_then_the_next_steps_
             for hca in (FIRST, SECOND, FIRST):
                 done = must(srun("--container-name=one", *options(f"verbs,hca={hca}", tasks=1), "sh", "-c", look))
                 assert done.lines == [devices(hca)], done
+            look += "; ls /sys/class/infiniband | paste -sd,"
             done = must(srun("--container-name=one", "-w", "n0", "-n1", "--overlap", f"--container-image={IMAGE}", "sh", "-c", look))
             assert set(done.lines[0].split(",")) > set(devices(*HCAS["n0"]).split(",")), done
+            assert set(done.lines[1].split(",")) >= set(HCAS["n0"]), done

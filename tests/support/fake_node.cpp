@@ -76,6 +76,12 @@ Status FakeNode::relay(const NetnsFile& netns, const TcpEndpoint& endpoint) {
   return change("relay", [&] { relayed.insert({netns, endpoint}); });
 }
 
+Result<LentLibraries> FakeNode::lend_providers(unsigned, const std::vector<std::string>& providers,
+                                               const ImageFacts& of) {
+  CIB_CHECK(check_can_borrow(of, glibc));
+  return LentLibraries{.providers = providers, .files = {"libibverbs.so.1"}, .suffix = "rdmav34"};
+}
+
 Status FakeNode::mount_devices(unsigned task, const std::vector<Port>& ports, bool) {
   if (!tasks_[task].alive) return error(Errc::ended, "the task has ended");
   if (const auto found = unmountable.find(task); found != unmountable.end())

@@ -92,6 +92,8 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::vector<ContainerUse> in_container;                            // other steps, in whatever container
   std::map<unsigned, std::vector<std::vector<std::string>>> inside;  // containers that tasks have started
   ImageFacts image = whole_image();                                  // of whatever container
+  std::map<unsigned, std::vector<std::string>> withheld;             // devices, by task
+  std::string glibc = "2.34";                                        // that the node's libraries ask for
   unsigned connections = 0;                                          // to whatever server
   std::set<unsigned> adopted;          // tasks that have what another step has mounted
   std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
@@ -137,6 +139,9 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override { relayed.clear(); }
+  std::vector<std::string> withheld_from(unsigned task) override { return withheld[task]; }
+  Result<LentLibraries> lend_providers(unsigned task, const std::vector<std::string>& providers,
+                                       const ImageFacts& image) override;
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;

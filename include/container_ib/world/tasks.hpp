@@ -15,6 +15,7 @@
 #include "container_ib/endpoint.hpp"
 #include "container_ib/environment.hpp"
 #include "container_ib/image.hpp"
+#include "container_ib/lending.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
 
@@ -44,6 +45,15 @@ class Tasks {
   // No namespace is held by the relay any more.
   virtual void end_relay() = 0;
 
+  // RDMA devices that Slurm keeps from the task (ConstrainDevices on cgroup v2: gres.conf names their nodes,
+  // and the step was not given them). None when nobody can tell.
+  virtual std::vector<std::string> withheld_from(unsigned task) = 0;
+
+  // The next mount_devices() of the task also shows, in its container, the node's libibverbs, these providers
+  // and what they are linked with (lent_folder). Unsupported when the image's programs cannot load them,
+  // not_found when this node has none.
+  virtual Result<LentLibraries> lend_providers(unsigned task, const std::vector<std::string>& providers,
+                                               const ImageFacts& image) = 0;
   // Puts a file system over /dev/infiniband in the task's mount namespace that has the uverbs node of each
   // port's device, rdma_cm, with `umad` the umad node of each port, and nothing else.
   virtual Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) = 0;

@@ -13,6 +13,7 @@
 
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/devices.hpp"
+#include "adapters/linux/hca_classes.hpp"
 #include "adapters/linux/in_namespace.hpp"
 #include "adapters/linux/names_in.hpp"
 #include "adapters/linux/namespaces.hpp"
@@ -38,12 +39,27 @@ UniqueFd open_folder(const char* path) {
   return UniqueFd(open_resolved(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
 }
 
+// Through no link and no mount: there root could be led to any device of the node's, and open it.
+std::optional<std::string> read_shown_before(int folder) {
+  const UniqueFd file(open_resolved(folder, shown_before, O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                                    RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
+  if (!file) return std::nullopt;
+  auto text = read_up_to(file.get(), shown_before, most_names);
+  return text ? std::optional(*std::move(text)) : std::nullopt;
+}
+
 int list_rdma_devices(void* arg) {
   auto* listing = static_cast<Listing*>(arg);
   const UniqueFd folder = open_folder("/sys/class/infiniband");
   if (!folder) return errno == ENOENT ? 0 : errno;
-  const auto names = names_in(folder.get(), ".", Entries::all, most_names);
+  auto names = names_in(folder.get(), ".", Entries::all, most_names);
   if (!names) return names.error().sys_errno;
+  // What a step before has put there shows its own HCAs only, and says what was to be seen without it.
+  if (const auto before = read_shown_before(folder.get())) {
+    if (before->empty()) return ENODATA;
+    names = std::vector<std::string>();
+    for (const std::string_view name : split(*before, '\n')) names->emplace_back(name);
+  }
   for (const std::string& name : *names) {
     if (name.size() + 1 > listing->names.size() - listing->size) break;
     std::memcpy(listing->names.data() + listing->size, name.c_str(), name.size() + 1);

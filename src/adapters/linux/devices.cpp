@@ -16,6 +16,8 @@
 #include "adapters/linux/mountinfo.hpp"
 #include "adapters/linux/names_in.hpp"
 #include "adapters/linux/open_resolved.hpp"
+#include "adapters/linux/small_tmpfs.hpp"
+#include "container_ib/lending.hpp"
 
 namespace cib {
 
@@ -23,7 +25,6 @@ namespace {
 
 constexpr const char* host_dir = "/dev/infiniband";
 constexpr const char* uverbs_class = "/sys/class/infiniband_verbs";
-constexpr const char* source_of_mount = "container-ib";
 
 std::string first_line(const std::string& path) { return read_first_line(path).value_or(""); }
 
@@ -113,22 +114,18 @@ std::map<dev_t, std::string> rdma_devices_by_number() {
   return devices;
 }
 
-Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes) {
-  const UniqueFd fs(::fsopen("tmpfs", FSOPEN_CLOEXEC));
-  if (!fs) return error(Errc::kernel, "fsopen tmpfs", errno);
-  for (const auto& [key, value] :
-       {std::pair("mode", "0755"), std::pair("size", "64k"), std::pair("source", source_of_mount)})
-    if (::fsconfig(fs.get(), FSCONFIG_SET_STRING, key, value, 0) != 0)
-      return error(Errc::kernel, std::string("fsconfig tmpfs ") + key, errno);
-  if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
-    return error(Errc::kernel, "create tmpfs", errno);
-  UniqueFd mount(::fsmount(fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  if (!mount) return error(Errc::kernel, "fsmount tmpfs", errno);
+Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes, bool lends) {
+  CIB_TRY(UniqueFd mount, make_small_tmpfs());
+  constexpr std::string_view folder = lent_folder;
+  constexpr mode_t everybody_looks = 0755;
+  if (lends) {
+    const char* name = folder.substr(folder.rfind('/') + 1).data();
+    if (::mkdirat(mount.get(), name, everybody_looks) != 0 ||
+        ::fchmodat(mount.get(), name, everybody_looks, 0) != 0)  // whatever the umask is
+      return error(Errc::kernel, std::string("make ") + lent_folder, errno);
+  }
   for (const DeviceNode& node : nodes) CIB_CHECK(add_node(mount.get(), node));
-  mount_attr read_only{};
-  read_only.attr_set = MOUNT_ATTR_RDONLY;
-  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0)
-    return error(Errc::kernel, "make the device mount read-only", errno);
+  CIB_CHECK(make_read_only(mount));
   return mount;
 }
 
@@ -136,7 +133,7 @@ Result<bool> has_device_mount() {
   CIB_TRY(const auto mounts, own_mounts());
   bool has = false;  // the last one is on top
   for (const Mount& mount : mounts)
-    if (mount.point == host_dir) has = mount.kind == "tmpfs" && mount.source == source_of_mount;
+    if (mount.point == host_dir) has = mount.kind == "tmpfs" && mount.source == source_of_our_mounts;
   return has;
 }
 
@@ -179,6 +176,13 @@ int do_mount(void* arg) {
   if (target < 0) return errno;
   constexpr unsigned by_descriptors = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
   return ::move_mount(work->mount, "", target, "", by_descriptors) == 0 ? 0 : errno;
+}
+
+int do_mount_lent(void* arg) {
+  const int target = open_directory(lent_folder);
+  if (target < 0) return errno;
+  constexpr unsigned by_descriptors = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  return ::move_mount(*static_cast<const int*>(arg), "", target, "", by_descriptors) == 0 ? 0 : errno;
 }
 
 struct LookWork {
@@ -236,6 +240,12 @@ Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount, std::op
   MountWork work{.mount = mount.get(), .maker = maker ? &*maker : nullptr};
   return in_mount_namespace(mount_namespace, do_mount, &work, {mount.get()},
                             "mount devices over /dev/infiniband", namespace_timeout_ms);
+}
+
+Status mount_over_lent_folder(int mount_namespace, const UniqueFd& mount) {
+  int fd = mount.get();
+  return in_mount_namespace(mount_namespace, do_mount_lent, &fd, {fd}, "lend the container libraries",
+                            namespace_timeout_ms);
 }
 
 Result<dev_t> device_mount_in(int mount_namespace, const std::vector<DeviceNode>& nodes) {

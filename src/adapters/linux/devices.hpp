@@ -33,10 +33,9 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
 // By the number of its uverbs node, each RDMA device that sysfs shows here.
 std::map<dev_t, std::string> rdma_devices_by_number();
 
-// A mount that is attached nowhere yet: a tmpfs with these nodes, read-only, owned by the host's user
-// namespace (one that belongs to a container's user namespace would not let anyone open a device; fs/super.c
-// SB_I_NODEV).
-Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes);
+// A mount that is attached nowhere yet: a tmpfs with these nodes, read-only; with `lends` it has the folder
+// that lent_folder is.
+Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes, bool lends = false);
 
 // Whether it is such a mount that this process has at /dev/infiniband, so a task's.
 Result<bool> has_device_mount();
@@ -46,6 +45,8 @@ Result<bool> has_device_mount();
 // there (EOVERFLOW, may_o_create in fs/namei.c). Empty: nobody makes it.
 Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount,
                              std::optional<FileOwner> maker = std::nullopt);
+// Puts a mount (make_lent_mount) at lent_folder there.
+Status mount_over_lent_folder(int mount_namespace, const UniqueFd& mount);
 // The st_dev of what is at /dev/infiniband in the mount namespace, if each of these nodes is there and is
 // that device; else changed.
 Result<dev_t> device_mount_in(int mount_namespace, const std::vector<DeviceNode>& nodes);

@@ -119,6 +119,7 @@ constexpr std::array key_table = {
     ConfigKey{"modes", "auto", modes_allowed, into<&SiteConfig::auto_modes, read_modes>},
     ConfigKey{"users", "forbid", "a list of keys of --container-ib", read_forbid},
     ConfigKey{"users", "allow_umad", "true and false", into<&SiteConfig::allow_umad, read_bool>},
+    ConfigKey{"users", "allow_inject", "true and false", into<&SiteConfig::allow_inject, read_bool>},
     ConfigKey{"pkeys", "allow", "a list of P_Keys such as 0x8001", into<&SiteConfig::pkeys, read_pkeys>},
     ConfigKey{"vf", "guids", "\"keep\" and \"generate\"", read_guids},
     ConfigKey{"vf", "shared_rdma", "\"allow\" and \"forbid\"", read_shared_rdma},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "container_ib/lending.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/text.hpp"
 
@@ -114,6 +115,15 @@ std::string unambiguous_device(const In& in) {
 }
 
 // UCX wants the 15 bits of the partition without the membership bit.
+std::string lent_libraries(const In& in) { return in.lent_providers.empty() ? "" : lent_folder; }
+// libibverbs puts "-rdmav34.so" behind each (load_driver in libibverbs/dynamic_driver.c).
+std::string lent_providers(const In& in) {
+  std::vector<std::string> paths;
+  for (const std::string& provider : in.lent_providers)
+    paths.push_back(std::string(lent_folder) + "/lib" + provider);
+  return join(paths, ":");
+}
+
 std::string partition(const In& in) { return in.pkey ? pkey_text(*in.pkey & 0x7fffU) : std::string(); }
 std::string pkey(const In& in) { return in.pkey ? pkey_text(*in.pkey) : std::string(); }
 
@@ -128,6 +138,11 @@ constexpr std::array table = {
     Variable{"CONTAINER_IB_PEERS", own_record, always, peers},
     Variable{"CONTAINER_IB_NUMA", own_record, always, numa},
     Variable{"CONTAINER_IB_PLAN", own_record, always, plan},
+
+    // The task puts this before what the image has there.
+    Variable{search_path, own_record, always, lent_libraries},
+    // The image names its providers in files, if at all.
+    Variable{"RDMAV_DRIVERS", own_record, always, lent_providers},
 
     // The list filters every network device, so naming HCA ports also keeps UCX off eth0 and ib0, while
     // shared memory and GPU transports stay. UCX_TLS is left alone: an explicit list would cut those off, and

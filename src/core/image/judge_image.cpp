@@ -3,6 +3,7 @@
 #include <map>
 
 #include "container_ib/image.hpp"
+#include "container_ib/lending.hpp"
 #include "container_ib/text.hpp"
 #include "pmix_versions.hpp"
 
@@ -183,6 +184,13 @@ void judge_pmix(const ImageFacts& facts, const ImageNeeds& needs, Lines& lines) 
 }
 
 }  // namespace
+
+bool has_verbs_for(const ImageFacts& image, const ImageNeeds& needs) {
+  Lines lines;
+  judge_verbs(image, needs, lines);
+  return std::none_of(lines.begin(), lines.end(),
+                      [](const ImageLine& line) { return line.kind == LineKind::finding; });
+}
 
 Lines judge_image(const ImageFacts& facts, const ImageNeeds& needs) {
   Lines lines;

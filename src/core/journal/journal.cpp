@@ -208,6 +208,9 @@ Result<Record> decode_line(std::string_view line) {
 
 struct Describe {
   std::string operator()(const TaskNoted& task) const { return "task of task " + std::to_string(task.task); }
+  std::string operator()(const ProvidersLent& lent) const {
+    return std::string(ProvidersLent::verb) + " of task " + std::to_string(lent.task);
+  }
   std::string operator()(const DevicesMounted& devices) const {
     return std::string(DevicesMounted::verb) + " of task " + std::to_string(devices.task);
   }

@@ -47,6 +47,9 @@ std::optional<Gpus> gpu_name(std::string_view text) {
 std::optional<Scope> scope_name(std::string_view text) {
   return choose<Scope>({{"auto", Scope::auto_}, {"task", Scope::task}, {"node", Scope::node}}, text);
 }
+std::optional<Inject> inject_name(std::string_view text) {
+  return choose<Inject>({{"no", Inject::no}, {"providers", Inject::providers}}, text);
+}
 std::optional<ReportLevel> report_name(std::string_view text) {
   return choose<ReportLevel>(
       {{"off", ReportLevel::off}, {"summary", ReportLevel::summary}, {"full", ReportLevel::full}}, text);
@@ -136,6 +139,7 @@ constexpr std::array keys = {
     key<&Request::env, profile_list>("env", ""),
     key<&Request::report, report_name>("report", "off, summary and full"),
     key<&Request::umad, yes_no>("umad", "yes and no"),
+    key<&Request::inject, inject_name>("inject", "no and providers"),
     key<&Request::batch, yes_no>("batch", "yes and no"),
     key<&Request::wait_s, wait_seconds>("wait", "0 to 86400 seconds"),
 };

@@ -34,6 +34,8 @@ Status check_user(const Request& request, const SiteConfig& site) {
     if (key_is_given(request, key)) return refuse("key '" + key + "' is not allowed at this site");
   if (request.umad.value_or(false) && !site.allow_umad)
     return refuse("umad=yes is not allowed at this site; allowed: umad=no");
+  if (request.inject.value_or(Inject::no) != Inject::no && !site.allow_inject)
+    return refuse("inject=providers is not allowed at this site; allowed: inject=no");
   if (!request.pkey) return {};
   // The port's table, not the request, decides the membership (bit 15), so it does not count here.
   std::vector<std::string> allowed;
@@ -75,6 +77,7 @@ Result<Settings> resolve(const Request& request, const SiteConfig& site) {
   settings.env = merged.env.value_or(settings.env);
   settings.report = merged.report.value_or(settings.report);
   settings.umad = merged.umad.value_or(settings.umad);
+  settings.inject = merged.inject.value_or(settings.inject);
   settings.batch = merged.batch.value_or(settings.batch);
   settings.wait_s = merged.wait_s.value_or(settings.wait_s);
   return settings;
