@@ -38,13 +38,16 @@ class DeviceCgroup : public Scratch {
         path = mount.point;
     if (path.empty()) return path;
     path += "/" + name;
-    if (::mkdir(path.c_str(), 0755) != 0) return "";
+    if (parent.empty()) {
+      path += "-XXXXXX";
+      if (::mkdtemp(path.data()) == nullptr) return "";
+    } else if (::mkdir(path.c_str(), 0755) != 0) {
+      return "";
+    }
     made_.push_back(path);
     return path;
   }
-  std::string make_own(bool unified) {
-    return make(unified, "cib-devices-" + std::to_string(::getpid()) + (unified ? "-2" : "-1"));
-  }
+  std::string make_own(bool unified) { return make(unified, "cib-devices"); }
 
   static std::string may_open(const Child& child, const char* path) {
     // From within the cgroups of the child: what is asked is who opens.
@@ -101,8 +104,7 @@ class DeviceCgroup : public Scratch {
 TEST_F(DeviceCgroup, OfVersion2IsWidenedByTheseDevicesAndNarrowedAgain) {
   for (const std::uint32_t flags :
        {std::uint32_t{BPF_F_ALLOW_MULTI}, std::uint32_t{BPF_F_ALLOW_OVERRIDE}, 0U}) {
-    const std::string own =
-        make(true, "cib-devices-" + std::to_string(::getpid()) + '-' + std::to_string(flags));
+    const std::string own = make_own(true);
     if (own.empty()) GTEST_SKIP() << "this machine has no cgroup2";
     if (!deny_all(own, flags)) GTEST_SKIP() << "this kernel takes no device programs";
     const Child container = process_in(own);

@@ -45,7 +45,7 @@ TEST(ParseRequest, KnowsEveryMode) {
 TEST(ParseRequest, ReadsEveryKey) {
   const Request request = parsed(
       "vf,require=no,rails=8,hca=mlx5_[01],place=spread,fabric=fe80::,roce=yes,gpu=no,scope=node,"
-      "pkey=0x8001,mtu=2044,env=ucx+ompi,report=full,umad=yes,batch=yes,wait=60");
+      "pkey=0x8001,mtu=2044,env=ucx+ompi,report=full,umad=yes,inject=providers,batch=yes,wait=60");
   EXPECT_EQ(request.require, false);
   EXPECT_EQ(request.rails, 8U);
   EXPECT_EQ(request.hca, "mlx5_[01]");
@@ -59,6 +59,7 @@ TEST(ParseRequest, ReadsEveryKey) {
   EXPECT_THAT(request.env.value(), ElementsAre("ucx", "ompi"));
   EXPECT_EQ(request.report, ReportLevel::full);
   EXPECT_EQ(request.umad, true);
+  EXPECT_EQ(request.inject, Inject::providers);
   EXPECT_EQ(request.batch, true);
   EXPECT_EQ(request.wait_s, 60U);
   for (const auto key : request_keys()) EXPECT_TRUE(key_is_given(request, key)) << key;

@@ -548,6 +548,8 @@ TEST(Place, StaysWithinTheAllowedNics) {
   tasks[1].allowed_nics = {"1"};
   tasks[2].allowed_nics = {"mlx5_7"};
   EXPECT_EQ(placed(node, tasks), "mlx5_1:1 mlx5_1:1 -");
+  tasks[2].allowed_nics = {"mlx4_1"};  // as Slurm calls every HCA
+  EXPECT_EQ(placed(node, tasks), "mlx5_1:1 mlx5_1:1 mlx5_1:1");
 }
 
 TEST(Place, ASecondPortOfADeviceIsAPort) {

@@ -65,6 +65,10 @@ TEST(Resolve, ManagementDatagramsNeedTheSitesConsent) {
   EXPECT_EQ(refusal("verbs,umad=no", site), "accepted");
   site.allow_umad = true;
   EXPECT_TRUE(resolved("verbs,umad=yes", site)->umad);
+  EXPECT_THAT(refusal("verbs,inject=providers", site), HasSubstr("inject=providers is not allowed"));
+  EXPECT_EQ(refusal("verbs,inject=no", site), "accepted");
+  site.allow_inject = true;
+  EXPECT_EQ(resolved("verbs,inject=providers", site)->inject, Inject::providers);
 }
 
 TEST(Resolve, PkeysComeFromTheSitesList) {

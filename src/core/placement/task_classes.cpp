@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <tuple>
 
 namespace cib {
@@ -21,10 +22,14 @@ bool is_number(const std::string& text) {
 
 }  // namespace
 
+// Slurm's gres/nic names the device, or only gives a number. Whatever an HCA is called, it puts "mlx4_"
+// before that (gres_nic.c, 22.05 to 26.05), so there the number counts too.
 bool TaskClass::lists(const Port& port) const {
-  // Slurm's gres/nic names the device, or only gives the number at its end.
+  constexpr std::string_view prefix = "mlx4_";
   return std::any_of(allowed_nics.begin(), allowed_nics.end(), [&](const std::string& nic) {
-    return nic == port.device || nic == port.name() || (is_number(nic) && port.device.ends_with("_" + nic));
+    const std::string number = nic.starts_with(prefix) ? nic.substr(prefix.size()) : nic;
+    return nic == port.device || nic == port.name() ||
+           (is_number(number) && port.device.ends_with("_" + number));
   });
 }
 
