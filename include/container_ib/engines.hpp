@@ -16,20 +16,23 @@ struct EnginesOfCommand {
   // Each task will have a user namespace of its own: unprivileged engines, but those that were told to put
   // the node's tasks into one container.
   bool user_namespaces = false;
-  bool apptainer = false;  // or its sister Singularity
-  bool directly = false;   // an engine is the command itself, so nobody changes the environment before it
+  bool apptainer = false;    // or its sister SingularityCE
+  bool singularity = false;  // by this name: Apptainer has it too
+  bool directly = false;     // an engine is the command itself, so nobody changes the environment before it
 };
 
 // From the words of a command line, also those of a shell's -c and behind env or numactl. A script's are in
 // its file and not seen.
 EnginesOfCommand engines_of(std::span<const std::string_view> command);
 
-// What has to be set besides so that apptainer hands on what the task has, whatever of --contain,
-// --containall and --cleanenv its user gives. `environment`: the task's, "NAME=value" each, ours among it.
-//   - APPTAINER_BIND gets /dev/infiniband: with --contain /dev is a small one of its own
-//   - APPTAINERENV_NAME: what --cleanenv lets through; Slurm's and PMI's variables, without which each rank
-//     would be a job of its own, ours, and those of `ours` if nobody could have changed them meanwhile
-// A user's bind paths stay, and his own APPTAINERENV_ of a variable that is neither Slurm's nor ours.
+// What has to be set besides so that Apptainer and SingularityCE hand on what the task has, whatever of
+// --contain, --containall and --cleanenv their user gives. `environment`: the task's, "NAME=value" each, ours
+// among it.
+//   - APPTAINER_BIND and SINGULARITY_BIND get /dev/infiniband: with --contain /dev is a small one of its own
+//   - APPTAINERENV_NAME, and SINGULARITYENV_NAME if the command is called so: what --cleanenv lets through;
+//     Slurm's and PMI's variables, without which each rank would be a job of its own, ours, and those of
+//     `ours` if nobody could have changed them meanwhile
+// A user's bind paths stay, and his own word on a variable that is neither Slurm's nor ours.
 std::vector<EnvironmentChange> apptainer_environment(const EnginesOfCommand& engines,
                                                      std::span<const std::string_view> environment,
                                                      std::span<const std::string> ours);

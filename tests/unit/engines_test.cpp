@@ -39,13 +39,25 @@ TEST(Engines, AreKnownWhereverTheyStandInTheCommand) {
   EXPECT_TRUE(engines({"ch-run", "image", "--", "prog", "--join"}).user_namespaces) << "the program's";
 }
 
-TEST(Engines, ApptainerAlwaysBindsTheFolderAndKeepsWhatItsUserBinds) {
-  EXPECT_EQ(changes({"./job.sh"}, {})["APPTAINER_BIND"], "/dev/infiniband");
-  EXPECT_EQ(changes({"./job.sh"}, {"APPTAINER_BIND=/scratch,/a:/b"})["APPTAINER_BIND"],
-            "/scratch,/a:/b,/dev/infiniband");
-  EXPECT_EQ(changes({"./job.sh"}, {"SINGULARITY_BIND=/scratch"})["SINGULARITY_BIND"],
-            "/scratch,/dev/infiniband");
+TEST(Engines, ApptainerAndItsSisterAlwaysBindTheFolder) {
+  auto changed = changes({"./job.sh"}, {});
+  EXPECT_EQ(changed["APPTAINER_BIND"], "/dev/infiniband");
+  EXPECT_EQ(changed["SINGULARITY_BIND"], "/dev/infiniband");
+}
+
+TEST(Engines, WhatAUserBindsStaysAndApptainerHasNothingToSayOfTwoNames) {
+  auto changed = changes({"./job.sh"}, {"APPTAINER_BIND=/scratch,/a:/b"});
+  EXPECT_EQ(changed["APPTAINER_BIND"], "/scratch,/a:/b,/dev/infiniband");
+  EXPECT_FALSE(changed.contains("SINGULARITY_BIND")) << "Apptainer warns of one that is different";
+  changed = changes({"./job.sh"}, {"SINGULARITY_BIND=/scratch"});
+  EXPECT_EQ(changed["APPTAINER_BIND"], "/scratch,/dev/infiniband");
+  EXPECT_EQ(changed["SINGULARITY_BIND"], "/scratch,/dev/infiniband");
+  changed = changes({"./job.sh"}, {"SINGULARITY_BIND=/scratch", "APPTAINER_BIND=/x"});
+  EXPECT_EQ(changed["APPTAINER_BIND"], "/x,/dev/infiniband");
+  EXPECT_EQ(changed["SINGULARITY_BIND"], "/scratch,/dev/infiniband");
   EXPECT_THAT(changes({"./job.sh"}, {"APPTAINER_BIND=/x,/dev/infiniband:/dev/infiniband:ro"}), IsEmpty());
+  EXPECT_EQ(changes({"./job.sh"}, {"SINGULARITY_BIND=/dev/infiniband"}),
+            (std::map<std::string, std::string>{{"APPTAINER_BIND", "/dev/infiniband"}}));
 }
 
 TEST(Engines, ApptainerHandsOnWhatMakesTheTaskARankAndItsPorts) {
@@ -68,13 +80,30 @@ TEST(Engines, ApptainerHandsOnWhatMakesTheTaskARankAndItsPorts) {
       changes({"bash", "-c", "export UCX_NET_DEVICES=x; apptainer exec -C image"}, environment, ours);
   EXPECT_EQ(behind_a_shell["APPTAINERENV_PMIX_RANK"], "3");
   EXPECT_FALSE(behind_a_shell.contains("APPTAINERENV_UCX_NET_DEVICES")) << "the shell may say otherwise";
-  EXPECT_EQ(changes({"hostname"}, environment, ours).size(), 1U) << "nobody else is bothered";
+  EXPECT_EQ(changes({"hostname"}, environment, ours).size(), 2U) << "nobody else is bothered";
+}
+
+TEST(Engines, WhatIsCalledSingularityMayBeEitherAndIsToldInBothWays) {
+  const std::vector<std::string_view> environment = {"SLURM_PROCID=3", "UCX_NET_DEVICES=mlx5_0:1"};
+  auto changed = changes({"singularity", "exec", "-C", "image"}, environment, {"UCX_NET_DEVICES"});
+  for (const std::string prefix : {"APPTAINERENV_", "SINGULARITYENV_"}) {
+    EXPECT_EQ(changed[prefix + "SLURM_PROCID"], "3");
+    EXPECT_EQ(changed[prefix + "UCX_NET_DEVICES"], "mlx5_0:1");
+  }
+  changed = changes({"apptainer", "exec", "image"}, environment);
+  EXPECT_FALSE(changed.contains("SINGULARITYENV_SLURM_PROCID"));
+  changed = changes({"apptainer", "exec", "image"}, {"SLURM_PROCID=3", "SINGULARITYENV_SLURM_PROCID=0"});
+  EXPECT_EQ(changed["SINGULARITYENV_SLURM_PROCID"], "3") << "Apptainer warns of one that is different";
 }
 
 TEST(Engines, WhatAUserSaysOfATuningVariableCounts) {
   auto changed =
       changes({"apptainer", "run", "image"}, {"UCX_TLS=all", "APPTAINERENV_UCX_TLS=tcp"}, {"UCX_TLS"});
   EXPECT_FALSE(changed.contains("APPTAINERENV_UCX_TLS"));
+  changed =
+      changes({"apptainer", "run", "image"}, {"UCX_TLS=all", "SINGULARITYENV_UCX_TLS=tcp"}, {"UCX_TLS"});
+  EXPECT_FALSE(changed.contains("APPTAINERENV_UCX_TLS")) << "it would be taken instead of Singularity's";
+  EXPECT_FALSE(changed.contains("SINGULARITYENV_UCX_TLS"));
 }
 
 }  // namespace
