@@ -47,8 +47,8 @@ def config(mapping, uid=1000, dev=None, **more):
         "ociVersion": "1.0.2",
         "process": process,
         "root": {"path": IMAGE, "readonly": True},
-        # Slurm mounts its spool directory in /var/run, whose last part the runtime makes.
-        "mounts": [bind("/proc"), bind("/sys"), *(own_dev() if dev is None else dev), bind("/tmp"), tmpfs("/run", "mode=755")],
+        # Slurm mounts its spool directory in /var/run, or 26.05 where it is; the runtime makes the last part of the path.
+        "mounts": [bind("/proc"), bind("/sys"), *(own_dev() if dev is None else dev), bind("/tmp"), *(tmpfs(path, "mode=755") for path in ("/run", "/var/spool"))],
         "linux": {"namespaces": [{"type": "user"}, {"type": "mount"}], "uidMappings": mapping, "gidMappings": mapping},
         **more,
     }

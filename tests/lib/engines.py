@@ -14,17 +14,23 @@ def bubblewrap():
     return ("bwrap", "--ro-bind", IMAGE, "/", *binds, "--")
 
 
+# Before the program's words: a bundle of the task's own, in which the task's environment and they are handed over.
+_IN_A_BUNDLE = """own=/tmp/bundle/$SLURM_PROCID; mkdir -p $own && cd $own && export -p > environment &&
+bash -c 'printf "%q " "$@"' - "$@" > command && sed "s,@OWN@,$own," ../config.json > config.json &&
+exec {runtime} --root=$own/state run {options} task$SLURM_PROCID"""
+
+
 @contextlib.contextmanager
-def _bundle(runtime, mapping, *command):
-    """Runs a command by an OCI runtime on both nodes. Its namespaces need no root: alice keeps her uid inside, by which
-    PMIx knows her. A bundle has an environment of its own, so the task's is handed over."""
+def _bundle(runtime, mapping, options=""):
+    """Words that run the words behind them by an OCI runtime, in a bundle of the task's own. Its namespaces need no root: alice keeps
+    her uid inside, by which PMIx knows her. A bundle has an environment of its own, so the task's is handed over."""
     config = {
         "ociVersion": "1.0.2",
         "process": {
             "user": {"uid": 1000, "gid": 1000},
             "cwd": "/",
-            "env": ["PATH=/usr/bin"],
-            "args": ["sh", "-c", f". /tmp/bundle/environment; exec {' '.join(command)}"],
+            "env": ["PATH=/usr/bin", "OWN=@OWN@"],
+            "args": ["sh", "-c", '. $OWN/environment; eval exec "$(cat $OWN/command)"'],
         },
         "root": {"path": IMAGE, "readonly": True},
         "mounts": [{"destination": path, "source": path, "type": "none", "options": ["rbind"]} for path in _SHARED],
@@ -34,7 +40,7 @@ def _bundle(runtime, mapping, *command):
         write(node, "/tmp/bundle/config.json", json.dumps(config))
         must(run(node, "chown", "alice", "/tmp/bundle"))
     try:
-        yield "sh", "-c", f"cd /tmp/bundle && export -p > environment && exec {runtime} --root=/tmp/bundle/state run one"
+        yield "sh", "-c", _IN_A_BUNDLE.format(runtime=runtime, options=options), "sh"
     finally:
         for node in NODES:
             must(run(node, "rm", "-r", "/tmp/bundle"))
@@ -44,11 +50,12 @@ def _one_id(inside, outside):
     return {"containerID": inside, "hostID": outside, "size": 1}
 
 
-def bundle_of_crun(*command):
-    return _bundle("crun --cgroup-manager=disabled", [_one_id(1000, 1000)], *command)
+def bundle_of_crun():
+    """PMI2's descriptor is among those that it keeps open."""
+    return _bundle("crun --cgroup-manager=disabled", [_one_id(1000, 1000)], "--preserve-fds=40")
 
 
-def bundle_of_runc(*command):
+def bundle_of_runc():
     """runc insists on being root and on a root inside. So alice is root of namespaces around it, where her subordinate uids
     begin with 1, and that is root inside."""
-    return _bundle("unshare -rm --map-auto runc", [_one_id(0, 1), _one_id(1000, 0)], *command)
+    return _bundle("unshare -rm --map-auto runc", [_one_id(0, 1), _one_id(1000, 0)])

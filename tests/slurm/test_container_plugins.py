@@ -1,36 +1,15 @@
-"""One container that a SPANK plugin makes for all tasks of a node, as pyxis does (container.c): what the tasks see in it, and what
+"""One container that a SPANK plugin makes for all tasks of a node, as pyxis does (tests/lib/container_plugin.c): what the tasks see in it, and what
 is refused, before an image is unpacked where that can be known."""
 
-import contextlib
-import pathlib
+from cluster import HCAS, IMAGE, PINGPONG, Background, must, run, srun, uverbs_of, wait_until
+from container_plugin import OTHER, OURS, container_plugin
+from slurm import files
+from verbs import by_tcp
 
-from cluster import HCAS, IMAGE, PINGPONG, Background, must, run, sh, srun, uverbs_of, wait_until, write
-from slurm import configured, files
-from verbs import by_tcp, has_mpi
-
-PLUGIN = "/usr/local/lib/test_container.so"
-OTHER = f"required {PLUGIN}\n"
-OURS = "required container_ib.so config=/etc/slurm/container-ib.conf\n"
 STARTED = "/tmp/test_container.started"
 FIRST, SECOND = HCAS["n0"]
 
-# The plugin's engine ends with the step where Slurm tracks more than the tasks and their children: a cgroup, or a group.
-TRACKED = {"ProctrackType": "proctrack/pgid"}
-
 ABOUT_ME = "test -e /usr/bin/srun || echo $CONTAINER_IB_PORTS $UCX_NET_DEVICES $OMPI_MCA_pml $(ls /dev/infiniband | paste -sd,)"
-
-
-@contextlib.contextmanager
-def container_plugin(plugstack=OTHER + OURS):
-    has_mpi("pmix")
-    source = "/usr/local/src/test_container.c"
-    write("n0", source, (pathlib.Path(__file__).parent / "container.c").read_text(encoding="utf-8"))
-    must(run("n0", "gcc", "-shared", "-fPIC", "-o", PLUGIN, source, timeout=60))
-    try:
-        with configured(TRACKED, {"plugstack.conf": plugstack}):
-            yield
-    finally:
-        must(sh("n0", "rm -f /tmp/test_container.*"))
 
 
 def options(option="verbs", image=IMAGE, tasks=2):

@@ -61,16 +61,14 @@ TEST(Engines, WhatAUserBindsStaysAndApptainerHasNothingToSayOfTwoNames) {
 }
 
 TEST(Engines, ApptainerHandsOnWhatMakesTheTaskARankAndItsPorts) {
-  const std::vector<std::string_view> environment = {"SLURM_PROCID=3",
-                                                     "PMIX_RANK=3",
-                                                     "PMI_FD=9",
-                                                     "CONTAINER_IB_PORTS=mlx5_0:1",
-                                                     "UCX_NET_DEVICES=mlx5_0:1",
-                                                     "HOME=/home/alice",
-                                                     "APPTAINERENV_SLURM_PROCID=0"};
+  const std::vector<std::string_view> environment = {
+      "SLURM_PROCID=3",   "SLURMD_NODENAME=n0",          "PMIX_RANK=3",
+      "PMI_FD=9",         "CONTAINER_IB_PORTS=mlx5_0:1", "UCX_NET_DEVICES=mlx5_0:1",
+      "HOME=/home/alice", "APPTAINERENV_SLURM_PROCID=0"};
   const std::vector<std::string> ours = {"UCX_NET_DEVICES"};
   auto direct = changes({"apptainer", "exec", "-C", "image"}, environment, ours);
   EXPECT_EQ(direct["APPTAINERENV_SLURM_PROCID"], "3") << "not that of a job's script that set it for itself";
+  EXPECT_EQ(direct["APPTAINERENV_SLURMD_NODENAME"], "n0");
   EXPECT_EQ(direct["APPTAINERENV_PMIX_RANK"], "3");
   EXPECT_EQ(direct["APPTAINERENV_PMI_FD"], "9");
   EXPECT_EQ(direct["APPTAINERENV_CONTAINER_IB_PORTS"], "mlx5_0:1");

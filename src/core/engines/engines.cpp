@@ -40,7 +40,7 @@ bool joins_containers(std::span<const std::string_view> words) {
 }
 
 bool is_of_slurm_or_ours(std::string_view name) {
-  for (const std::string_view prefix : {"SLURM_", "PMIX_", "PMI_", "PMI2_", "CONTAINER_IB_"})
+  for (const std::string_view prefix : {"SLURM_", "SLURMD_", "PMIX_", "PMI_", "PMI2_", "CONTAINER_IB_"})
     if (name.starts_with(prefix)) return true;
   return false;
 }
