@@ -3,7 +3,8 @@
 import contextlib
 
 import vfs
-from cluster import IMAGE, NODES, PINGPONG, must, srun
+from cluster import NODES
+from engine_matrix import prove
 from faults import sweep, telling
 from test_two_guests import kernel_log_is_clean
 
@@ -18,13 +19,15 @@ def nodes_with_vfs():
         kernel_log_is_clean(node)
 
 
-def test_mpi_in_containers_goes_from_vf_to_vf():
+def test_ch_run_vf():
     with nodes_with_vfs():
-        command = ("ch-run", IMAGE, "--", PINGPONG)
-        done = must(srun("-N2", "-n2", "--mpi=pmix", "--container-ib=vf,rails=1,report=full", *command, timeout=150))
-        assert '"ranks": 2' in done.out, done
-        for node in ("n0", "n1"):
-            assert any(line.startswith(f"container-ib: {node}: native:") for line in done.ours()), done
+        prove("ch_run", "vf")
+
+
+def test_slurm_crun_vf():
+    """A bundle without a network of its own has its task's, with the VF in it."""
+    with nodes_with_vfs():
+        prove("slurm_crun", "vf")
 
 
 def test_the_node_is_as_before_whichever_step_is_interrupted():

@@ -82,6 +82,11 @@ def suite():
     return instance.Instance(INSTANCE).known["suite"]
 
 
+def hosts():
+    """The machines that the nodes are in: of two guests each has files of its own."""
+    return tuple(f"host{guest.number}" for guest in instance.Instance(INSTANCE).guests)
+
+
 def _first_cpus(paper):
     """The first CPU of each NUMA node, as the node has them on paper."""
     lists = sorted(paper.glob("sys/devices/system/node/node*/cpulist"))

@@ -189,3 +189,25 @@ def check(name):
         _each_task_has_its_devices_and_variables(cell, engine)
         facts["mpi"] = _mpi_starts(cell, engine)
         _a_cancelled_step_ends(cell, engine)
+
+
+# What a rank says of its container before it becomes the MPI program.
+_SHOW = "echo in it: $SLURM_PROCID memlock=$(ulimit -l) $(ip -o link | cut -d: -f2 | cut -d@ -f1) >&2; exec "
+
+
+def prove(name, mode="verbs", mpi="pmix"):
+    """A cell where HCAs carry data: MPI between the nodes is native, by the counters, in a container that may lock all its memory. In
+    `ipoib` and `vf` the container has the network that its task has, and no other."""
+    cell = BY_NAME[name]
+    with _recorded(cell, "cluster", mode=mode), cell.enter() as engine:
+        program = PINGPONG if mpi == "pmix" else PINGPONG_MPICH
+        option = f"--container-ib={mode},rails=1,report=full{cell.option}"
+        done = must(srun("-N2", "-n2", f"--mpi={mpi}", option, *engine.options, *engine.words, "sh", "-c", _SHOW + program, timeout=240))
+        assert json.loads(done.lines[-1])["ranks"] == 2, done
+        shown = sorted(line.partition("in it: ")[2] for line in done.err.splitlines() if "in it: " in line)
+        for rank, (node, line) in enumerate(zip(NODES, shown, strict=True)):
+            assert any(re.match(rf"container-ib: {node}: native: ", line) for line in done.ours()), (node, done)
+            of_rank, limit, *links = line.split()
+            assert (of_rank, limit) == (str(rank), "memlock=unlimited"), shown
+            assert mode == "verbs" or links == ["lo", "ib0"], shown
+        return done

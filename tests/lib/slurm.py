@@ -1,9 +1,10 @@
 """Slurm configured otherwise for the time of a test. A restart of the daemons takes seconds, a boot half a minute."""
 
 import contextlib
+import itertools
 import re
 
-from cluster import NODES, must, run, sh, wait_for_epilogs, wait_until, write
+from cluster import NODES, hosts, must, run, sh, wait_for_epilogs, wait_until, write
 
 FOLDER = "/etc/slurm"
 _DAEMONS = "slurmd|slurmctld"
@@ -12,7 +13,8 @@ _DAEMONS = "slurmd|slurmctld"
 def text_of(name):
     """A file of Slurm's configuration, None if there is none."""
     path = f"{FOLDER}/{name}"
-    return must(run("host", "cat", path)).out if run("host", "test", "-e", path).status == 0 else None
+    host = hosts()[0]
+    return must(run(host, "cat", path)).out if run(host, "test", "-e", path).status == 0 else None
 
 
 @contextlib.contextmanager
@@ -22,11 +24,11 @@ def files(texts):
     before = {name: text_of(name) for name in texts}
 
     def put(contents):
-        for name, text in contents.items():
+        for (name, text), host in itertools.product(contents.items(), hosts()):
             if text is None:
-                must(run("host", "rm", f"{FOLDER}/{name}"))
+                must(run(host, "rm", f"{FOLDER}/{name}"))
             else:
-                write("host", f"{FOLDER}/{name}", text)
+                write(host, f"{FOLDER}/{name}", text)
 
     put(texts)
     try:

@@ -1,30 +1,9 @@
-"""Engines that a user starts inside the task, other than Charliecloud: what each shows inside, and that MPI starts there."""
+"""Engines that a user starts inside the task: what is told of what they show, and what they are told. What each shows, and that MPI
+starts there: test_engine_matrix.py."""
 
-from cluster import HCAS, IMAGE, PINGPONG, Background, must, run, srun, wait_until
-from engines import bubblewrap, bundle_of_crun, bundle_of_runc
-from verbs import by_tcp, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi, mpi_starts
-
-# What a task finds inside; `taskset` is not in the image.
-ABOUT_ME = (
-    "echo $SLURMD_NODENAME $SLURM_LOCALID cpus=$(grep Cpus_allowed_list /proc/self/status | cut -f2) "
-    "ports=$CONTAINER_IB_PORTS ucx=$UCX_NET_DEVICES dev=$(ls /dev/infiniband | paste -sd,)"
-)
-
-
-def test_bubblewrap():
-    each_task_has_the_hca_of_its_numa_node_and_no_other(ABOUT_ME, bubblewrap())
-    mpi_starts(*bubblewrap(), PINGPONG)
-
-
-def test_a_bundle_of_crun():
-    with bundle_of_crun(PINGPONG) as command:
-        mpi_starts(*command)
-
-
-def test_a_bundle_of_runc():
-    with bundle_of_runc(PINGPONG) as command:
-        mpi_starts(*command)
-
+from cluster import HCAS, IMAGE, PINGPONG, Background, contents, must, run, skip, srun, suite, uverbs_of, wait_until
+from engines import bubblewrap
+from verbs import by_tcp, has_mpi
 
 def reported(*command, tasks=2, option="verbs,report=summary,rails=1"):
     """What is said of n0 at the end of a step whose tasks ran that long enough to be looked into."""
@@ -62,13 +41,63 @@ def test_shared_memory_between_containers_of_their_own():
 
 
 def test_apptainer_is_told_what_the_task_has():
-    show = "echo $SLURM_PROCID $APPTAINER_BIND $APPTAINERENV_SLURM_PROCID $APPTAINERENV_CONTAINER_IB_PORTS"
+    """By its variables, and its sister by hers, which no suite has a package of."""
+    show = "echo $SLURM_PROCID $APPTAINER_BIND $APPTAINERENV_SLURM_PROCID $SINGULARITYENV_SLURM_PROCID $SINGULARITY_BIND $APPTAINERENV_CONTAINER_IB_PORTS"
     first, second = HCAS["n0"]
     words = ("-w", "n0", "-n2", "--container-ib=verbs", "sh", "-c")
-    done = must(run("n0", "env", "APPTAINER_BIND=/scratch", "APPTAINERENV_SLURM_PROCID=7", "srun", "--chdir=/tmp", *words, f": apptainer; {show}", user="alice"))
-    assert sorted(done.lines) == [f"{rank} /scratch,/dev/infiniband {rank} {hca}:1" for rank, hca in enumerate((first, second))], done
+    done = must(run("n0", "env", "APPTAINER_BIND=/scratch", "APPTAINERENV_SLURM_PROCID=7", "srun", "--chdir=/tmp", *words, f": singularity; {show}", user="alice"))
+    assert sorted(done.lines) == [f"{rank} /scratch,/dev/infiniband {rank} {rank} {hca}:1" for rank, hca in enumerate((first, second))], done
     done = must(srun(*words, show))
-    assert sorted(done.lines) == ["0 /dev/infiniband", "1 /dev/infiniband"], done
+    assert sorted(done.lines) == ["0 /dev/infiniband /dev/infiniband", "1 /dev/infiniband /dev/infiniband"], done
+
+
+_INSIDE = "echo $SLURM_PROCID $SLURMD_NODENAME $CONTAINER_IB_PORTS $(ls /dev/infiniband 2>&1 | paste -sd,)"
+
+
+def has_apptainer():
+    if run("n0", "which", "apptainer").status != 0:
+        skip(f"{suite()} has no package of Apptainer")
+
+
+def in_apptainer(*command, variables=()):
+    """Two tasks of n0."""
+    words = ("srun", "--chdir=/tmp", "-w", "n0", "-n2", "--container-ib=verbs", *command)
+    return must(run("n0", "env", *variables, *words, user="alice"))
+
+
+def own_devices(done):
+    """And not a word about variables that were set for it."""
+    wanted = [f"{rank} n0 {hca}:1 rdma_cm,{uverbs_of('n0', hca)}" for rank, hca in enumerate(HCAS["n0"])]
+    assert sorted(done.lines) == wanted and "_BIND" not in done.err and "ENV_" not in done.err, done
+
+
+def test_apptainer_by_its_older_name_and_in_a_shell():
+    has_apptainer()
+    own_devices(in_apptainer("singularity", "exec", "-C", IMAGE, "sh", "-c", _INSIDE))
+    own_devices(in_apptainer("sh", "-c", f"true; exec apptainer exec -C {IMAGE} sh -c '{_INSIDE}'"))
+
+
+def test_what_a_user_says_to_apptainer_stays():
+    has_apptainer()
+    look = "echo $(grep -c ' /mnt ' /proc/self/mountinfo) $UCX_TLS"
+    for variables in (("APPTAINER_BIND=/mnt", "APPTAINERENV_UCX_TLS=tcp"), ("SINGULARITY_BIND=/mnt", "SINGULARITYENV_UCX_TLS=tcp")):
+        done = in_apptainer("apptainer", "exec", "-C", IMAGE, "sh", "-c", look, variables=variables)
+        assert done.lines == ["1 tcp"] * 2 and "different values" not in done.err, done
+    variables = ("APPTAINER_BIND=/mnt", "APPTAINERENV_SLURM_PROCID=7")  # the latter is of a task, and not a user's to say
+    own_devices(in_apptainer("apptainer", "exec", "-C", IMAGE, "sh", "-c", _INSIDE, variables=variables))
+
+
+def test_apptainer_that_mounts_a_small_dev_or_none():
+    """With `no` the site takes the bind too, and Apptainer says so itself."""
+    has_apptainer()
+    path = "/etc/apptainer/apptainer.conf"
+    site = must(run("n0", "cat", path)).out
+    assert "\nmount dev = yes\n" in site
+    with contents(path, site.replace("mount dev = yes", "mount dev = minimal")):
+        own_devices(in_apptainer("apptainer", "exec", IMAGE, "sh", "-c", _INSIDE))
+    with contents(path, site.replace("mount dev = yes", "mount dev = no")):
+        done = in_apptainer("apptainer", "exec", IMAGE, "sleep", "3")
+    assert done.err.count("Skipping /dev/infiniband bind mount") == 2, done
 
 
 def test_ranks_that_are_jobs_of_their_own_are_told_of():
