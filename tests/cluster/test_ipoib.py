@@ -26,7 +26,7 @@ def children():
     return [line for node in ("n0", "n1", "host") for line in must(sh(node, "ip -o link | grep -E 'ib[^@]*@|: (cib|dev)'; true")).lines]
 
 
-def test_mpi_over_two_nodes_is_native_and_the_children_go():
+def test_mpi_over_two_nodes_is_native_and_the_children_go():  # soak: ctest-trixie
     has_mpi("pmix")
     with site():
         done = must(srun("-N2", "-n2", "--mpi=pmix", "--container-ib=ipoib,rails=1,report=full", "sh", "-c", f"ip -o link >&2; exec {PINGPONG}", timeout=120))

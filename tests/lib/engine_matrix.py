@@ -10,7 +10,7 @@ import pathlib
 import re
 import typing
 
-from bundles import BUNDLE, CRUN, HERSELF, HERSELF_FOR_RUNC, IN_A_NAMESPACE, RUNC, bundle, config, slurm_runs
+from bundles import BUNDLE, BY_TCP, CRUN, HERSELF, HERSELF_FOR_RUNC, IN_A_NAMESPACE, RUNC, bundle, config, slurm_runs
 from cluster import HCAS, IMAGE, NATIVE, NODES, PINGPONG, PINGPONG_MPICH, SOURCE, Background, assert_clean, can_raise_limits, must, run, sh, skip, srun, suite, uverbs_of, wait_until
 from container_plugin import container_plugin
 from engines import bubblewrap, bundle_of_crun, bundle_of_runc
@@ -162,8 +162,7 @@ def _mpi_starts(cell, engine):
     """Two ranks on two nodes find each other. HCAs on paper carry nothing, so they go by TCP."""
     mpi = _mpi(cell.mpi)
     if mpi:
-        # In Slurm's containers trixie's Open MPI ends MPI_Init by UCX with a call of nothing (opal_progress), with us or without.
-        words = ("env", "UCX_TLS=tcp,sm,self", "UCX_NET_DEVICES=all", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=^openib,ofi,uct") if engine.options else by_tcp()
+        words = BY_TCP if engine.options else by_tcp()
         program = PINGPONG if mpi == "pmix" else PINGPONG_MPICH
         option = f"--container-ib=verbs,env=pmix{cell.option}"
         done = must(srun("-N2", "-n2", f"--mpi={mpi}", option, *engine.options, *engine.words, *words, program, timeout=120))

@@ -4,7 +4,7 @@ in which nothing of the node's is."""
 import contextlib
 import json
 
-from bundles import AS_ROOT, BUNDLE, CRUN, HERSELF, HERSELF_FOR_RUNC, IN_A_NAMESPACE, RUNC, bind, bundle, config, slurm_runs
+from bundles import AS_ROOT, BUNDLE, BY_TCP, CRUN, HERSELF, HERSELF_FOR_RUNC, IN_A_NAMESPACE, RUNC, bind, bundle, config, slurm_runs
 from cluster import PINGPONG, PINGPONG_MPICH, must, srun
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi
 
@@ -20,11 +20,6 @@ MEET_IN_SHM = (
     "touch /dev/shm/oci.$SLURM_LOCALID; for _ in $(seq 100); do "
     "[ -e /dev/shm/oci.0 ] && [ -e /dev/shm/oci.1 ] && echo met && break; sleep 0.05; done; sleep 0.2; rm -f /dev/shm/oci.$SLURM_LOCALID"
 )
-
-
-# As verbs.by_tcp() is for others. There Open MPI 5.0.7 goes by UCX, which in Slurm's containers ends MPI_Init with a call of
-# nothing (opal_progress), with the plugin or without.
-BY_TCP = ("env", "UCX_TLS=tcp,sm,self", "OMPI_MCA_pml=ob1", "OMPI_MCA_btl=^openib,ofi,uct")
 
 
 @contextlib.contextmanager
