@@ -14,9 +14,11 @@ from bundles import BUNDLE, BY_TCP, CRUN, HERSELF, HERSELF_FOR_RUNC, IN_A_NAMESP
 from cluster import HCAS, IMAGE, NATIVE, NODES, PINGPONG, PINGPONG_MPICH, SOURCE, Background, assert_clean, can_raise_limits, must, run, sh, skip, srun, suite, uverbs_of, wait_until
 from container_plugin import container_plugin
 from engines import bubblewrap, bundle_of_crun, bundle_of_runc
-from verbs import by_tcp, plugins_for_mpi
+from verbs import by_tcp, has_mpi
 
 ALL = ("bookworm", "trixie", "sid")
+# How MPI starts there: the plugins of each suite's Slurm.
+STARTS = {"bookworm": ("pmix", "pmi2"), "trixie": ("pmix", "pmi2"), "sid": ("pmi2",)}
 SIF = "/usr/local/lib/image.sif"
 
 
@@ -60,7 +62,7 @@ def _by_slurm(mapping, *runtime, **how):
 
 @contextlib.contextmanager
 def _plugin():
-    with container_plugin(mpi=_mpi(("pmix", "pmi2"))):
+    with container_plugin(mpi=STARTS[suite()][0]):
         yield Engine(options=(f"--container-image={IMAGE}",))
 
 
@@ -153,15 +155,16 @@ def _each_task_has_its_devices_and_variables(cell, engine):
     assert sorted(done.lines) == wanted, f"wanted {wanted}\n{done}"
 
 
-def _mpi(names):
-    """The first of these that the suite's Slurm has; None if it has none of them."""
-    return next((name for name in names if name in plugins_for_mpi()), None)
+def mpi_of(cell, where):
+    """The first plugin that a cell lets through of those that the suite has; None if there is none."""
+    return next((name for name in cell.mpi if name in STARTS[where]), None)
 
 
 def _mpi_starts(cell, engine):
     """Two ranks on two nodes find each other. HCAs on paper carry nothing, so they go by TCP."""
-    mpi = _mpi(cell.mpi)
+    mpi = mpi_of(cell, suite())
     if mpi:
+        has_mpi(mpi)
         words = BY_TCP if engine.options else by_tcp()
         program = PINGPONG if mpi == "pmix" else PINGPONG_MPICH
         option = f"--container-ib=verbs,env=pmix{cell.option}"

@@ -50,15 +50,10 @@ def by_tcp():
     return "env", "UCX_TLS=tcp,sm,self", *own
 
 
-def plugins_for_mpi():
-    """What the suite's Slurm knows of srun --mpi, among other words."""
-    done = must(srun("--mpi=list"))
-    return (done.out + done.err).split()
-
-
 def has_mpi(name):
     """Skips the test where the suite's Slurm has no plugin of that name (sid's has no pmix)."""
-    if name not in plugins_for_mpi():
+    done = must(srun("--mpi=list"))
+    if name not in (done.out + done.err).split():
         skip(f"the Slurm of {suite()} has no plugin mpi/{name}")
 
 
