@@ -77,6 +77,8 @@ def _of_apptainer(name, row, *options, **more):
     return Cell(f"apptainer_{name}", f"Apptainer, {row}", "", lambda: _apptainer(*options, **more), suites=("sid",))
 
 
+_IN_THE_BUNDLE = "in the bundle: `/dev` and the environment"
+_FOR_PMI2 = "; for PMI2 `--preserve-fds=40`"
 _BEFORE_SLURMS = "site: `container-ib oci %b` before the runtime in `oci.conf` ([oci.md](doc/oci.md))"
 _BWRAP_OWN_DEV = ("bwrap", "--ro-bind", IMAGE, "/", "--dev", "/dev", "--dev-bind", "/dev/infiniband", "/dev/infiniband", "--bind", "/dev/shm", "/dev/shm",
                   "--ro-bind", "/sys", "/sys", "--proc", "/proc", "--bind", "/tmp", "/tmp", "--")
@@ -86,10 +88,10 @@ CELLS = (
     Cell("ch_run_join", "Charliecloud, `--join`", "`scope=node`", _plain("ch-run", "--join", IMAGE, "--"), option=",scope=node", shared=True),
     Cell("bubblewrap", "bubblewrap, `--dev-bind /dev /dev`", "", lambda: contextlib.nullcontext(Engine(words=bubblewrap()))),
     Cell("bubblewrap_own_dev", "bubblewrap, `--dev /dev`", "`--dev-bind /dev/infiniband /dev/infiniband --bind /dev/shm /dev/shm`", _plain(*_BWRAP_OWN_DEV)),
-    Cell("crun", "crun, a bundle in the task", "in the bundle: `/dev`, environment", lambda: _in_the_task(bundle_of_crun)),
-    Cell("runc", "runc, a bundle in the task", "in the bundle: `/dev`, environment", lambda: _in_the_task(bundle_of_runc), mpi=("pmix",)),
-    Cell("slurm_crun", "`srun --container`, crun", _BEFORE_SLURMS, lambda: _by_slurm(HERSELF, CRUN, verb="run --preserve-fds=40"), suites=("trixie", "sid")),
-    Cell("slurm_runc", "`srun --container`, runc", "the same", lambda: _by_slurm(HERSELF_FOR_RUNC, RUNC, IN_A_NAMESPACE), suites=("trixie", "sid"), mpi=("pmix",)),
+    Cell("crun", "crun, a bundle in the task", _IN_THE_BUNDLE + _FOR_PMI2, lambda: _in_the_task(bundle_of_crun)),
+    Cell("runc", "runc, a bundle in the task", _IN_THE_BUNDLE, lambda: _in_the_task(bundle_of_runc), mpi=("pmix",)),
+    Cell("slurm_crun", "`srun --container`, crun", _BEFORE_SLURMS + _FOR_PMI2, lambda: _by_slurm(HERSELF, CRUN, verb="run --preserve-fds=40"), suites=("trixie", "sid")),
+    Cell("slurm_runc", "`srun --container`, runc", _BEFORE_SLURMS, lambda: _by_slurm(HERSELF_FOR_RUNC, RUNC, IN_A_NAMESPACE), suites=("trixie", "sid"), mpi=("pmix",)),
     Cell("plugin", "a container plugin (pyxis; the test's does the same)", "site: its line in `plugstack.conf` before ours", _plugin, shared=True),
     _of_apptainer("sandbox", "a folder"),
     _of_apptainer("contain", "`--contain`", "--contain"),
@@ -124,7 +126,7 @@ def _recorded(cell, tier, **facts):
 # A line for each task; the last rank's exit status is one that nobody else has.
 _PROBE = (
     "echo $SLURM_PROCID $CONTAINER_IB_MODE $CONTAINER_IB_PORTS $UCX_NET_DEVICES $OMPI_MCA_pml $NCCL_IB_HCA memlock=$(ulimit -l) "
-    "$(cd /dev/infiniband && stat -c %n=%t:%T *); sleep $0; exit $((SLURM_PROCID == 3 ? 7 : 0))"
+    "$(cd /dev/infiniband && stat -c %n=%t:%T *) sys=$(ls /sys/class/infiniband | paste -sd,); sleep $0; exit $((SLURM_PROCID == 3 ? 7 : 0))"
 )
 _NUMBERS = 'for d in /sys/class/infiniband_verbs/uverbs*; do echo "${d##*/} $(cat $d/dev)"; done; stat -c "rdma_cm %t:%T" /dev/infiniband/rdma_cm'
 
@@ -149,9 +151,9 @@ def _each_task_has_its_devices_and_variables(cell, engine):
     for node in NODES:
         nccl = "=" + ",".join(f"{hca}:1" for hca in HCAS[node])  # NCCL's rails are those of the node
         for hca in HCAS[node]:
-            devices = _devices(node, HCAS[node] if cell.shared else (hca,))
+            shown = HCAS[node] if cell.shared else (hca,)
             limit = "unlimited" if can_raise_limits() else re.search(r"memlock=(\S+)", done.out)[1]
-            wanted.append(f"{len(wanted)} verbs {hca}:1 {hca}:1 ^ob1 {nccl} memlock={limit} {devices}")
+            wanted.append(f"{len(wanted)} verbs {hca}:1 {hca}:1 ^ob1 {nccl} memlock={limit} {_devices(node, shown)} sys={','.join(shown)}")
     assert sorted(done.lines) == wanted, f"wanted {wanted}\n{done}"
 
 
