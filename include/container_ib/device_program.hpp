@@ -3,8 +3,6 @@
 // so that another one can only take away: who is to use one device more gets each of them replaced.
 #pragma once
 
-#include <linux/bpf.h>
-
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -12,7 +10,16 @@
 
 namespace cib {
 
-using DeviceProgram = std::vector<bpf_insn>;
+// As struct bpf_insn of <linux/bpf.h>, bit by bit.
+struct BpfInstruction {
+  std::uint8_t code = 0;
+  std::uint8_t to : 4 = 0;    // register
+  std::uint8_t from : 4 = 0;  // register
+  std::int16_t offset = 0;
+  std::int32_t number = 0;
+  bool operator==(const BpfInstruction&) const = default;
+};
+using DeviceProgram = std::vector<BpfInstruction>;
 
 // A character device.
 struct DeviceNumber {

@@ -219,7 +219,7 @@ Status Attachment::place(const std::vector<unsigned>& living) {
   auto withheld = withheld_from(living);
   for (const unsigned id : living) {
     const Task& task = task_[id];
-    CIB_TRY(auto allowed, allowed_to(task, withheld[id]));
+    CIB_TRY(auto allowed, allowed_to(task, withheld[id], options));
     tasks.push_back({id, task.origin.mask, visible_gpus(inventory_, task.facts.gpus), std::move(allowed),
                      task.origin.bound || !may_roam});
   }
@@ -254,13 +254,16 @@ std::map<unsigned, std::vector<std::string>> Attachment::withheld_from(const std
 
 // What Slurm's device cgroup says counts before its variable, which knows numbers only.
 Result<std::vector<std::string>> Attachment::allowed_to(const Task& task,
-                                                        const std::vector<std::string>& withheld) const {
+                                                        const std::vector<std::string>& withheld,
+                                                        const PlacementOptions& options) const {
   if (withheld.empty()) return split_list(task.facts.nics);
   std::vector<std::string> allowed;
-  for (const Port& port : inventory_.ports)
-    if (std::find(withheld.begin(), withheld.end(), port.device) == withheld.end())
-      allowed.push_back(port.device);
-  if (allowed.empty())
+  const auto usable = eligible_ports(cib::place(inventory_, {}, options));
+  for (const std::size_t port : usable)
+    if (const std::string& device = inventory_.ports[port].device;
+        std::find(withheld.begin(), withheld.end(), device) == withheld.end())
+      allowed.push_back(device);
+  if (allowed.empty() && !usable.empty())
     return error(Errc::unusable, explain_withheld(facts_.node_name, task.origin.rank, withheld));
   return allowed;
 }

@@ -104,8 +104,8 @@ class Attachment {
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
   std::map<unsigned, std::vector<std::string>> withheld_from(const std::vector<unsigned>& tasks);
-  Result<std::vector<std::string>> allowed_to(const Task& task,
-                                              const std::vector<std::string>& withheld) const;
+  Result<std::vector<std::string>> allowed_to(const Task& task, const std::vector<std::string>& withheld,
+                                              const PlacementOptions& options) const;
   Status settle_scope(const std::vector<unsigned>& ready);
   Status check_any_port() const;
   Status check_order(unsigned task) const;

@@ -9,6 +9,21 @@ namespace cib {
 
 namespace {
 
+namespace bpf {
+// From linux/bpf_common.h and linux/bpf.h: an instruction's class, and what it does in it.
+constexpr unsigned load_class = 0x01, alu_class = 0x04, jump_class = 0x05, jump32_class = 0x06,
+                   alu64_class = 0x07;
+constexpr unsigned add = 0x00, subtract = 0x10, or_bits = 0x40, and_bits = 0x50, shift_left = 0x60,
+                   shift_right = 0x70, xor_bits = 0xa0, move = 0xb0;
+constexpr unsigned always = 0x00, if_equal = 0x10, if_above = 0x20, if_at_least = 0x30, if_any_bit = 0x40,
+                   if_other = 0x50, leave = 0x90, if_below = 0xa0, if_at_most = 0xb0;
+constexpr unsigned word = 0x00, half = 0x08, byte = 0x10, from_memory = 0x60, by_number = 0x00,
+                   by_register = 0x08;
+// struct bpf_cgroup_dev_ctx: what is asked, with `access << 16 | type` as the first field.
+constexpr unsigned to_make = 1, to_read = 2, to_write = 4, character_device = 2;
+constexpr int field_access = 0, field_major = 4, field_minor = 8;
+}  // namespace bpf
+
 constexpr std::size_t most_devices = 100;
 constexpr std::size_t most_steps = 10'000;  // a program of systemd's has some ten for each device
 constexpr int registers = 11;               // r0 to r10
@@ -16,24 +31,19 @@ constexpr int registers = 11;               // r0 to r10
 // Where r1 leads to: struct bpf_cgroup_dev_ctx. A pointer is told from the numbers that a program compares.
 constexpr std::uint64_t context = 1ULL << 40;
 
-bpf_insn instruction(unsigned code, unsigned to, unsigned from, int offset, int number) {
-  bpf_insn made{};
-  made.code = static_cast<__u8>(code);
-  made.dst_reg = static_cast<__u8>(to & 15U);
-  made.src_reg = static_cast<__u8>(from & 15U);
-  made.off = static_cast<__s16>(offset);
-  made.imm = number;
+BpfInstruction instruction(unsigned code, unsigned to, unsigned from, int offset, int number) {
+  BpfInstruction made;
+  made.code = static_cast<std::uint8_t>(code);
+  made.to = static_cast<std::uint8_t>(to & 15U);
+  made.from = static_cast<std::uint8_t>(from & 15U);
+  made.offset = static_cast<std::int16_t>(offset);
+  made.number = number;
   return made;
-}
-
-bool is_same(const bpf_insn& a, const bpf_insn& b) {
-  return a.code == b.code && a.dst_reg == b.dst_reg && a.src_reg == b.src_reg && a.off == b.off &&
-         a.imm == b.imm;
 }
 
 // A field of the context; empty: there is none.
 std::optional<std::uint64_t> load(std::uint64_t address, unsigned size, const DeviceNumber& device) {
-  constexpr std::uint32_t access = (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE) << 16 | BPF_DEVCG_DEV_CHAR;
+  constexpr std::uint32_t access = (bpf::to_read | bpf::to_write) << 16 | bpf::character_device;
   const std::array<std::uint32_t, 3> fields = {access, device.major, device.minor};
   const std::uint64_t at = address - context;
   if (address < context || at + size > sizeof fields || at % size != 0) return std::nullopt;
@@ -44,21 +54,21 @@ std::optional<std::uint64_t> load(std::uint64_t address, unsigned size, const De
 
 std::optional<std::uint64_t> calculated(unsigned operation, std::uint64_t a, std::uint64_t b) {
   switch (operation) {
-    case BPF_ADD:
+    case bpf::add:
       return a + b;
-    case BPF_SUB:
+    case bpf::subtract:
       return a - b;
-    case BPF_OR:
+    case bpf::or_bits:
       return a | b;
-    case BPF_AND:
+    case bpf::and_bits:
       return a & b;
-    case BPF_XOR:
+    case bpf::xor_bits:
       return a ^ b;
-    case BPF_LSH:
+    case bpf::shift_left:
       return a << (b & 63);
-    case BPF_RSH:
+    case bpf::shift_right:
       return a >> (b & 63);
-    case BPF_MOV:
+    case bpf::move:
       return b;
     default:
       return std::nullopt;
@@ -67,21 +77,21 @@ std::optional<std::uint64_t> calculated(unsigned operation, std::uint64_t a, std
 
 std::optional<bool> jumps(unsigned operation, std::uint64_t a, std::uint64_t b) {
   switch (operation) {
-    case BPF_JA:
+    case bpf::always:
       return true;
-    case BPF_JEQ:
+    case bpf::if_equal:
       return a == b;
-    case BPF_JNE:
+    case bpf::if_other:
       return a != b;
-    case BPF_JGT:
+    case bpf::if_above:
       return a > b;
-    case BPF_JGE:
+    case bpf::if_at_least:
       return a >= b;
-    case BPF_JLT:
+    case bpf::if_below:
       return a < b;
-    case BPF_JLE:
+    case bpf::if_at_most:
       return a <= b;
-    case BPF_JSET:
+    case bpf::if_any_bit:
       return (a & b) != 0;
     default:
       return std::nullopt;
@@ -89,12 +99,12 @@ std::optional<bool> jumps(unsigned operation, std::uint64_t a, std::uint64_t b) 
 }
 
 unsigned size_of_load(unsigned code) {
-  switch (BPF_SIZE(code)) {
-    case BPF_B:
+  switch (code & 0x18U) {
+    case bpf::byte:
       return 1;
-    case BPF_H:
+    case bpf::half:
       return 2;
-    case BPF_W:
+    case bpf::word:
       return 4;
     default:
       return 0;
@@ -104,27 +114,30 @@ unsigned size_of_load(unsigned code) {
 // "Is it one of these, to be read or written?", and no register but 0 and 2 to 5 is used for it, which belong
 // to nobody when a program begins.
 DeviceProgram question(const std::vector<DeviceNumber>& devices) {
-  constexpr unsigned load_word = BPF_LDX | BPF_MEM | BPF_W, copy = BPF_ALU64 | BPF_MOV | BPF_X,
-                     set = BPF_ALU64 | BPF_MOV | BPF_K, mask = BPF_ALU64 | BPF_AND | BPF_K,
-                     unless = BPF_JMP | BPF_JNE | BPF_K, if_any = BPF_JMP | BPF_JSET | BPF_K;
+  constexpr unsigned load_word = bpf::load_class | bpf::from_memory | bpf::word,
+                     copy = bpf::alu64_class | bpf::move | bpf::by_register,
+                     set = bpf::alu64_class | bpf::move | bpf::by_number,
+                     mask = bpf::alu64_class | bpf::and_bits | bpf::by_number,
+                     unless = bpf::jump_class | bpf::if_other | bpf::by_number,
+                     if_any = bpf::jump_class | bpf::if_any_bit | bpf::by_number;
   constexpr int for_each = 4;
   const auto count = static_cast<int>(std::min(devices.size(), most_devices));
   const int rest = count * for_each;
   DeviceProgram made = {
-      instruction(load_word, 2, 1, offsetof(bpf_cgroup_dev_ctx, access_type), 0),
+      instruction(load_word, 2, 1, bpf::field_access, 0),
       instruction(copy, 3, 2, 0, 0),
       instruction(mask, 3, 0, 0, 0xffff),
-      instruction(unless, 3, 0, rest + 3, BPF_DEVCG_DEV_CHAR),
-      instruction(if_any, 2, 0, rest + 2, BPF_DEVCG_ACC_MKNOD << 16),
-      instruction(load_word, 4, 1, offsetof(bpf_cgroup_dev_ctx, major), 0),
-      instruction(load_word, 5, 1, offsetof(bpf_cgroup_dev_ctx, minor), 0),
+      instruction(unless, 3, 0, rest + 3, bpf::character_device),
+      instruction(if_any, 2, 0, rest + 2, bpf::to_make << 16),
+      instruction(load_word, 4, 1, bpf::field_major, 0),
+      instruction(load_word, 5, 1, bpf::field_minor, 0),
   };
   for (int i = 0; i < count; ++i) {
     const DeviceNumber& device = devices[static_cast<std::size_t>(i)];
     made.push_back(instruction(unless, 4, 0, for_each - 1, static_cast<int>(device.major)));
     made.push_back(instruction(unless, 5, 0, for_each - 2, static_cast<int>(device.minor)));
     made.push_back(instruction(set, 0, 0, 0, 1));
-    made.push_back(instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+    made.push_back(instruction(bpf::jump_class | bpf::leave, 0, 0, 0, 0));
   }
   return made;
 }
@@ -136,31 +149,32 @@ std::optional<bool> lets_open(const DeviceProgram& program, const DeviceNumber& 
   value[1] = context;
   std::size_t at = 0;
   for (std::size_t step = 0; step < most_steps && at < program.size(); ++step) {
-    const bpf_insn& now = program[at++];
-    if (now.dst_reg >= registers || now.src_reg >= registers) return std::nullopt;
-    const unsigned kind = BPF_CLASS(now.code), operation = BPF_OP(now.code);
-    const bool narrow = kind == BPF_ALU || kind == BPF_JMP32;
-    std::uint64_t& to = value.at(now.dst_reg);
-    std::uint64_t with = BPF_SRC(now.code) == BPF_X ? value.at(now.src_reg)
-                                                    : static_cast<std::uint64_t>(std::int64_t{now.imm});
+    const BpfInstruction& now = program[at++];
+    if (now.to >= registers || now.from >= registers) return std::nullopt;
+    const unsigned kind = now.code & 0x07U, operation = now.code & 0xf0U;
+    const bool narrow = kind == bpf::alu_class || kind == bpf::jump32_class;
+    std::uint64_t& to = value.at(now.to);
+    std::uint64_t with = (now.code & 0x08U) == bpf::by_register
+                             ? value.at(now.from)
+                             : static_cast<std::uint64_t>(std::int64_t{now.number});
     if (narrow) with &= 0xffffffffU;
-    if (kind == BPF_LDX) {
+    if (kind == bpf::load_class) {
       const unsigned size = size_of_load(now.code);
-      if (BPF_MODE(now.code) != BPF_MEM || size == 0) return std::nullopt;
+      if ((now.code & 0xe0U) != bpf::from_memory || size == 0) return std::nullopt;
       const auto field =
-          load(value.at(now.src_reg) + static_cast<std::uint64_t>(std::int64_t{now.off}), size, device);
+          load(value.at(now.from) + static_cast<std::uint64_t>(std::int64_t{now.offset}), size, device);
       if (!field) return std::nullopt;
       to = *field;
-    } else if (kind == BPF_ALU || kind == BPF_ALU64) {
+    } else if (kind == bpf::alu_class || kind == bpf::alu64_class) {
       const auto result = calculated(operation, narrow ? to & 0xffffffffU : to, with);
       if (!result) return std::nullopt;
       to = narrow ? *result & 0xffffffffU : *result;
-    } else if (kind == BPF_JMP && operation == BPF_EXIT) {
+    } else if (kind == bpf::jump_class && operation == bpf::leave) {
       return (value[0] & 1) != 0;
-    } else if (kind == BPF_JMP || kind == BPF_JMP32) {
+    } else if (kind == bpf::jump_class || kind == bpf::jump32_class) {
       const auto taken = jumps(operation, narrow ? to & 0xffffffffU : to, with);
-      if (!taken || now.off < 0) return std::nullopt;
-      if (*taken) at += static_cast<std::size_t>(now.off);
+      if (!taken || now.offset < 0) return std::nullopt;
+      if (*taken) at += static_cast<std::size_t>(now.offset);
     } else {
       return std::nullopt;
     }
@@ -177,7 +191,7 @@ DeviceProgram opened_for(const DeviceProgram& program, const std::vector<DeviceN
 std::optional<DeviceProgram> without_opened(const DeviceProgram& program,
                                             const std::vector<DeviceNumber>& devices) {
   const DeviceProgram begin = question(devices);
-  if (program.size() <= begin.size() || !std::equal(begin.begin(), begin.end(), program.begin(), is_same))
+  if (program.size() <= begin.size() || !std::equal(begin.begin(), begin.end(), program.begin()))
     return std::nullopt;
   return DeviceProgram(program.begin() + static_cast<std::ptrdiff_t>(begin.size()), program.end());
 }

@@ -1,17 +1,18 @@
 #include "container_ib/device_program.hpp"
 
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
 
 namespace cib {
 namespace {
 
-bpf_insn insn(unsigned code, unsigned to, unsigned from, int offset, int number) {
-  bpf_insn made{};
-  made.code = static_cast<__u8>(code);
-  made.dst_reg = static_cast<__u8>(to & 15U);
-  made.src_reg = static_cast<__u8>(from & 15U);
-  made.off = static_cast<__s16>(offset);
-  made.imm = number;
+BpfInstruction insn(unsigned code, unsigned to, unsigned from, int offset, int number) {
+  BpfInstruction made;
+  made.code = static_cast<std::uint8_t>(code);
+  made.to = static_cast<std::uint8_t>(to & 15U);
+  made.from = static_cast<std::uint8_t>(from & 15U);
+  made.offset = static_cast<std::int16_t>(offset);
+  made.number = number;
   return made;
 }
 
@@ -52,7 +53,7 @@ TEST(DeviceProgram, IsRead) {
 
 TEST(DeviceProgram, ThatDoesWhatIsNotKnownIsNotGuessedAt) {
   constexpr unsigned call = BPF_JMP | BPF_CALL, store = BPF_STX | BPF_MEM | BPF_W, jump = BPF_JMP | BPF_JA;
-  const bpf_insn end = insn(leave, 0, 0, 0, 0), yes = insn(set, 0, 0, 0, 1);
+  const BpfInstruction end = insn(leave, 0, 0, 0, 0), yes = insn(set, 0, 0, 0, 1);
   EXPECT_EQ(lets_open({insn(call, 0, 0, 0, 1), yes, end}, null), std::nullopt);
   EXPECT_EQ(lets_open({insn(store, 10, 1, -4, 0), yes, end}, null), std::nullopt);
   EXPECT_EQ(lets_open({yes, insn(jump, 0, 0, -2, 0), end}, null), std::nullopt) << "a loop";
@@ -79,7 +80,7 @@ TEST(DeviceProgram, IsGotBackOnlyFromWhatWasMadeOfIt) {
   const auto back = without_opened(opened_for(original, {uverbs0}), {uverbs0});
   ASSERT_TRUE(back.has_value());
   ASSERT_EQ(back->size(), original.size());
-  for (std::size_t i = 0; i < original.size(); ++i) EXPECT_EQ((*back)[i].code, original[i].code);
+  for (std::size_t i = 0; i < original.size(); ++i) EXPECT_EQ((*back)[i], original[i]);
   EXPECT_FALSE(without_opened(opened_for(original, {uverbs0}), {uverbs1}).has_value());
   EXPECT_FALSE(without_opened(opened_for(original, {uverbs0}), {uverbs0, zero}).has_value());
   EXPECT_FALSE(without_opened(original, {uverbs0}).has_value());

@@ -28,6 +28,7 @@ namespace {
 constexpr std::size_t most_programs = 64;  // the kernel's own limit for one cgroup (BPF_CGROUP_MAX_PROGS)
 constexpr std::size_t most_instructions = 100'000;
 constexpr int deepest_tree = 8;
+static_assert(sizeof(BpfInstruction) == sizeof(bpf_insn));
 
 // ---- bpf(2), for which the C library has no function
 // -----------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ Result<Loaded> program_of(std::uint32_t id) {
   if (!program.fd) return error(Errc::kernel, doing, errno);
   program.instructions.resize(most_instructions);
   bpf_prog_info info{};
-  info.xlated_prog_len = static_cast<__u32>(program.instructions.size() * sizeof(bpf_insn));
+  info.xlated_prog_len = static_cast<__u32>(program.instructions.size() * sizeof(BpfInstruction));
   info.xlated_prog_insns = address(program.instructions.data());
   bpf_attr about{};
   about.info.bpf_fd = static_cast<__u32>(program.fd.get());
@@ -84,7 +85,7 @@ Result<Loaded> program_of(std::uint32_t id) {
   if (bpf(BPF_OBJ_GET_INFO_BY_FD, about) != 0) return error(Errc::kernel, doing, errno);
   if (info.xlated_prog_insns == 0 || info.xlated_prog_len == 0)
     return error(Errc::denied, doing + ": the kernel does not show it");
-  program.instructions.resize(info.xlated_prog_len / sizeof(bpf_insn));
+  program.instructions.resize(info.xlated_prog_len / sizeof(BpfInstruction));
   return program;
 }
 
