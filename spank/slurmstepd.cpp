@@ -124,6 +124,7 @@ Status SlurmstepdHalf::start(spank_t spank, const std::string& option) {
   const bool container = variable_is_set(spank, "SLURM_CONTAINER");  // starts a runtime for each task
   start.user_namespaces = engines.user_namespaces || container ? 1 : 0;
   start.engine = engines.any || container ? 1 : 0;
+  start.reads_folder = engines.reads_folder ? 1 : 0;
   if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)
     return cib::error(Errc::unsupported,
                       "container-ib: " + std::to_string(start.local_tasks) + " tasks on one node");

@@ -65,6 +65,8 @@ Status make_mount_namespace(const std::string& container) {
   // What is mounted here must not show on the node; what is mounted on the node (automounts) must show here.
   if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return error(Errc::kernel, "cut the mount namespace off the node's", errno);
+  // As systemd leaves it for who makes others from it: rootless podman warns where it is not so.
+  (void)::mount(nullptr, "/", nullptr, MS_SHARED, nullptr);
   const UniqueFd ns(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
   if (!ns) return error(Errc::kernel, "open /proc/self/ns/mnt", errno);
   own_mount_namespace = mount_namespace_now();

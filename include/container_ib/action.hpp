@@ -214,8 +214,24 @@ struct RaiseLink {
   bool operator==(const RaiseLink&) const = default;
 };
 
-using Action =
-    std::variant<MakeNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink, MakeIpoibChild, RaiseLink>;
+// A task's folder (task_folder.hpp), empty, which Tasks::fill_folder() fills. Its undo takes what is in it
+// from everybody who has it open.
+struct MakeTaskFolder {
+  static constexpr std::string_view verb = "task_folder";
+  static constexpr ActionIs is = ActionIs::plain;
+  std::string folder;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("folder", self.folder);
+  }
+  std::string thing() const { return folder; }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const MakeTaskFolder&) const = default;
+};
+
+using Action = std::variant<MakeNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink, MakeIpoibChild,
+                            RaiseLink, MakeTaskFolder>;
 
 std::string_view verb_of(const Action& action);
 std::string thing_of(const Action& action);

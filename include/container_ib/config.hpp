@@ -94,6 +94,7 @@ struct Settings {
   Inject inject = Inject::no;
   bool batch = false;
   unsigned wait_s = 0;
+  Folder folder = Folder::auto_;
 };
 
 // Whether the site has the mode in modes.allow.

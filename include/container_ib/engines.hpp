@@ -19,6 +19,8 @@ struct EnginesOfCommand {
   bool apptainer = false;    // or its sister SingularityCE
   bool singularity = false;  // by this name: Apptainer has it too
   bool directly = false;     // an engine is the command itself, so nobody changes the environment before it
+  // It reads what a task's folder has (task_folder.hpp): podman, and engines that are told of CDI.
+  bool reads_folder = false;
 };
 
 // From the words of a command line, also those of a shell's -c and behind env or numactl. A script's are in

@@ -17,6 +17,7 @@ enum class Gpus { auto_, no };
 enum class Scope { auto_, task, node };
 enum class Inject { no, providers };
 enum class ReportLevel { off, summary, full };
+enum class Folder { auto_, yes, no };
 
 // Keys that were not given stay empty; resolve() fills them from the site's defaults.
 struct Request {
@@ -37,6 +38,7 @@ struct Request {
   std::optional<Inject> inject;
   std::optional<bool> batch;
   std::optional<unsigned> wait_s;
+  std::optional<Folder> folder;
 
   bool operator==(const Request&) const = default;
 };

@@ -91,6 +91,7 @@ struct Start {
   std::int32_t stepd_pid = 0;
   std::uint32_t user_namespaces = 0;  // 1: each task will start a container with a user namespace of its own
   std::uint32_t engine = 0;           // 1: the tasks will start a container, as far as can be seen
+  std::uint32_t reads_folder = 0;     // 1: by an engine that reads a task's folder (task_folder.hpp)
   std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
   std::uint32_t shell = 0;            // 1: the task is the batch script or an interactive shell
   std::int64_t began_ns = 0;          // CLOCK_MONOTONIC when slurmstepd set about starting the agent

@@ -92,6 +92,7 @@ Status Agent::begin() {
   facts.node_id = start.node_id;
   facts.user_namespaces = start.user_namespaces != 0;
   facts.engine = start.engine != 0;
+  facts.reads_folder = start.reads_folder != 0;
   facts.daemon_step = start.daemon_step != 0;
   facts.shell = start.shell != 0;
   if (auto host = check_hosts_user_namespace(); !host) facts.unfit = std::move(host).error();

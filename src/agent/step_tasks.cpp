@@ -24,6 +24,7 @@
 #include "adapters/linux/seqpacket.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "adapters/linux/sysfs_mount.hpp"
+#include "adapters/linux/task_folder.hpp"
 #include "adapters/netlink/listening_ports.hpp"
 #include "agent/log.hpp"
 
@@ -282,11 +283,7 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
     (void)unmount_devices(task);
     return status;
   }
-  // A device that was registered anew meanwhile may have lost its minor to another one (ida, uverbs_main.c).
-  const auto again = find_device_nodes(ports, umad);
-  bool same = again.ok() && again->size() == nodes.size();
-  for (std::size_t i = 0; same && i < nodes.size(); ++i) same = (*again)[i].rdev == nodes[i].rdev;
-  if (same) return {};
+  if (are_still(nodes, ports, umad)) return {};
   (void)unmount_devices(task);
   return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
 }
@@ -339,6 +336,21 @@ Status StepTasks::try_adopt_devices(unsigned task, const std::vector<Port>& port
   CIB_TRY(t.classes, hca_classes_in(t.attached_in()));
   for (const DeviceNode& node : nodes) t.nodes.push_back(node.name);
   return {};
+}
+
+Status StepTasks::fill_folder(unsigned task, const TaskFolder& folder) {
+  std::vector<DeviceNode> nodes;
+  CIB_CHECK(until_settled(task, [&]() -> Status {
+    CIB_TRY(nodes, find_device_nodes(folder.ports, folder.umad));
+    CIB_CHECK(put_devices_into(folder.path, nodes));
+    if (are_still(nodes, folder.ports, folder.umad)) return {};
+    CIB_CHECK(take_devices_out_of(folder.path));
+    return error(Errc::changed, "the RDMA devices changed while they were put there; try again");
+  }));
+  const auto owner = file_owner_of(tasks_[task].pid);
+  if (!alive(task)) return error(Errc::ended, "the task has ended");  // asked last: so that was its own
+  if (!owner) return error(Errc::kernel, "find who the task's process is");
+  return finish_task_folder(folder.path, nodes, folder.files, *owner);
 }
 
 Status StepTasks::unmount_devices(unsigned task) {

@@ -10,6 +10,7 @@
 #include "container_ib/address_pool.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
+#include "container_ib/task_folder.hpp"
 #include "container_ib/text.hpp"
 #include "container_ib/wire.hpp"
 
@@ -23,7 +24,8 @@ Attachment::Attachment(const StepFacts& facts, Node& node, Tasks& tasks, StateSt
       state_(state),
       meanwhile_(std::move(meanwhile)),
       journal_(state),
-      network_(kernel, journal_),
+      actions_(kernel, journal_),
+      network_(kernel, actions_),
       containers_(facts, node, tasks, kernel, journal_),
       images_(tasks, journal_),
       task_(facts.local_tasks) {}
@@ -344,18 +346,20 @@ Status Attachment::mount(unsigned id) {
   Task& task = task_[id];
   const auto doing = "attach rank " + std::to_string(task.origin.rank);
   if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
-  // A container that the tasks of the node share can have only one /dev/infiniband.
-  std::vector<Port> ports;
-  if (settings_.scope == Scope::node) {
-    for (const PlacedPort& placed : used_ports()) ports.push_back(placed.port);
-  } else {
-    ports = ports_of(task);
-  }
+  const std::vector<Port> ports = shown_ports(task);
   auto status = task.facts.container.id.empty() ? mount_own(id, ports) : mount_in_container(id, ports);
   task.attached = status.ok();
   if (!status) (void)tasks_.unmount_devices(id);  // which may be there, and is not written down
   if (!status && status.error().code == Errc::stuck) quarantine(status.error().message());
   return status.ok() ? status : std::move(status).error().in(doing);
+}
+
+// A container that the tasks of the node share can have only one /dev/infiniband.
+std::vector<Port> Attachment::shown_ports(const Task& task) const {
+  if (settings_.scope != Scope::node) return ports_of(task);
+  std::vector<Port> ports;
+  for (const PlacedPort& placed : used_ports()) ports.push_back(placed.port);
+  return ports;
 }
 
 Status Attachment::mount_own(unsigned id, const std::vector<Port>& ports) {
@@ -371,6 +375,32 @@ Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& port
   if (may_show && settings_.inject == Inject::providers)
     CIB_CHECK(images_.lend(id, container, image_needs_of(id)));
   return containers_.mount(id, container, ports, settings_.umad);
+}
+
+bool Attachment::wants_folder(unsigned id) const {
+  const bool wanted =
+      settings_.folder == Folder::yes || (settings_.folder == Folder::auto_ && facts_.reads_folder);
+  return wanted && task_[id].attached && task_[id].facts.container.id.empty();
+}
+
+// They have the /sys of the mount namespace that they are made in, which is one for a user's on the node.
+bool Attachment::shares_sysfs_in_podman() const {
+  const bool exclusive = rdma_is_exclusive_ && rdma_is_exclusive_->ok() && **rdma_is_exclusive_;
+  return network_.is_private() && exclusive && settings_.scope != Scope::node && facts_.local_tasks > 1;
+}
+
+Result<std::string> Attachment::make_folder(unsigned id, const std::vector<EnvironmentChange>& env) {
+  const std::string path = task_folder_path(state_.directory(), id);
+  TaskFolder folder{.path = path,
+                    .ports = shown_ports(task_[id]),
+                    .umad = settings_.umad,
+                    .files = task_folder_files(path, facts_.uid, env)};
+  auto status = actions_.run(MakeTaskFolder{path});
+  if (status.ok()) status = tasks_.fill_folder(id, folder);
+  if (status.ok()) return path;
+  const Action made = MakeTaskFolder{path};
+  (void)actions_.give_back([&](const Action& action) { return action == made; });  // else at the end
+  return std::move(status).error();
 }
 
 // ---- give back
@@ -407,7 +437,7 @@ std::vector<std::string> Attachment::give_everything_back() {
   std::vector<std::string> lines;
   containers_.leave();
   tasks_.end_relay();
-  if (network_.is_private())
+  if (journal_.is_open())
     for (const std::string& failed : network_.give_all_back())
       lines.push_back(facts_.node_name + ": step " + facts_.name() + ": could not give back " + failed +
                       "; it stays out of use, 'container-ib reap' on the node tries again");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/modes/mode_unit.hpp"
+#include "app/step_actions.hpp"
 #include "app/step_containers.hpp"
 #include "app/step_facts.hpp"
 #include "app/step_images.hpp"
@@ -65,6 +66,14 @@ class Attachment {
   // All of that for a task that came after its node was decided, but its devices.
   Status make_network_late(unsigned task);
 
+  // Whether the task shall have a folder (task_folder.hpp) and can: not in a container that a plugin has
+  // made.
+  bool wants_folder(unsigned task) const;
+  // Whether podman's containers would see, of the RDMA devices in /sys, those of another task's network.
+  bool shares_sysfs_in_podman() const;
+  // Makes it, with these variables for CDI, and returns its path. On an error it is gone again.
+  Result<std::string> make_folder(unsigned task, const std::vector<EnvironmentChange>& env);
+
   // What a task's environment is made from; what of it is missing is a line in `notes`.
   EnvironmentInputs environment_of(unsigned task, std::vector<std::string>& notes) const;
   // What the image of the task's container lacks for MPI, a clause each; nothing without a container.
@@ -118,6 +127,7 @@ class Attachment {
   Status mount_in_container(unsigned task, const std::vector<Port>& ports);
   void unmounted(unsigned task);
   ImageNeeds image_needs_of(unsigned task) const;
+  std::vector<Port> shown_ports(const Task& task) const;
   std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;
   std::vector<PlacedPort> used_ports() const;
@@ -130,6 +140,7 @@ class Attachment {
   StateStore& state_;
   std::function<void()> meanwhile_;
   StepJournal journal_;
+  StepActions actions_;
   StepNetwork network_;
   StepContainers containers_;
   StepImages images_;

@@ -158,6 +158,22 @@ std::string explain_inside(const std::vector<std::string>& shown, const std::set
          "itself";
 }
 
+std::string explain_no_folder(const std::string& node, const Error& error) {
+  return node + ": podman and CDI are told nothing of what the tasks have: " + error.message();
+}
+
+std::string explain_sysfs_in_podman(const std::string& node) {
+  return node +
+         ": rootless podman shows a node's tasks the /sys of the first that starts it, without the other "
+         "tasks' VFs; say scope=node";
+}
+
+std::string explain_own_settings(const std::string& folder) {
+  return std::string(podman_settings_variable) +
+         " is yours and stays; podman has the task's HCAs with 'podman --module=$(dirname $" +
+         cdi_folder_variable + ")/containers.conf', here " + podman_settings_of(folder);
+}
+
 std::string explain_memlock(const std::string& node, const Error& error) {
   std::string text = node + ": " + error.message();
   if (error.sys_errno == EPERM)

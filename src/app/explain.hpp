@@ -52,6 +52,13 @@ std::string explain_singletons(const StepFacts& facts, unsigned clients);
 std::string explain_inside(const std::vector<std::string>& shown, const std::set<std::string>& own,
                            const std::set<std::string>& allowed);
 
+// Why engines that read a task's folder (task_folder.hpp) will find none.
+std::string explain_no_folder(const std::string& node, const Error& error);
+// Tasks with a network each that start podman.
+std::string explain_sysfs_in_podman(const std::string& node);
+// The user has told podman of a file of his own.
+std::string explain_own_settings(const std::string& folder);
+
 // Why a task keeps the memlock limit that it had.
 std::string explain_memlock(const std::string& node, const Error& error);
 

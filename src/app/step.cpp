@@ -5,6 +5,7 @@
 
 #include "app/explain.hpp"
 #include "container_ib/environment.hpp"
+#include "container_ib/task_folder.hpp"
 
 namespace cib {
 
@@ -220,7 +221,27 @@ void Step::grant(unsigned task) {
     if (!raised && status.error().code != Errc::ended && !std::exchange(memlock_told_, true))
       lines.push_back(explain_memlock(facts_.node_name, status.error()));
   }
-  tasks_.grant(task, plan.set, lines, raised);
+  std::vector<EnvironmentChange> set = plan.set;
+  offer_folder(task, set, lines);
+  tasks_.grant(task, set, lines, raised);
+}
+
+// Without it the task still has all that it was given.
+void Step::offer_folder(unsigned task, std::vector<EnvironmentChange>& set, std::vector<std::string>& lines) {
+  if (!attachment_.wants_folder(task)) return;
+  const auto folder = attachment_.make_folder(task, set);
+  if (!folder) {
+    if (folder.error().code != Errc::ended && !std::exchange(folder_told_, true))
+      lines.push_back(explain_no_folder(facts_.node_name, folder.error()));
+    return;
+  }
+  set.push_back({cdi_folder_variable, cdi_folder_of(*folder)});
+  if (attachment_.shares_sysfs_in_podman() && facts_.node_id == 0 && !std::exchange(folder_told_, true))
+    lines.push_back(explain_sysfs_in_podman(facts_.node_name));
+  if (!attachment_.facts_of(task).user_variables.contains(podman_settings_variable))
+    set.push_back({podman_settings_variable, podman_settings_of(*folder)});
+  else if (facts_.node_id == 0 && !std::exchange(folder_told_, true))
+    lines.push_back(explain_own_settings(*folder));
 }
 
 // ---- while the tasks run

@@ -85,6 +85,7 @@ class Step {
   void turn_away(unsigned task, const Error& error);
   void grant(unsigned task);
   std::vector<std::string> about_image(unsigned task);
+  void offer_folder(unsigned task, std::vector<EnvironmentChange>& set, std::vector<std::string>& lines);
   // Who has asked for a mode, or for a report, is told.
   bool tells_what_is_wrong() const {
     return attachment_.settings().report != ReportLevel::off || attachment_.require();
@@ -105,7 +106,7 @@ class Step {
   std::optional<Error> failure_;               // why no task of this node is attached
   std::optional<Error> waiting_;               // for what other steps have, and why
   bool greeted_ = false;                       // what is said once in a step is said
-  bool memlock_told_ = false;
+  bool memlock_told_ = false, folder_told_ = false;
 };
 
 }  // namespace cib

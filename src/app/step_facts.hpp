@@ -23,6 +23,7 @@ struct StepFacts {
   bool shell = false;            // its one task is the batch script or an interactive shell
   bool user_namespaces = false;  // each task starts a container with a user namespace of its own
   bool engine = false;           // each task starts a container
+  bool reads_folder = false;     // by an engine that reads its folder (task_folder.hpp)
   std::optional<Error> unfit;    // why the agent cannot do anything here
   std::string node_name;
   std::string option;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "app/give_back.hpp"
 #include "container_ib/address_pool.hpp"
 
 namespace cib {
@@ -15,7 +14,7 @@ const std::string address_claim = "address-";
 
 void StepNetwork::begin(const ModeUnit& mode, InterfaceFacts facts, const std::string& directory) {
   directory_ = directory;
-  facts.run = [this](const Action& action) { return run(action); };
+  facts.run = [this](const Action& action) { return actions_.run(action); };
   step_.emplace(std::move(facts));
   interfaces_ = mode.interfaces(*step_);
 }
@@ -27,7 +26,7 @@ NetnsFile StepNetwork::netns_of(unsigned task) const {
 Result<NetnsFile> StepNetwork::join(unsigned task) {
   NetnsFile file = netns_of(task);
   if (devices_.contains(file)) return file;
-  CIB_CHECK(run(MakeNetns{file}));
+  CIB_CHECK(actions_.run(MakeNetns{file}));
   devices_[file];
   return file;
 }
@@ -101,10 +100,11 @@ Result<NetworkDevice> StepNetwork::add(const NetnsFile& netns, const std::string
   if (claimed == claimed_.end()) return error(Errc::bug, port.name() + " was not claimed");
   CIB_TRY(NetworkDevice device, interfaces_->add(netns, netdev, port));
   device.address = claimed->second;
-  CIB_CHECK(run(RaiseLink{.netns = netns,
-                          .name = netdev,
-                          .mtu = step_->settings.mtu,
-                          .address = device.address.empty() ? std::nullopt : std::optional(device.address)}));
+  CIB_CHECK(actions_.run(
+      RaiseLink{.netns = netns,
+                .name = netdev,
+                .mtu = step_->settings.mtu,
+                .address = device.address.empty() ? std::nullopt : std::optional(device.address)}));
   return device;
 }
 
@@ -116,7 +116,7 @@ Result<std::string> StepNetwork::claim_address() {
   for (unsigned slot = 0; slot < pool.size(); ++slot) {
     const std::string name = address_claim + std::to_string(slot);
     if (taken.contains(name)) continue;
-    const auto status = run(Claim{name, step_->owner + "#" + std::to_string(slot)});
+    const auto status = actions_.run(Claim{name, step_->owner + "#" + std::to_string(slot)});
     if (status.ok()) return pool.address(slot);
     if (status.error().code != Errc::in_use) return status.error();
   }
@@ -139,32 +139,16 @@ Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
   return {};
 }
 
-template <class Choose>
-std::vector<std::string> StepNetwork::give_back(Choose choose) {
-  auto records = in_force(journal_.records());
-  std::erase_if(records, [&](const Record* record) { return !choose(*record); });
-  const auto [undone, failed] = cib::give_back(kernel_, records);
-  for (const Record& record : undone)
-    (void)journal_.write(Mark::undone, Undone{std::string(verb_of(*get_if<Action>(record))), record.seq});
-  return failed;
-}
-
 std::vector<std::string> StepNetwork::give_interfaces_back() {
   for (auto& [netns, devices] : devices_) devices.clear();
   claimed_.clear();
-  return give_back([](const Record& record) { return get_if<MakeNetns>(record) == nullptr; });
+  return actions_.give_back([](const Action& action) { return !std::holds_alternative<MakeNetns>(action); });
 }
 
 std::vector<std::string> StepNetwork::give_all_back() {
   devices_.clear();
   claimed_.clear();
-  return give_back([](const Record&) { return true; });
-}
-
-Status StepNetwork::run(const Action& action) {
-  CIB_CHECK(journal_.write(Mark::intent, action));
-  CIB_CHECK(kernel_.apply(action));
-  return journal_.write(Mark::done, action);
+  return actions_.give_back([](const Action&) { return true; });
 }
 
 }  // namespace cib

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "app/modes/mode_unit.hpp"
-#include "app/step_journal.hpp"
+#include "app/step_actions.hpp"
 #include "container_ib/world/kernel.hpp"
 #include "container_ib/world/node.hpp"
 
@@ -20,7 +20,7 @@ namespace cib {
 
 class StepNetwork {
  public:
-  StepNetwork(Kernel& kernel, StepJournal& journal) : kernel_(kernel), journal_(journal) {}
+  StepNetwork(Kernel& kernel, StepActions& actions) : kernel_(kernel), actions_(actions) {}
 
   // `directory`: where the files of the namespaces are.
   void begin(const ModeUnit& mode, InterfaceFacts facts, const std::string& directory);
@@ -51,15 +51,12 @@ class StepNetwork {
 
   bool has_joined() const { return !devices_.empty(); }  // some task is in a namespace of ours
 
-  // Everything that was made goes, also what was only begun; first the interfaces, so that the tasks'
-  // namespaces may stay. What could not be given back, one line each.
+  // Everything of the step that was done to the node goes, also what was only begun; first the interfaces, so
+  // that the tasks' namespaces may stay. What could not be given back, one line each.
   std::vector<std::string> give_interfaces_back();
   std::vector<std::string> give_all_back();
 
  private:
-  Status run(const Action& action);
-  template <class Choose>
-  std::vector<std::string> give_back(Choose choose);
   using Place = std::pair<NetnsFile, std::string>;  // a namespace and the name of a port
 
   Result<NetworkDevice> add(const NetnsFile& netns, const std::string& netdev, const Port& port);
@@ -68,7 +65,7 @@ class StepNetwork {
   std::set<Place> not_claimed_of(const std::vector<Wish>& wishes) const;
 
   Kernel& kernel_;
-  StepJournal& journal_;
+  StepActions& actions_;
   std::unique_ptr<Interfaces> interfaces_;
   std::optional<InterfaceFacts> step_;  // since begin()
   std::string directory_;

@@ -14,7 +14,8 @@ namespace {
 struct Case {
   const char* option;
   bool exclusive;
-  bool container = false;  // a plugin makes one for all tasks
+  bool container = false;     // a plugin makes one for all tasks
+  bool reads_folder = false;  // the tasks start an engine that does
 };
 
 // On a node with VFs, which the modes that want none leave alone.
@@ -29,7 +30,9 @@ FakeNode node_for(const Case& one) {
 }
 
 void serve(FakeNode& node, const Case& one) {
-  Step step(facts(one.option), node, node, node, node);
+  StepFacts known = facts(one.option);
+  known.reads_folder = one.reads_folder;
+  Step step(known, node, node, node, node);
   TaskFacts said;
   if (one.container) said.container.id = "4711";
   fork_tasks(step, true, one.container ? "--container-image" : "");
@@ -44,11 +47,18 @@ unsigned changes_of_a_good_run(const Case& one) {
   return node.changes();
 }
 
-constexpr Case cases[] = {{"verbs", false},       {"verbs,require=no", false},
-                          {"verbs", false, true}, {"verbs,require=no", false, true},
-                          {"vf", true},           {"vf", true, true},
-                          {"vf", false},          {"vf,scope=node", true},
-                          {"ipoib", false},       {"ipoib,scope=node,require=no", false}};
+constexpr Case cases[] = {{"verbs", false},
+                          {"verbs,require=no", false},
+                          {"verbs", false, true},
+                          {"verbs,require=no", false, true},
+                          {"vf", true},
+                          {"vf", true, true},
+                          {"vf", false},
+                          {"vf,scope=node", true},
+                          {"ipoib", false},
+                          {"ipoib,scope=node,require=no", false},
+                          {"verbs", false, false, true},
+                          {"vf", true, false, true}};
 
 // slurmstepd ends (its tasks with it) and the epilog reaps.
 void expect_that_reaping_leaves_nothing(FakeNode& node, const std::vector<FakeVf>& vfs_before,
@@ -61,6 +71,7 @@ void expect_that_reaping_leaves_nothing(FakeNode& node, const std::vector<FakeVf
   }
   EXPECT_THAT(node.journals, testing::IsEmpty()) << where;
   EXPECT_THAT(node.network_namespaces, testing::IsEmpty()) << where;
+  EXPECT_THAT(node.folders, testing::IsEmpty()) << where;
   EXPECT_THAT(node.claimed, testing::IsEmpty()) << where;
   EXPECT_THAT(node.made_links, testing::IsEmpty()) << where;
   EXPECT_EQ(node.vfs, vfs_before) << where;
@@ -107,6 +118,8 @@ TEST_P(FaultSweep, NothingIsLeft) {
         const bool granted = answer == "granted", attached = !node.task(id).devices.empty();
         const bool declined = answer.starts_with("declined") && GetParam() == Fault::fails;
         EXPECT_TRUE(!granted || !node.task(id).granted.empty()) << where << " task " << id;
+        const bool told_of_a_folder = node.task(id).environment.contains("CONTAINER_IB_CDI");
+        EXPECT_TRUE(!told_of_a_folder || node.task(id).folder_was_whole) << where << " task " << id;
         EXPECT_FALSE(declined && (attached || !node.task(id).netns.empty()))
             << where << " task " << id << ": goes on as if we were not there";
         const bool waits =

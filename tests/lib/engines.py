@@ -3,7 +3,7 @@
 import contextlib
 import json
 
-from cluster import IMAGE, NODES, must, run, write
+from cluster import IMAGE, NODES, must, run, sh, write
 
 # What Charliecloud shows of the node. PMIx compares user ids, so the user has the same inside.
 _SHARED = ("/dev", "/proc", "/sys", "/tmp")
@@ -18,6 +18,22 @@ def bubblewrap():
 _IN_A_BUNDLE = """own=/tmp/bundle/$SLURM_PROCID; mkdir -p $own && cd $own && export -p > environment &&
 bash -c 'printf "%q " "$@"' - "$@" > command && sed "s,@OWN@,$own," ../config.json > config.json &&
 exec {runtime} --root=$own/state run {options} task$SLURM_PROCID"""
+
+
+def podman(*own):
+    """Rootless podman with nothing but what says where the image is, and the user's `own` words. The image is read-only, and a
+    folder, as there is no registry."""
+    return ("podman", "run", "--rm", "--read-only", *own, "--rootfs", IMAGE)
+
+
+@contextlib.contextmanager
+def podmans_end():
+    """What rootless podman leaves running for its user, which holds a mount namespace, and where that is written down."""
+    try:
+        yield
+    finally:
+        for node in NODES:
+            sh(node, "pkill -9 -u alice '^(podman|catatonit)'; rm -rf /tmp/storage-run-1000 /tmp/containers-1000")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ sub below_jobs {
 
 # What is kept between steps is not left behind.
 print "journal $_\n" for grep { !/^(inventory|claims|died|claims\.lock|claiming\.lock|node\.lock)$/ } entries('/run/container-ib');
+print "folder $_\n" for entries('/run/container-ib-tasks');
 print "claim $_\n"   for entries('/run/container-ib/claims');
 below_jobs('/sys/fs/cgroup');
 

@@ -33,18 +33,18 @@ class BackgroundStep(Background):
         return must(sh("n0", f"pgrep {words} | head -n 1")).out.strip()
 
 
-def orphans_end():
+def orphans_end(sleepers=SLEEPERS):
     """slurmstepd killed: its tasks end, and the agent, and nothing is left."""
-    with BackgroundStep(*SLEEPERS) as step:
+    with BackgroundStep(*sleepers) as step:
         must(run("n0", "kill", "-9", step.pid("slurmstepd")))
         wait_until(lambda: not step.tasks(), 10, "the end of the orphans")
         wait_until(lambda: run("n0", "pgrep", "container-ib-ag").status == 1, 10, "the end of the agent")
         assert journals("n0") == []
 
 
-def agents_death_leaves_the_step():
-    """The agent killed: the tasks go on, and their step is nobody's leftover."""
-    with BackgroundStep(*SLEEPERS) as step:
+def agents_death_leaves_the_step(sleepers=SLEEPERS, last="mount_devices of task"):
+    """The agent killed: the tasks go on, and their step is nobody's leftover. `last`: what it had done last."""
+    with BackgroundStep(*sleepers) as step:
         must(run("n0", "kill", "-9", step.pid("container-ib-ag")))
         assert len(step.tasks()) == 2
         listed = must(run("n0", "container-ib", "list")).out
@@ -55,7 +55,7 @@ def agents_death_leaves_the_step():
         assert len(step.tasks()) == 2
         must(run("n0", "pkill", "-xu", "alice", "sleep"))
         done = step.end()
-        assert done.err.count("n0: the agent of this step died after mount_devices of task") == 1, done
+        assert done.err.count(f"n0: the agent of this step died after {last}") == 1, done
     wait_until(lambda: not journals("n0"), 30, "slurmstepd's reaping")
     must(sh("n0", "grep ' mount_devices ' /run/container-ib/died/*"))  # the journal that slurmstepd found
 

@@ -1,5 +1,6 @@
 #include "support/fake_node.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <utility>
@@ -102,6 +103,12 @@ Status FakeNode::unmount_devices(unsigned task) {
   return change("unmount", [&] { tasks_[task].devices.clear(); });
 }
 
+Status FakeNode::fill_folder(unsigned task, const TaskFolder& folder) {
+  if (!tasks_[task].alive) return error(Errc::ended, "the task has ended");
+  if (!folders.contains(folder.path)) throw std::logic_error("no folder " + folder.path + " to fill");
+  return change("fill folder", [&] { folders[folder.path] = folder; });
+}
+
 Status FakeNode::raise_memlock(unsigned task, std::optional<std::uint64_t> cap) {
   if (!memlock_may_be_raised) return error(Errc::kernel, "raise memlock", EPERM);
   return change("memlock", [&] { tasks_[task].memlock = cap.value_or(0); });
@@ -118,6 +125,11 @@ void FakeNode::answer(unsigned task, const std::string& text) {
 void FakeNode::grant(unsigned task, const std::vector<EnvironmentChange>& set,
                      const std::vector<std::string>& lines, bool) {
   tasks_[task].granted = tasks_[task].devices;
+  for (const auto& [path, folder] : folders)
+    tasks_[task].folder_was_whole |=
+        !folder.path.empty() && std::any_of(set.begin(), set.end(), [&](const auto& one) {
+          return one.name == cdi_folder_variable && one.value == cdi_folder_of(path);
+        });
   answer(task, "granted");
   for (const auto& [name, value] : set) tasks_[task].environment[name] = value;
   tasks_[task].lines = lines;
@@ -312,6 +324,9 @@ struct FakeNode::Doing {
   }
 
   void apply(const MakeNetns& one) const { node.network_namespaces.insert(one.netns); }
+  void apply(const MakeTaskFolder& one) const {
+    if (!node.folders.try_emplace(one.folder).second) throw std::logic_error("twice " + one.folder);
+  }
   void apply(const Claim& one) const { node.claimed[one.name] = one.owner; }
   void apply(const KeepVfNames&) const {}
   void apply(const SetVf& one) const {
@@ -339,6 +354,7 @@ struct FakeNode::Doing {
   }
 
   void undo(const MakeNetns& one) const { node.network_namespaces.erase(one.netns); }
+  void undo(const MakeTaskFolder& one) const { node.folders.erase(one.folder); }
   void undo(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);
     if (claim != node.claimed.end() && claim->second == one.owner) node.claimed.erase(claim);
@@ -364,6 +380,7 @@ struct FakeNode::Doing {
   void undo(const RaiseLink&) const {}
 
   bool holds(const MakeNetns& one) const { return node.network_namespaces.contains(one.netns); }
+  bool holds(const MakeTaskFolder& one) const { return node.folders.contains(one.folder); }
   bool holds(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);
     return claim != node.claimed.end() && claim->second == one.owner;
@@ -386,6 +403,7 @@ Status FakeNode::apply(const Action& action) {
     if (const auto found = unclaimable.find(claim->name); found != unclaimable.end())
       return error(found->second, claim->name + " cannot be claimed");
   }
+  if (no_folders && std::holds_alternative<MakeTaskFolder>(action)) return *no_folders;
   const std::string verb(verb_of(action));
   const auto effect = [&] { std::visit([&](const auto& one) { Doing{*this}.apply(one); }, action); };
   const bool is_a_file = claim != nullptr || std::holds_alternative<MakeNetns>(action);

@@ -50,6 +50,7 @@ struct FakeTask {
   NetnsFile netns;                    // that it was told to enter; empty: the node's
   std::optional<std::string> answer;  // "granted", "declined: ...", "refused: ..."
   std::set<std::string> granted;      // the devices that it had when it was granted
+  bool folder_was_whole = false;      // and what it was told of a folder was there
   std::map<std::string, std::string> environment;
   std::vector<std::string> lines;
   std::optional<std::uint64_t> memlock;  // raised to; 0: unlimited
@@ -106,8 +107,10 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;
   std::set<NetnsFile> network_namespaces;
-  std::map<std::string, std::string> claimed;          // by name, the owner
-  std::map<std::string, Errc> unclaimable;             // by name, what a claim of it answers
+  std::map<std::string, TaskFolder> folders;   // by path; of one that nobody has filled yet the path is empty
+  std::optional<Error> no_folders;             // why none can be made
+  std::map<std::string, std::string> claimed;  // by name, the owner
+  std::map<std::string, Errc> unclaimable;     // by name, what a claim of it answers
   std::map<std::string, std::string> unanswering_pfs;  // by device, why nobody knows its VFs
   std::map<std::string, NetnsFile> made_links;         // of every mode, by owner's tag, where
   std::map<NetnsFile, std::set<std::string>> raised;   // interfaces that are up
@@ -145,6 +148,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
+  Status fill_folder(unsigned task, const TaskFolder& folder) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
   void ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) override {
     asked_for_patience = waiting();

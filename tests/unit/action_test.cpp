@@ -82,6 +82,7 @@ TEST(Action, GoesThroughAJournalAsItWas) {
   expect_kept(MakeIpoibChild{.port = 1});  // of the default partition
   expect_kept(RaiseLink{"/run/netns-3", "ib0", 4092, "10.40.0.1/16"});
   expect_kept(RaiseLink{"/run/netns-3", "ib0", std::nullopt, std::nullopt});
+  expect_kept(MakeTaskFolder{"/run/container-ib-tasks/17.0-3"});
 }
 
 // A journal outlives an update of the package, and `container-ib list` shows it.
@@ -108,6 +109,7 @@ TEST(Action, IsWrittenAsItAlwaysWas) {
             "link_up address=10.40.0.1/16 mtu=4092 name=ib0 netns=/n");
   EXPECT_EQ(written(RaiseLink{"/n", "ib0", std::nullopt, std::nullopt}), "link_up name=ib0 netns=/n")
       << "the parent's";
+  EXPECT_EQ(written(MakeTaskFolder{"/f/17.0-3"}), "task_folder folder=/f/17.0-3");
 }
 
 TEST(Action, ThatLacksItsFieldsOrIsUnknownIsCorrupt) {

@@ -39,6 +39,21 @@ TEST(Engines, AreKnownWhereverTheyStandInTheCommand) {
   EXPECT_TRUE(engines({"ch-run", "image", "--", "prog", "--join"}).user_namespaces) << "the program's";
 }
 
+TEST(Engines, PodmanAndWhoIsToldOfCdiReadATasksFolder) {
+  for (const std::vector<std::string_view>& command :
+       {std::vector<std::string_view>{"/usr/bin/podman", "run", "image"},
+        {"sh", "-c", "cd /tmp; exec podman run image"},
+        {"sh", "-c", "ch-run --cdi-dirs=$CONTAINER_IB_CDI --cdi image -- true"},
+        {"numactl", "-N0", "podman", "run", "image"}})
+    EXPECT_TRUE(engines(command).reads_folder) << command.back();
+  for (const std::vector<std::string_view>& command :
+       {std::vector<std::string_view>{"ch-run", "image", "--", "true"},
+        {"apptainer", "run", "image"},
+        {"./podman.sh"},
+        {"hostname"}})
+    EXPECT_FALSE(engines(command).reads_folder) << command.front();
+}
+
 TEST(Engines, ApptainerAndItsSisterAlwaysBindTheFolder) {
   auto changed = changes({"./job.sh"}, {});
   EXPECT_EQ(changed["APPTAINER_BIND"], "/dev/infiniband");

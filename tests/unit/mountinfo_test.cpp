@@ -11,6 +11,9 @@ TEST(Mountinfo, HasAMountALine) {
       "no mount\n"
       "38 31 0:34 / /a\\040b\\134c\\08 rw shared:3 master:1 - tmpfs none rw,size=4k\n");
   ASSERT_EQ(mounts.size(), 2U);
+  EXPECT_EQ(mounts[0].id, 37U);
+  EXPECT_FALSE(mounts[0].shared);
+  EXPECT_TRUE(mounts[1].shared);
   EXPECT_EQ(mounts[0].root, "/docker/1");
   EXPECT_EQ(mounts[0].point, "/sys/fs/cgroup/freezer");
   EXPECT_EQ(mounts[0].kind, "cgroup");

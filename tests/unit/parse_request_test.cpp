@@ -45,7 +45,7 @@ TEST(ParseRequest, KnowsEveryMode) {
 TEST(ParseRequest, ReadsEveryKey) {
   const Request request = parsed(
       "vf,require=no,rails=8,hca=mlx5_[01],place=spread,fabric=fe80::,roce=yes,gpu=no,scope=node,"
-      "pkey=0x8001,mtu=2044,env=ucx+ompi,report=full,umad=yes,inject=providers,batch=yes,wait=60");
+      "pkey=0x8001,mtu=2044,env=ucx+ompi,report=full,umad=yes,inject=providers,batch=yes,wait=60,folder=yes");
   EXPECT_EQ(request.require, false);
   EXPECT_EQ(request.rails, 8U);
   EXPECT_EQ(request.hca, "mlx5_[01]");
@@ -62,6 +62,7 @@ TEST(ParseRequest, ReadsEveryKey) {
   EXPECT_EQ(request.inject, Inject::providers);
   EXPECT_EQ(request.batch, true);
   EXPECT_EQ(request.wait_s, 60U);
+  EXPECT_EQ(request.folder, Folder::yes);
   for (const auto key : request_keys()) EXPECT_TRUE(key_is_given(request, key)) << key;
 }
 

@@ -18,6 +18,7 @@
 #include "container_ib/lending.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
+#include "container_ib/task_folder.hpp"
 
 namespace cib {
 
@@ -62,6 +63,9 @@ class Tasks {
   virtual Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) = 0;
   // Takes it away again, or what was adopted. Success when it was never there or the task is gone.
   virtual Status unmount_devices(unsigned task) = 0;
+  // Puts the devices and files into a folder that is there and empty, and gives it to the task's user, who
+  // can read it and nothing else. The devices as mount_devices() has them.
+  virtual Status fill_folder(unsigned task, const TaskFolder& folder) = 0;
   // Raises the soft and hard locked-memory limit to `cap` bytes (empty: unlimited); never lowers one.
   virtual Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) = 0;
 

@@ -152,6 +152,20 @@ Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
   return names;
 }
 
+namespace {
+
+// podman itself, which runs where its user's first container was made, in a mount namespace that no container
+// shows.
+std::set<std::uint64_t> where_podman_is(const std::vector<pid_t>& family) {
+  std::set<std::uint64_t> namespaces;
+  for (const pid_t pid : family)
+    if (read_first_line("/proc/" + std::to_string(pid) + "/comm").value_or("") == "podman")
+      if (const auto inode = namespace_of_process(pid, "mnt")) namespaces.insert(*inode);
+  return namespaces;
+}
+
+}  // namespace
+
 Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_t>& known) {
   constexpr std::size_t most_namespaces = 64;
   const auto children = children_by_parent();
@@ -160,8 +174,9 @@ Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_
   std::map<std::uint64_t, std::vector<std::string>> seen;
   bool answered = true;
   for (const pid_t task : tasks) {
-    std::set<std::uint64_t> of_this_task;
-    for (const pid_t pid : with_descendants(task, children)) {
+    const auto family = with_descendants(task, children);
+    std::set<std::uint64_t> of_this_task = where_podman_is(family);
+    for (const pid_t pid : family) {
       const auto inode = namespace_of_process(pid, "mnt");
       if (!inode || known.contains(*inode) || !of_this_task.insert(*inode).second) continue;
       if (!seen.contains(*inode) && answered && seen.size() < most_namespaces) {

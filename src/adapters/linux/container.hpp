@@ -20,8 +20,9 @@ Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace);
 
 // By task, for each mount namespace that it or what descends from it is in, but for `known` ones (inode
 // numbers), the RDMA devices whose uverbs node is in its /dev/infiniband, in ascending order. Who left his
-// parents (a daemon) is not found. Once a namespace did not answer nobody is asked any more, `stuck` when a
-// helper was left behind there; and users may make as many namespaces as they like, so 64 are looked at.
+// parents (a daemon) is not found, nor is where podman itself is, which is not where its containers are. Once
+// a namespace did not answer nobody is asked any more, `stuck` when a helper was left behind there; and users
+// may make as many namespaces as they like, so 64 are looked at.
 struct Insides {
   std::map<pid_t, std::vector<std::vector<std::string>>> of;
   bool stuck = false;

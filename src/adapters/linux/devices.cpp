@@ -114,6 +114,11 @@ std::map<dev_t, std::string> rdma_devices_by_number() {
   return devices;
 }
 
+Status add_device_nodes(const UniqueFd& directory, const std::vector<DeviceNode>& nodes) {
+  for (const DeviceNode& node : nodes) CIB_CHECK(add_node(directory.get(), node));
+  return {};
+}
+
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes, bool lends) {
   CIB_TRY(UniqueFd mount, make_small_tmpfs());
   constexpr std::string_view folder = lent_folder;
@@ -124,9 +129,16 @@ Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes, bool le
         ::fchmodat(mount.get(), name, everybody_looks, 0) != 0)  // whatever the umask is
       return error(Errc::kernel, std::string("make ") + lent_folder, errno);
   }
-  for (const DeviceNode& node : nodes) CIB_CHECK(add_node(mount.get(), node));
+  CIB_CHECK(add_device_nodes(mount, nodes));
   CIB_CHECK(make_read_only(mount));
   return mount;
+}
+
+bool are_still(const std::vector<DeviceNode>& nodes, const std::vector<Port>& ports, bool umad) {
+  const auto again = find_device_nodes(ports, umad);
+  bool same = again.ok() && again->size() == nodes.size();
+  for (std::size_t i = 0; same && i < nodes.size(); ++i) same = (*again)[i].rdev == nodes[i].rdev;
+  return same;
 }
 
 Result<bool> has_device_mount() {

@@ -33,6 +33,13 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
 // By the number of its uverbs node, each RDMA device that sysfs shows here.
 std::map<dev_t, std::string> rdma_devices_by_number();
 
+// Whether these are the ports' nodes now. A device that was registered anew may have lost its minor to
+// another one meanwhile (ida, uverbs_main.c).
+bool are_still(const std::vector<DeviceNode>& nodes, const std::vector<Port>& ports, bool umad);
+
+// Makes the nodes in a directory of a file system that has none of these names.
+Status add_device_nodes(const UniqueFd& directory, const std::vector<DeviceNode>& nodes);
+
 // A mount that is attached nowhere yet: a tmpfs with these nodes, read-only; with `lends` it has the folder
 // that lent_folder is.
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes, bool lends = false);

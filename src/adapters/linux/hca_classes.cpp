@@ -174,6 +174,21 @@ Result<std::vector<HcaClass>> make_hca_classes(const std::vector<DeviceNode>& no
   return classes;
 }
 
+Status put_hca_classes(const UniqueFd& directory, const std::vector<DeviceNode>& nodes) {
+  constexpr mode_t everybody_looks = 0755;
+  for (const ClassFolder& folder : class_folders) {
+    const std::string path = folder.path, name = path.substr(path.rfind('/') + 1);
+    if (::mkdirat(directory.get(), name.c_str(), everybody_looks) != 0 ||
+        ::fchmodat(directory.get(), name.c_str(), everybody_looks, 0) != 0)  // whatever the umask is
+      return error(Errc::kernel, "make a folder for " + path, errno);
+    const UniqueFd made(
+        open_resolved(directory.get(), name.c_str(), O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH));
+    if (!made) return error(Errc::kernel, "open a folder for " + path, errno);
+    CIB_CHECK(fill(made, folder, links_of(folder, nodes)));
+  }
+  return {};
+}
+
 Result<std::vector<MountedClass>> mount_hca_classes(int mount_namespace,
                                                     const std::vector<HcaClass>& classes) {
   std::vector<MountedClass> mounted;

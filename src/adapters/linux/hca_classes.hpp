@@ -34,6 +34,9 @@ struct MountedClass {
 Result<std::vector<HcaClass>> make_hca_classes(const std::vector<DeviceNode>& nodes,
                                                const std::optional<std::vector<std::string>>& shown);
 
+// Makes the same folders by their last names in an empty directory.
+Status put_hca_classes(const UniqueFd& directory, const std::vector<DeviceNode>& nodes);
+
 // Mounts each over its folder in the mount namespace, but where there is no such folder, or where a link
 // would lead to nothing, as in a container whose /sys is not the kernel's. Returns what was mounted.
 Result<std::vector<MountedClass>> mount_hca_classes(int mount_namespace,

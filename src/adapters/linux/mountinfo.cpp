@@ -28,14 +28,15 @@ std::string unescape(const std::string& text) {
   return plain;
 }
 
-// ID PARENT DEV ROOT POINT OPTIONS... - TYPE SOURCE SUPER
+// ID PARENT DEV ROOT POINT OPTIONS TAG... - TYPE SOURCE SUPER
 std::optional<Mount> parse_mount(const std::string& line) {
   const auto dash = line.find(" - ");
   if (dash == std::string::npos) return {};
   std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
-  std::string id, parent, dev;
+  std::string parent, dev, options, tag;
   Mount mount;
-  left >> id >> parent >> dev >> mount.root >> mount.point;
+  left >> mount.id >> parent >> dev >> mount.root >> mount.point >> options;
+  while (left >> tag) mount.shared |= tag.starts_with("shared:");
   right >> mount.kind >> mount.source >> mount.super;
   mount.root = unescape(mount.root);
   mount.point = unescape(mount.point);

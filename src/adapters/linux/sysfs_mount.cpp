@@ -21,10 +21,10 @@ constexpr const char* target = "/sys";
 // Mount points below /sys, outermost first; none below another one.
 std::vector<std::string> mounts_on_sys() {
   std::vector<std::string> points;
-  for (const auto& [root, point, kind, super, source] : own_mounts().value_or({})) {
-    if (kind == "sysfs" || !point.starts_with("/sys/")) continue;
-    const bool below = !points.empty() && point.starts_with(points.back() + '/');
-    if (!below) points.push_back(point);
+  for (const Mount& mount : own_mounts().value_or({})) {
+    if (mount.kind == "sysfs" || !mount.point.starts_with("/sys/")) continue;
+    const bool below = !points.empty() && mount.point.starts_with(points.back() + '/');
+    if (!below) points.push_back(mount.point);
   }
   return points;
 }

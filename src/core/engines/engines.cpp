@@ -93,6 +93,8 @@ EnginesOfCommand engines_of(std::span<const std::string_view> command) {
   std::vector<std::string_view> words;
   for (const std::string_view word : command)
     for (const std::string_view part : parts_of(word)) words.push_back(part);
+  for (const std::string_view word : words)
+    found.reads_folder |= without_directory(word) == "podman" || word.starts_with("--cdi");
   for (std::size_t i = 0; i < words.size(); ++i) {
     const auto name = without_directory(words[i]);
     if (std::find(names.begin(), names.end(), name) == names.end()) continue;

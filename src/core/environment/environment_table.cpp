@@ -5,6 +5,7 @@
 
 #include "container_ib/lending.hpp"
 #include "container_ib/model.hpp"
+#include "container_ib/task_folder.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -209,8 +210,8 @@ constexpr std::array conflicts = {
     UserConflict{"nccl", nccl_without_infiniband, "NCCL_IB_DISABLE is set, so NCCL_IB_HCA is left alone"},
 };
 
-constexpr std::array<std::string_view, 4> read_only = {"NCCL_IB_DISABLE", "PMIX_SECURITY_MODE",
-                                                       pmix_version_variable, nodes_of_step};
+constexpr std::array<std::string_view, 5> read_only = {
+    "NCCL_IB_DISABLE", "PMIX_SECURITY_MODE", pmix_version_variable, nodes_of_step, podman_settings_variable};
 
 }  // namespace
 

@@ -54,6 +54,9 @@ std::optional<ReportLevel> report_name(std::string_view text) {
   return choose<ReportLevel>(
       {{"off", ReportLevel::off}, {"summary", ReportLevel::summary}, {"full", ReportLevel::full}}, text);
 }
+std::optional<Folder> folder_name(std::string_view text) {
+  return choose<Folder>({{"auto", Folder::auto_}, {"yes", Folder::yes}, {"no", Folder::no}}, text);
+}
 std::optional<unsigned> rails_number(std::string_view text) {
   return text == "auto" ? std::optional<unsigned>(0) : in_range(text, 1, max_rails);
 }
@@ -142,6 +145,7 @@ constexpr std::array keys = {
     key<&Request::inject, inject_name>("inject", "no and providers"),
     key<&Request::batch, yes_no>("batch", "yes and no"),
     key<&Request::wait_s, wait_seconds>("wait", "0 to 86400 seconds"),
+    key<&Request::folder, folder_name>("folder", "auto, yes and no"),
 };
 
 const Key* find_key(std::string_view name) {

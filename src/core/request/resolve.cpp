@@ -80,6 +80,7 @@ Result<Settings> resolve(const Request& request, const SiteConfig& site) {
   settings.inject = merged.inject.value_or(settings.inject);
   settings.batch = merged.batch.value_or(settings.batch);
   settings.wait_s = merged.wait_s.value_or(settings.wait_s);
+  settings.folder = merged.folder.value_or(settings.folder);
   return settings;
 }
 

@@ -54,6 +54,7 @@ def compose(image, folder, layout, conf, plugin):
         shutil.copy2(home / name, inside)
     _copy(GUEST / "etc", folder / "image" / "etc")
     (folder / "image" / "etc" / "hosts").write_text(layout.hosts())
+    (folder / "image" / "etc" / "mtab").symlink_to("../proc/self/mounts")  # podman wants it, and cannot make it there
     return Key(folder)
 
 
