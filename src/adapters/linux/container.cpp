@@ -154,12 +154,20 @@ Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
 
 namespace {
 
+// By its first argument: it executes itself again, by /proc/self/exe, after which the kernel calls it "exe".
+bool is_podman(pid_t pid) {
+  const auto words = read_small_file("/proc/" + std::to_string(pid) + "/cmdline");
+  if (!words) return false;
+  const std::string_view first = split(*words, '\0').front();
+  return first.substr(first.rfind('/') + 1) == "podman";  // npos + 1 is 0
+}
+
 // podman itself, which runs where its user's first container was made, in a mount namespace that no container
 // shows.
 std::set<std::uint64_t> where_podman_is(const std::vector<pid_t>& family) {
   std::set<std::uint64_t> namespaces;
   for (const pid_t pid : family)
-    if (read_first_line("/proc/" + std::to_string(pid) + "/comm").value_or("") == "podman")
+    if (is_podman(pid))
       if (const auto inode = namespace_of_process(pid, "mnt")) namespaces.insert(*inode);
   return namespaces;
 }
