@@ -43,6 +43,24 @@ struct MakeNetns {
   bool operator==(const MakeNetns&) const = default;
 };
 
+// The network namespace that the process is in, which is there already: the file keeps it until the undo.
+struct PinNetns {
+  static constexpr std::string_view verb = "netns_of";
+  static constexpr ActionIs is = ActionIs::plain;
+  NetnsFile netns;
+  std::string pid, start;  // as ProcessIdentity has them
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("netns", self.netns);
+    visit("pid", self.pid);
+    visit("start", self.start);
+  }
+  std::string thing() const { return netns; }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const PinNetns&) const = default;
+};
+
 // Who claims: a step, the start time of its agent, since a job that was requeued has steps of the same names,
 // and its user: "17.0@4711:1000". And the user of such a text, empty when it is none.
 std::string claim_owner(const std::string& step, const std::string& agent_start, std::uint32_t uid);
@@ -170,6 +188,8 @@ struct MakeIpoibChild {
   std::string owner = {};                  // goes to ifalias, by which it is found again wherever it went
   std::optional<std::uint16_t> pkey = {};  // empty: the parent's
   bool connected = false;
+  // Set: the namespace is a container's own, where there may be children that are nobody's of ours.
+  std::optional<bool> among_others = {};
 
   template <class Self, class Visit>
   static void each_field(Self& self, Visit visit) {
@@ -181,6 +201,7 @@ struct MakeIpoibChild {
     visit("owner", self.owner);
     visit("pkey", self.pkey);
     visit("connected", self.connected);
+    visit("among_others", self.among_others);
   }
   std::string thing() const { return netns + '/' + name; }  // and not its HCA, which may have others
   std::vector<std::string> rests_on() const { return {netns}; }
@@ -230,8 +251,8 @@ struct MakeTaskFolder {
   bool operator==(const MakeTaskFolder&) const = default;
 };
 
-using Action = std::variant<MakeNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink, MakeIpoibChild,
-                            RaiseLink, MakeTaskFolder>;
+using Action = std::variant<MakeNetns, PinNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink,
+                            MakeIpoibChild, RaiseLink, MakeTaskFolder>;
 
 std::string_view verb_of(const Action& action);
 std::string thing_of(const Action& action);

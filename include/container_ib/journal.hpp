@@ -24,7 +24,9 @@ struct ProcessIdentity {
   std::string pid, start;
 };
 
-// Who serves the step, and who must be dead before anybody reaps: always the first record.
+// Who serves the step, and who must be dead before anybody reaps: always the first record. Of an attachment
+// to a container: the container's process in place of slurmstepd, and 'container-ib attach' in place of the
+// agent.
 struct Opened {
   static constexpr std::string_view verb = "open";
   ProcessIdentity stepd, agent;
@@ -175,6 +177,18 @@ PortsNoted ports_of(const std::vector<Record>& records);
 std::string ports_in_container(const std::vector<Record>& records, const std::string& container);
 // Who could not be killed; empty: nobody.
 std::string quarantined(const std::vector<Record>& records);
+
+// "pid-4711": the name of what is attached to a container by its process, which no step's can be: those begin
+// with the number of a job.
+std::string container_attachment(const std::string& pid);
+bool is_container_attachment(const std::string& name);
+// "step 17.0" or "attachment pid-4711", for a line.
+std::string title_of(const std::string& name);
+// Whether an attachment to a container has all that it was to have: its devices are mounted last, and taken
+// away first.
+bool is_whole_attachment(const std::vector<Record>& records);
+// The container that devices were mounted in, or were to be; empty: in none.
+std::string container_of(const std::vector<Record>& records);
 
 // "17.0", "17.batch", "17.extern", "17.interactive": a step's name, as Slurm prints it (slurm.h:
 // SLURM_*_STEP).

@@ -53,7 +53,7 @@ int reap_command(const std::string& state_dir, const std::string& job, const std
     log_error("reap: " + reaped.error().message());
     return 1;
   }
-  for (const std::string& step : reaped->given_back) log_info("reap: gave back step " + step);
+  for (const std::string& step : reaped->given_back) log_info("reap: gave back " + title_of(step));
   log_troubles(*reaped);
   if (!ended_stepd.empty()) tell_stepd(*reaped);
   return reaped->findings.empty() ? 0 : 1;

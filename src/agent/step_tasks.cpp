@@ -52,14 +52,6 @@ Status check_owned_by_user(int mount_namespace) {
   return {};
 }
 
-// What a container's user can do about it.
-Error no_place_for_devices(Error error) {
-  constexpr int nobodys[] = {ENOENT, EROFS, EACCES, EPERM, ENOTDIR, ELOOP, EOVERFLOW, ENOTSUP};
-  if (std::find(std::begin(nobodys), std::end(nobodys), error.sys_errno) != std::end(nobodys))
-    error.what += " (the container has no such folder and takes none; mount the node's into it)";
-  return error;
-}
-
 template <class M>
 void answer(int channel, const std::string& text) {
   M message;
@@ -262,30 +254,24 @@ Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, b
 
 Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
   if (!alive(task)) return error(Errc::ended, "the task has ended");
-  CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
-  std::vector<std::string> names;
-  for (const DeviceNode& node : nodes) names.push_back(node.name);
   if (const Handles* other = sharer_with_devices(task)) {
+    CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
+    std::vector<std::string> names;
+    for (const DeviceNode& node : nodes) names.push_back(node.name);
     if (other->nodes == names) return {};
     return error(Errc::bad_request,
                  "the node's tasks share a container, which has one /dev/infiniband for all; say scope=node");
   }
-  CIB_TRY(const UniqueFd mount, make_device_mount(nodes, tasks_[task].lends.has_value()));
-  struct stat made {};
-  if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
-  if (auto status = mount_over_infiniband(tasks_[task].attached_in(), mount, tasks_[task].owner); !status)
-    return tasks_[task].container ? no_place_for_devices(std::move(status).error()) : status;
-  tasks_[task].mounted = made.st_dev;
-  tasks_[task].nodes = std::move(names);
-  auto status = show_own_hcas(task, nodes);
-  if (status.ok()) status = show_lent(tasks_[task]);
-  if (!status) {
-    (void)unmount_devices(task);
-    return status;
-  }
-  if (are_still(nodes, ports, umad)) return {};
-  (void)unmount_devices(task);
-  return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
+  const Handles& t = tasks_[task];
+  auto mounted = mount_devices_of(ports, umad, t.attached_in(), t.owner, t.lends.has_value());
+  if (!mounted) return t.container ? no_place_for_devices(std::move(mounted).error()) : mounted.error();
+  tasks_[task].mounted = mounted->mount;
+  tasks_[task].nodes.clear();
+  for (const DeviceNode& node : mounted->nodes) tasks_[task].nodes.push_back(node.name);
+  auto status = show_own_hcas(task, mounted->nodes);
+  if (status.ok()) status = show_lent(t);
+  if (!status) (void)unmount_devices(task);
+  return status;
 }
 
 std::vector<std::string> StepTasks::withheld_from(unsigned task) {

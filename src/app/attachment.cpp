@@ -16,8 +16,8 @@
 
 namespace cib {
 
-Attachment::Attachment(const StepFacts& facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel,
-                       std::function<void()> meanwhile)
+Attachment::Attachment(const StepFacts& facts, Node& node, AttachedTasks& tasks, StateStore& state,
+                       Kernel& kernel, std::function<void()> meanwhile)
     : facts_(facts),
       node_(node),
       tasks_(tasks),
@@ -85,6 +85,8 @@ Status Attachment::begin_mode() {
   CIB_CHECK(check_mode(settings_.mode));
   mode_ = unit_of(settings_.mode);
   if (mode_ == nullptr) return error(Errc::bug, "mode " + name + " has no unit");
+  if (facts_.container && facts_.container->no_network && may_be_private(settings_.mode))
+    return Error(*facts_.container->no_network).in("mode " + name);
   owner_ = claim_owner(facts_.name(), facts_.owner.agent.start, facts_.uid);
   if (!journal_.is_open()) {
     Opened first = facts_.owner;
@@ -105,6 +107,7 @@ Status Attachment::begin_mode() {
                   .node_name = facts_.node_name,
                   .owner = owner_,
                   .rdma_is_exclusive = rdma_is_exclusive_ && **rdma_is_exclusive_,
+                  .network_of = facts_.container ? std::optional(facts_.container->process) : std::nullopt,
                   .run = {}},
                  state_.directory());
   return {};
@@ -277,9 +280,13 @@ Status Attachment::note_tasks() {
   return {};
 }
 
+std::string Attachment::who(const Task& task) const {
+  return facts_.container ? facts_.name() : "rank " + std::to_string(task.origin.rank);
+}
+
 std::vector<StepNetwork::Wish> Attachment::wishes_of(const std::vector<unsigned>& tasks) const {
   std::vector<StepNetwork::Wish> wishes;
-  for (const unsigned id : tasks) wishes.push_back({id, rank_of(id), placed_ports(task_[id])});
+  for (const unsigned id : tasks) wishes.push_back({id, who(task_[id]), placed_ports(task_[id])});
   return wishes;
 }
 
@@ -293,7 +300,7 @@ Status Attachment::make_networks(const std::vector<unsigned>& tasks) {
 
 Status Attachment::make_network(Task& task, unsigned id) {
   auto devices = network_.attach(id, placed_ports(task));
-  if (!devices) return std::move(devices).error().in("attach rank " + std::to_string(task.origin.rank));
+  if (!devices) return std::move(devices).error().in("attach " + who(task));
   task.devices = std::move(*devices);
   return relay_pmix(task);
 }
@@ -344,7 +351,7 @@ Result<std::vector<PlacedPort>> Attachment::note_ports() {
 
 Status Attachment::mount(unsigned id) {
   Task& task = task_[id];
-  const auto doing = "attach rank " + std::to_string(task.origin.rank);
+  const auto doing = "attach " + who(task);
   if (!task.has_namespace) return error(Errc::bug, doing + ": no mount namespace of its own");
   const std::vector<Port> ports = shown_ports(task);
   auto status = task.facts.container.id.empty() ? mount_own(id, ports) : mount_in_container(id, ports);
@@ -439,7 +446,7 @@ std::vector<std::string> Attachment::give_everything_back() {
   tasks_.end_relay();
   if (journal_.is_open())
     for (const std::string& failed : network_.give_all_back())
-      lines.push_back(facts_.node_name + ": step " + facts_.name() + ": could not give back " + failed +
+      lines.push_back(facts_.node_name + ": " + title_of(facts_.name()) + ": could not give back " + failed +
                       "; it stays out of use, 'container-ib reap' on the node tries again");
   if (lines.empty()) journal_.close();
   return lines;

@@ -23,7 +23,7 @@ namespace cib {
 class Attachment {
  public:
   // `facts` lives as long as this. `meanwhile` is called between what takes long.
-  Attachment(const StepFacts& facts, Node& node, Tasks& tasks, StateStore& state, Kernel& kernel,
+  Attachment(const StepFacts& facts, Node& node, AttachedTasks& tasks, StateStore& state, Kernel& kernel,
              std::function<void()> meanwhile);
 
   // Reads the site's file and the node, and chooses the mode; from then on there is a journal.
@@ -48,6 +48,7 @@ class Attachment {
   // `container_option`: by which a plugin will put it into a container; empty: none will, as far as is known.
   Result<NetnsFile> network_of(unsigned task, const std::string& container_option);
   unsigned rank_of(unsigned task) const { return task_[task].origin.rank; }
+  const std::vector<NetworkDevice>& devices_of(unsigned task) const { return task_[task].devices; }
   const TaskFacts& facts_of(unsigned task) const { return task_[task].facts; }
   // The PMIx servers that the tasks were told of.
   std::vector<TcpEndpoint> pmix_servers() const;
@@ -109,6 +110,8 @@ class Attachment {
   Status choose_mode(const Request& request);
   Status stay_in_nodes_network();
   Status begin_mode();
+  // "rank 3", or the name of the attachment to a container.
+  std::string who(const Task& task) const;
   bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
@@ -136,7 +139,7 @@ class Attachment {
 
   const StepFacts& facts_;
   Node& node_;
-  Tasks& tasks_;
+  AttachedTasks& tasks_;
   StateStore& state_;
   std::function<void()> meanwhile_;
   StepJournal journal_;

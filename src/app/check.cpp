@@ -14,19 +14,23 @@ namespace {
 
 using Records = std::vector<Record>;
 
+std::string end_it(const std::string& name) {
+  return is_container_attachment(name) ? "'container-ib detach " + name + "'" : "end the step with scancel";
+}
+
 struct WhatToDo {
-  std::string operator()(const Claim&) const {
-    return "another step may take it too; end this one with scancel";
-  }
+  const std::string& name;
+
+  std::string operator()(const Claim&) const { return "another step may take it too; " + end_it(name); }
   std::string operator()(const SetVf&) const {
-    return "'ip link set ... vf' sets it again, or end the step with scancel";
+    return "'ip link set ... vf' sets it again, or " + end_it(name);
   }
   std::string operator()(const RaiseLink&) const {
-    return "'nsenter --net=FILE ip ...' puts an interface right, or end the step with scancel";
+    return "'nsenter --net=FILE ip ...' puts an interface right, or " + end_it(name);
   }
   template <class Other>
   std::string operator()(const Other&) const {
-    return "the tasks have lost it; end the step with scancel";
+    return "the tasks have lost it; " + end_it(name);
   }
 };
 
@@ -71,7 +75,7 @@ std::vector<Port> mounted_ports(const Records& records, unsigned task) {
 std::vector<std::string> faults_of_processes(StoredSteps& stored, const JournaledStep& step) {
   const Records& records = *step.records;
   std::vector<std::string> faults;
-  if (!step.held)
+  if (!step.held && !is_container_attachment(step.name))
     faults.push_back("its agent, pid " + opened(records)->agent.pid +
                      ", has died; its tasks go on, and what they have is given back when they end");
   for (const Record& record : records)
@@ -92,7 +96,8 @@ std::string differs_inside(StoredSteps& stored, const JournaledProcess& task,
   return {};
 }
 
-std::vector<std::string> faults_of_devices(StoredSteps& stored, const Records& records) {
+std::vector<std::string> faults_of_devices(StoredSteps& stored, const JournaledStep& step) {
+  const Records& records = *step.records;
   std::vector<std::string> faults;
   for (const TaskNoted& task : living_tasks(stored, records)) {
     const JournaledProcess process = process_of(records, task.process);
@@ -101,8 +106,8 @@ std::vector<std::string> faults_of_devices(StoredSteps& stored, const Records& r
     const auto status = stored.verify_devices(process, ports);
     if (!status)
       faults.push_back("task " + std::to_string(task.task) + ", pid " + process.pid + ": " +
-                       status.error().message() +
-                       "; unless its container leaves it out on purpose, end the step with scancel");
+                       status.error().message() + "; unless its container leaves it out on purpose, " +
+                       end_it(step.name));
     else if (const auto why = differs_inside(stored, process, ports); !why.empty())
       faults.push_back("task " + std::to_string(task.task) + ", pid " + process.pid + ": " + why);
     if (!status && status.error().code == Errc::stuck) break;  // the others may be as bad, for seconds each
@@ -110,7 +115,8 @@ std::vector<std::string> faults_of_devices(StoredSteps& stored, const Records& r
   return faults;
 }
 
-std::vector<std::string> faults_of_actions(Kernel& kernel, const Records& records) {
+std::vector<std::string> faults_of_actions(Kernel& kernel, const JournaledStep& step) {
+  const Records& records = *step.records;
   std::vector<std::string> faults;
   auto actions = in_force(records);
   std::reverse(actions.begin(), actions.end());  // what others rest on first
@@ -120,7 +126,7 @@ std::vector<std::string> faults_of_actions(Kernel& kernel, const Records& record
     const auto status = kernel.verify(action);
     if (!status)
       faults.push_back(std::string(verb_of(action)) + ": " + status.error().message() + "; " +
-                       std::visit(WhatToDo(), action));
+                       std::visit(WhatToDo{step.name}, action));
   }
   return faults;
 }
@@ -146,7 +152,7 @@ Status check_running(StoredSteps& stored, Kernel& kernel, const JournaledStep& s
   std::vector<std::string> faults;
   if (settled) {
     faults = faults_of_processes(stored, step);
-    for (const auto& more : {faults_of_actions(kernel, records), faults_of_devices(stored, records)})
+    for (const auto& more : {faults_of_actions(kernel, step), faults_of_devices(stored, step)})
       faults.insert(faults.end(), more.begin(), more.end());
     if (!faults.empty()) {
       CIB_TRY(settled, is_unchanged(stored, step));
@@ -157,7 +163,7 @@ Status check_running(StoredSteps& stored, Kernel& kernel, const JournaledStep& s
     return {};
   }
   checked.attachments.push_back(step.name);
-  for (const std::string& fault : faults) checked.faults.push_back("step " + step.name + ": " + fault);
+  for (const std::string& fault : faults) checked.faults.push_back(title_of(step.name) + ": " + fault);
   return {};
 }
 
@@ -179,13 +185,13 @@ Result<Checked> check(StoredSteps& stored, Kernel& kernel, const std::string& wh
         ++checked.changing;
         break;
       case StepState::unreadable:
-        checked.faults.push_back("step " + step.name + ": " + step.records.error().message() +
+        checked.faults.push_back(title_of(step.name) + ": " + step.records.error().message() +
                                  "; look at its journal and remove the directory by hand");
         break;
       case StepState::of_earlier_boot:
       case StepState::orphaned:
         if (!which.empty())
-          checked.faults.push_back("step " + step.name +
+          checked.faults.push_back(title_of(step.name) +
                                    ": has no living owner; 'container-ib reap' gives back what it left");
         break;
     }

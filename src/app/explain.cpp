@@ -99,9 +99,9 @@ std::string explain_order(const std::string& container_option) {
 }
 
 std::string explain_other_in_container(const ContainerUse& other, const std::vector<Port>& ports) {
-  return "step " + other.step + " is in the same container and has " + other.ports +
-         " there, and this step would have " + join_names(ports) + "; take hca=" + other.ports +
-         ", wait for that step, or take a container of your own";
+  return title_of(other.step) + " is in the same container and has " + other.ports +
+         " there, and this one would have " + join_names(ports) + "; take hca=" + other.ports +
+         ", wait until that has ended, or take a container of your own";
 }
 
 // PMIx takes only who has the user id of the server's user (ptl base, pmix_ptl_base_connection_handler).

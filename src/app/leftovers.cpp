@@ -64,7 +64,7 @@ std::string of_step(StoredSteps& stored, const std::string& boot, const Journale
     case StepState::running:
       return "";
     case StepState::ending:
-      return "has lost its slurmstepd, and its agent, pid " + opened(*step.records)->agent.pid +
+      return "is ending: " + explain_ending(step) +
              ", gives back; if it does not end, its lines in syslog say why";
     case StepState::unreadable:
       return step.records.error().message() + "; look at its journal and remove the directory by hand";
@@ -89,7 +89,7 @@ Result<std::vector<std::string>> leftovers(StoredSteps& stored, const std::funct
   std::vector<std::string> lines;
   for (const JournaledStep& step : steps)
     if (const std::string what = of_step(stored, boot, step); !what.empty())
-      lines.push_back("step " + step.name + " " + what);
+      lines.push_back(title_of(step.name) + " " + what);
   for (const auto& more : {of_claims(steps, before, after), of_links(steps, before, after)})
     lines.insert(lines.end(), more.begin(), more.end());
   return lines;

@@ -17,7 +17,7 @@ namespace cib {
 class StepContainers {
  public:
   // What it is given lives as long as this.
-  StepContainers(const StepFacts& facts, Node& node, Tasks& tasks, Kernel& kernel, StepJournal& journal)
+  StepContainers(const StepFacts& facts, Node& node, AttachedTasks& tasks, Kernel& kernel, StepJournal& journal)
       : facts_(facts), node_(node), tasks_(tasks), kernel_(kernel), journal_(journal) {}
 
   // Before the devices of these ports are mounted in the container (TaskContainer::id) of that task. Whether
@@ -38,7 +38,7 @@ class StepContainers {
  private:
   const StepFacts& facts_;
   Node& node_;
-  Tasks& tasks_;
+  AttachedTasks& tasks_;
   Kernel& kernel_;
   StepJournal& journal_;
   std::map<unsigned, std::string> tasks_in_;                    // with devices there

@@ -31,7 +31,16 @@ struct StepFacts {
   Opened owner;  // the journal's first record, but for what is above
   Phases::Clock::time_point began = Phases::Clock::now();  // when slurmstepd started to start the agent
 
-  std::string name() const { return step_name(job, step); }  // "17.0"
+  // Empty: it is a step. Else the process of a container that it is attached to, in place of one.
+  struct Container {
+    ProcessIdentity process;
+    std::optional<Error> no_network = {};  // why its network can get no interface
+  };
+  std::optional<Container> container;
+
+  std::string name() const {  // "17.0", "pid-4711"
+    return container ? container_attachment(container->process.pid) : step_name(job, step);
+  }
 };
 
 // What slurmstepd says about a task. `rank`: its number in the step, by which users know it.

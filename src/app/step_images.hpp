@@ -15,7 +15,7 @@ namespace cib {
 
 class StepImages {
  public:
-  StepImages(Tasks& tasks, StepJournal& journal) : tasks_(tasks), journal_(journal) {}
+  StepImages(AttachedTasks& tasks, StepJournal& journal) : tasks_(tasks), journal_(journal) {}
 
   // To be called before the devices of that task are mounted in its container: what the image lacks to use
   // these HCAs comes with them.
@@ -36,7 +36,7 @@ class StepImages {
   };
   Image& image_of(unsigned task, const std::string& container);
 
-  Tasks& tasks_;
+  AttachedTasks& tasks_;
   StepJournal& journal_;
   std::map<std::string, Image> images_;  // by container
 };

@@ -26,7 +26,8 @@ NetnsFile StepNetwork::netns_of(unsigned task) const {
 Result<NetnsFile> StepNetwork::join(unsigned task) {
   NetnsFile file = netns_of(task);
   if (devices_.contains(file)) return file;
-  CIB_CHECK(actions_.run(MakeNetns{file}));
+  const auto& process = step_->network_of;
+  CIB_CHECK(actions_.run(process ? Action(PinNetns{file, process->pid, process->start}) : Action(MakeNetns{file})));
   devices_[file];
   return file;
 }
@@ -62,7 +63,7 @@ Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
 
 Status StepNetwork::claim(const std::vector<Wish>& wishes) {
   for (const Wish& wish : wishes) {
-    const std::string doing = "attach rank " + std::to_string(wish.rank);
+    const std::string doing = "attach " + wish.who;
     for (const Port& port : wish.ports) {
       const Place place{netns_of(wish.task), port.name()};
       if (claimed_.contains(place)) continue;
@@ -86,13 +87,26 @@ Result<std::vector<NetworkDevice>> StepNetwork::attach(unsigned task, const std:
     };
     auto found = std::find_if(present.begin(), present.end(), same);
     if (found == present.end()) {
-      const std::string netdev = "ib" + std::to_string(present.size());
+      CIB_TRY(const std::string netdev, free_name(netns, present));
       CIB_TRY(auto device, add(netns, netdev, port));
       found = present.insert(present.end(), std::move(device));
     }
     devices.push_back(*found);
   }
   return devices;
+}
+
+// In a namespace of ours there is nothing but what we have made.
+Result<std::string> StepNetwork::free_name(const NetnsFile& netns,
+                                           const std::vector<NetworkDevice>& present) const {
+  const std::string first = "ib" + std::to_string(present.size());
+  if (!step_->network_of) return first;
+  CIB_TRY(const auto taken, step_->node.netdevs_in(netns));
+  for (std::size_t n = 0; n <= taken.size(); ++n)
+    if (std::string name = "ib" + std::to_string(n);
+        std::find(taken.begin(), taken.end(), name) == taken.end())
+      return name;
+  return first;
 }
 
 Result<NetworkDevice> StepNetwork::add(const NetnsFile& netns, const std::string& netdev, const Port& port) {
@@ -142,7 +156,9 @@ Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
 std::vector<std::string> StepNetwork::give_interfaces_back() {
   for (auto& [netns, devices] : devices_) devices.clear();
   claimed_.clear();
-  return actions_.give_back([](const Action& action) { return !std::holds_alternative<MakeNetns>(action); });
+  return actions_.give_back([](const Action& action) {
+    return !std::holds_alternative<MakeNetns>(action) && !std::holds_alternative<PinNetns>(action);
+  });
 }
 
 std::vector<std::string> StepNetwork::give_all_back() {

@@ -27,7 +27,8 @@ class StepNetwork {
   // False: the tasks stay in the node's network, and nothing else here is called.
   bool is_private() const { return interfaces_ != nullptr; }
 
-  // The namespace that the task is to enter, made when it is the first.
+  // The namespace that the task is to enter, made when it is the first. Where the facts name a process it is
+  // that one's, which is there.
   Result<NetnsFile> join(unsigned task);
 
   // While the result lives no other step on this node claims anything. For what follows up to claim().
@@ -35,7 +36,7 @@ class StepNetwork {
   // What a task wants an interface for each of.
   struct Wish {
     unsigned task = 0;
-    unsigned rank = 0;  // for who reads why not
+    std::string who;  // for who reads why not: "rank 3"
     std::vector<Port> ports;
   };
   // Whether there are addresses for all of it. In_use: not now, but when other steps have given theirs back.
@@ -59,6 +60,7 @@ class StepNetwork {
  private:
   using Place = std::pair<NetnsFile, std::string>;  // a namespace and the name of a port
 
+  Result<std::string> free_name(const NetnsFile& netns, const std::vector<NetworkDevice>& present) const;
   Result<NetworkDevice> add(const NetnsFile& netns, const std::string& netdev, const Port& port);
   Result<std::string> claim_address();
   NetnsFile netns_of(unsigned task) const;

@@ -51,8 +51,10 @@ void add_check(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* command =
       app.add_subcommand("check", "Compare what is attached on this node with what was recorded");
-  command->add_option("step", options->which, "only this job, or this step of a job")
-      ->type_name("JOB[.STEP]");
+  command
+      ->add_option("step", options->which,
+                   "only this job, this step of a job, or this attachment to a container")
+      ->type_name("JOB[.STEP]|pid-PID");
   add_state_option(command, options->state);
   command->add_flag("--json", options->json, "for programs");
   command->callback([options, &exit_code] { exit_code = run(*options); });

@@ -12,11 +12,12 @@ inline constexpr int usage = 2;    // the question makes no sense
 
 using AddCommand = void (*)(CLI::App& app, int& exit_code);
 
+void add_attach(CLI::App& app, int& exit_code);
 void add_cdi(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
 void add_check_config(CLI::App& app, int& exit_code);
+void add_detach(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
-void add_later(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
 void add_oci(CLI::App& app, int& exit_code);
 void add_plan(CLI::App& app, int& exit_code);

@@ -4,6 +4,8 @@
 #include <ctime>
 #include <memory>
 
+#include "adapters/linux/find_process.hpp"
+#include "adapters/linux/process.hpp"
 #include "adapters/state/live_stored_steps.hpp"
 #include "app/reap.hpp"
 #include "command.hpp"
@@ -22,27 +24,43 @@ struct ListOptions {
   bool json = false;
 };
 
-// One step as a row: all text, since that is what a journal holds.
+// One step, or attachment to a container, as a row: all text, since that is what a journal holds.
 struct Attachment {
   std::string step, state, mode, uid, ports, tasks, since;
+  std::string pid, command;  // of a container's process; empty of a step
 };
 
+std::string process_of(const Attachment& row) {
+  if (row.pid.empty()) return "";
+  return row.command.empty() ? row.pid : fmt::format("{} ({})", row.pid, row.command);
+}
+
 std::string state_text(StepState state, const JournaledStep& step) {
+  const bool container = is_container_attachment(step.name);
   switch (state) {
     case StepState::running:
       break;
     case StepState::ending:
-      return "ending: slurmstepd has died, the agent gives back";
+      return "ending: " + explain_ending(step) + ", gives back";
     case StepState::orphaned:
       if (const std::string process = step.records ? quarantined(*step.records) : ""; !process.empty())
         return "quarantined: " + process;
+      if (container && step.records && !is_whole_attachment(*step.records))
+        return "not whole; container-ib detach or reap gives it back";
       return "orphaned; container-ib reap gives it back";
     case StepState::of_earlier_boot:
       return "of an earlier boot; container-ib reap removes it";
     case StepState::unreadable:
       return "unreadable: " + step.records.error().what;
   }
+  if (container) return step.held ? "being attached" : "running";
   return step.held ? "running" : "running, agent died";
+}
+
+// What a living process is called now; its number is of the PID namespace of who attached.
+std::string command_of(const Opened& open) {
+  const auto pid = find_process(open.stepd.pid, open.stepd.start, open.pid_namespace);
+  return pid ? process_name(*pid) : std::string();
 }
 
 std::string time_text(const std::string& seconds) {
@@ -61,6 +79,10 @@ Attachment describe(StoredSteps& stored, const std::string& boot, const Journale
   row.ports = used.ports;
   row.uid = open->uid;
   row.since = time_text(open->since);
+  if (is_container_attachment(step.name)) {
+    row.pid = open->stepd.pid;
+    row.command = command_of(*open);
+  }
   unsigned tasks = 0;
   for (const Record& record : *step.records) tasks += get_if<TaskNoted>(record) != nullptr ? 1U : 0U;
   row.tasks = std::to_string(tasks);
@@ -83,6 +105,9 @@ int run(const ListOptions& options) {
     auto list = nlohmann::ordered_json::array();
     for (const Attachment& row : *rows)
       list.push_back({{"step", row.step},
+                      {"kind", row.pid.empty() ? "step" : "container"},
+                      {"pid", row.pid},
+                      {"command", row.command},
                       {"state", row.state},
                       {"mode", row.mode},
                       {"uid", row.uid},
@@ -91,9 +116,10 @@ int run(const ListOptions& options) {
                       {"since", row.since}});
     print(dump({{"attachments", list}}) + "\n");
   } else if (!rows->empty()) {
-    std::vector<Row> table = {{"STEP", "MODE", "UID", "PORTS", "TASKS", "SINCE", "STATE"}};
+    std::vector<Row> table = {{"STEP", "MODE", "UID", "PORTS", "TASKS", "PROCESS", "SINCE", "STATE"}};
     for (const Attachment& row : *rows)
-      table.push_back({row.step, row.mode, row.uid, row.ports, row.tasks, row.since, row.state});
+      table.push_back(
+          {row.step, row.mode, row.uid, row.ports, row.tasks, process_of(row), row.since, row.state});
     print(format_table(table));
   }
   return fine;

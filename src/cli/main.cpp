@@ -12,9 +12,9 @@
 namespace {
 
 constexpr std::array commands = {
-    cib::cli::add_plan, cib::cli::add_topo,  cib::cli::add_check_config, cib::cli::add_doctor,
-    cib::cli::add_list, cib::cli::add_check, cib::cli::add_reap,         cib::cli::add_cdi,
-    cib::cli::add_oci,  cib::cli::add_later,
+    cib::cli::add_plan,   cib::cli::add_topo,  cib::cli::add_check_config, cib::cli::add_doctor,
+    cib::cli::add_list,   cib::cli::add_check, cib::cli::add_reap,         cib::cli::add_attach,
+    cib::cli::add_detach, cib::cli::add_cdi,   cib::cli::add_oci,
 };
 
 // It becomes another program, with the user's rights, which may have to gain what a setuid helper gives.

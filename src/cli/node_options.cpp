@@ -64,14 +64,17 @@ Result<SiteConfig> site_of(const NodeOptions& options, const Request& request) {
 }
 
 std::string node_name(const NodeOptions& options) {
-  if (!options.node.empty() || !options.live()) return options.node;
+  return !options.node.empty() || !options.live() ? options.node : node_name_here();
+}
+
+}  // namespace
+
+std::string node_name_here() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return {};
   const std::string full(name.data());
   return full.substr(0, full.find('.'));
 }
-
-}  // namespace
 
 bool NodeOptions::live() const { return topology.empty() && sysfs.empty() && saved_tree().empty(); }
 

@@ -24,6 +24,9 @@ struct NodeOptions {
   bool live() const;
 };
 
+// The host's name up to its first dot, as Slurm calls a node that nobody calls otherwise.
+std::string node_name_here();
+
 struct NodeQuestion {
   Inventory inventory;
   SiteConfig site;

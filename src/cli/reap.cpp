@@ -29,7 +29,7 @@ int run(const ReapOptions& options) {
                 {"findings", reaped->findings}}) +
           "\n");
   } else {
-    for (const std::string& step : reaped->given_back) print("gave back step " + step + "\n");
+    for (const std::string& step : reaped->given_back) print("gave back " + title_of(step) + "\n");
     for (const std::string& line : reaped->deaths) print(line + "\n");
     for (const std::string& line : reaped->findings) complain("reap", line);
   }
@@ -40,9 +40,10 @@ int run(const ReapOptions& options) {
 
 void add_reap(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ReapOptions>();
-  CLI::App* command =
-      app.add_subcommand("reap", "Give back what steps without a living owner left on this node");
-  command->add_option("job", options->job, "only steps of this job");
+  CLI::App* command = app.add_subcommand(
+      "reap", "Give back what steps and containers without a living owner left on this node");
+  command->add_option("job", options->job, "only steps of this job, or this attachment to a container")
+      ->type_name("JOB|pid-PID");
   add_state_option(command, options->state);
   command->add_flag("--json", options->json, "for programs");
   command->callback([options, &exit_code] { exit_code = run(*options); });

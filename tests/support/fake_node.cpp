@@ -211,6 +211,33 @@ Result<std::string> FakeNode::bury(const std::string& step) {
   return "/state/died/" + step;
 }
 
+Status FakeNode::forget(const std::string& step) {
+  return change("forget a journal", [&] { journals.erase(step); });
+}
+
+Status FakeNode::note(const std::string& step, const Record& record) {
+  return write_state("note", [&] { journals[step].push_back(record); });
+}
+
+FakeTask* FakeNode::task_of(const JournaledProcess& process) {
+  for (unsigned id = 0; id < tasks_.size(); ++id)
+    if (process.pid == std::to_string(1000 + id)) return &tasks_[id];
+  return nullptr;
+}
+
+Result<std::string> FakeNode::device_mount_of(const JournaledProcess& process, const std::string&) {
+  if (!turn_taken_) throw std::logic_error("looked at the container out of turn");
+  const FakeTask* task = task_of(process);
+  return std::string(task != nullptr && task->alive && !task->devices.empty() ? "0:57" : "");
+}
+
+Status FakeNode::unmount_devices(const JournaledProcess& process, const std::string&, const std::string&) {
+  if (turn_taken_) throw std::logic_error("who waits for a container's file systems has the turn");
+  return change("unmount from outside", [&] {
+    if (FakeTask* task = task_of(process)) task->devices.clear();
+  });
+}
+
 Status FakeNode::verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) {
   for (unsigned id = 0; id < tasks_.size(); ++id)
     for (const Port& port : ports)
@@ -327,6 +354,7 @@ struct FakeNode::Doing {
   void apply(const MakeTaskFolder& one) const {
     if (!node.folders.try_emplace(one.folder).second) throw std::logic_error("twice " + one.folder);
   }
+  void apply(const PinNetns& one) const { node.network_namespaces.insert(one.netns); }
   void apply(const Claim& one) const { node.claimed[one.name] = one.owner; }
   void apply(const KeepVfNames&) const {}
   void apply(const SetVf& one) const {
@@ -355,6 +383,7 @@ struct FakeNode::Doing {
 
   void undo(const MakeNetns& one) const { node.network_namespaces.erase(one.netns); }
   void undo(const MakeTaskFolder& one) const { node.folders.erase(one.folder); }
+  void undo(const PinNetns& one) const { node.network_namespaces.erase(one.netns); }
   void undo(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);
     if (claim != node.claimed.end() && claim->second == one.owner) node.claimed.erase(claim);
@@ -381,6 +410,7 @@ struct FakeNode::Doing {
 
   bool holds(const MakeNetns& one) const { return node.network_namespaces.contains(one.netns); }
   bool holds(const MakeTaskFolder& one) const { return node.folders.contains(one.folder); }
+  bool holds(const PinNetns& one) const { return node.network_namespaces.contains(one.netns); }
   bool holds(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);
     return claim != node.claimed.end() && claim->second == one.owner;
@@ -406,7 +436,8 @@ Status FakeNode::apply(const Action& action) {
   if (no_folders && std::holds_alternative<MakeTaskFolder>(action)) return *no_folders;
   const std::string verb(verb_of(action));
   const auto effect = [&] { std::visit([&](const auto& one) { Doing{*this}.apply(one); }, action); };
-  const bool is_a_file = claim != nullptr || std::holds_alternative<MakeNetns>(action);
+  const bool is_a_file = claim != nullptr || std::holds_alternative<MakeNetns>(action) ||
+                         std::holds_alternative<PinNetns>(action);
   return is_a_file ? write_state(verb.c_str(), effect) : change(verb.c_str(), effect);
 }
 

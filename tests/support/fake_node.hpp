@@ -102,7 +102,8 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
   bool memlock_may_be_raised = true;
-  std::vector<unsigned> asked_for_patience;  // last
+  std::vector<unsigned> asked_for_patience;         // last
+  std::vector<std::string> netdevs_there = {"lo"};  // in networks of containers
   bool exclusive = false, carrier = true;
   int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;
@@ -132,6 +133,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Result<std::vector<ContainerUse>> others_in_container(const std::string& container,
                                                         const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
+  Result<std::vector<std::string>> netdevs_in(const NetnsFile&) override { return netdevs_there; }
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
   // Kernel
   Status apply(const Action& action) override;
@@ -175,6 +177,10 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Status exclusively(const std::string& step, const std::function<void(const JournaledStep&)>& work) override;
   void await_agent(const std::string&) override { agent_alive = agent_alive && !agent_ends; }
   Result<std::string> bury(const std::string& step) override;
+  Status forget(const std::string& step) override;
+  Status note(const std::string& step, const Record& record) override;
+  Result<std::string> device_mount_of(const JournaledProcess& process, const std::string&) override;
+  Status unmount_devices(const JournaledProcess& process, const std::string&, const std::string&) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
   std::vector<std::vector<std::string>> look_inside(const JournaledProcess&) override { return {}; }
 
@@ -183,6 +189,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Status change(const char* what, Effect effect);
   template <class Effect>
   Status write_state(const char* what, Effect effect);  // a change that needs room there
+  FakeTask* task_of(const JournaledProcess& process);
   void answer(unsigned task, const std::string& text);
   struct Doing;
   FakeVf& vf(const VfIdentity& identity);

@@ -67,6 +67,8 @@ class Node {
                                                                 const std::string& step) = 0;
   // The name of the function's RDMA device where it is now.
   virtual Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) = 0;
+  // The names of all network devices in that namespace.
+  virtual Result<std::vector<std::string>> netdevs_in(const NetnsFile& netns) = 0;
   // Waits until the interface in that namespace has a carrier; timed_out when it has none by then.
   virtual Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) = 0;
 };

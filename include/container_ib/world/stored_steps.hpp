@@ -41,6 +41,19 @@ class StoredSteps {
   // Removes a step that was given back. Returns where its journal is kept for a maintainer, empty if it is
   // not.
   virtual Result<std::string> bury(const std::string& step) = 0;
+  // The same without keeping anything: of an attachment that ended as it should.
+  virtual Status forget(const std::string& step) = 0;
+  // One more record for the journal of a step that nobody holds. The caller has it exclusively.
+  virtual Status note(const std::string& step, const Record& record) = 0;
+
+  // What of ours is on top at /dev/infiniband in that container (TaskContainer::id), as that process sees it;
+  // empty: nothing, or the process has ended or is in another one. No file system of the container's is
+  // asked.
+  virtual Result<std::string> device_mount_of(const JournaledProcess& process,
+                                              const std::string& container) = 0;
+  // Takes that away; success when something else is there by now, or nothing.
+  virtual Status unmount_devices(const JournaledProcess& process, const std::string& container,
+                                 const std::string& mount) = 0;
   // Whether the task sees the device nodes of these ports, and they are those devices; success when it has
   // ended.
   virtual Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) = 0;

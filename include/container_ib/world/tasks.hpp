@@ -32,13 +32,10 @@ struct TaskContainer {
   bool other_network = false;             // it is not in the network that we left it in
 };
 
-class Tasks {
+// What Attachment does to whom it attaches, be they the tasks of a step or the process of a container.
+class AttachedTasks {
  public:
-  virtual ~Tasks() = default;
-
-  // Answers the task's offer of its mount namespace, before code of the user has run: it enters that network
-  // namespace and sees its devices in /sys; empty: it stays in the node's.
-  virtual Status give_network(unsigned task, const NetnsFile& netns) = 0;
+  virtual ~AttachedTasks() = default;
 
   // Makes slurmstepd's endpoint reachable at the same address and port in that network namespace, until
   // end_relay(). Denied when slurmstepd does not listen there. Nothing to do where it was made before.
@@ -50,6 +47,8 @@ class Tasks {
   // and the step was not given them). None when nobody can tell.
   virtual std::vector<std::string> withheld_from(unsigned task) = 0;
 
+  // What the container that the task was put into brings for MPI.
+  virtual Result<ImageFacts> look_at_image(unsigned task) = 0;
   // The next mount_devices() of the task also shows, in its container, the node's libibverbs, these providers
   // and what they are linked with (lent_folder). Unsupported when the image's programs cannot load them,
   // not_found when this node has none.
@@ -68,6 +67,13 @@ class Tasks {
   virtual Status fill_folder(unsigned task, const TaskFolder& folder) = 0;
   // Raises the soft and hard locked-memory limit to `cap` bytes (empty: unlimited); never lowers one.
   virtual Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) = 0;
+};
+
+class Tasks : public AttachedTasks {
+ public:
+  // Answers the task's offer of its mount namespace, before code of the user has run: it enters that network
+  // namespace and sees its devices in /sys; empty: it stays in the node's.
+  virtual Status give_network(unsigned task, const NetnsFile& netns) = 0;
 
   // Some wait for an answer that is not due yet, and shall not give up. To be called as often as anything was
   // done; asks who they are, and tells them, only now and then.
@@ -80,8 +86,6 @@ class Tasks {
   virtual void decline(unsigned task, const std::string& why) = 0;
   virtual void refuse(unsigned task, const std::string& why) = 0;
 
-  // What the container that the task was put into brings for MPI.
-  virtual Result<ImageFacts> look_at_image(unsigned task) = 0;
   // What containers show that tasks have started themselves: by task and container, the RDMA devices whose
   // uverbs node is in its /dev/infiniband.
   virtual std::map<unsigned, std::vector<std::vector<std::string>>> look_inside() = 0;

@@ -42,11 +42,17 @@ Status apply(const MakeIpoibChild& plan) {
       "move IPoIB interface " + plan.temporary + " into the network namespace as " + plan.name);
 }
 
+// In a namespace of the step's own no child is taken back alone: also one that lost its tag there is ours.
+// Among others it is known by its tag, and without one by its name on its parent.
 Status undo(const MakeIpoibChild& plan) {
+  const int parent = ipoib_index(plan.parent, plan.port).value_or(-1);
+  const auto is_ours = [&](const Link& link) {
+    return !plan.among_others || link.alias == plan.owner ||
+           (link.name == plan.name && link.lower_index == parent);
+  };
   if (const auto netns = open_pinned_network_namespace(plan.netns)) {
     CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
-    // It is the step's own, and no child is taken back alone: also one that lost its tag there is ours.
-    CIB_CHECK(remove_children([](const Link&) { return true; }));
+    CIB_CHECK(remove_children(is_ours));
   }
   return remove_children(
       [&](const Link& link) { return link.alias == plan.owner || link.name == plan.temporary; });

@@ -38,7 +38,8 @@ Status LiveKernel::verify(const Action& action) {
 
 template <class Kind>
 Status LiveKernel::apply_one(const Kind& action) {
-  if constexpr (std::is_same_v<Kind, MakeNetns>) CIB_CHECK(make_private_mount(state_dir_));
+  if constexpr (std::is_same_v<Kind, MakeNetns> || std::is_same_v<Kind, PinNetns>)
+    CIB_CHECK(make_private_mount(state_dir_));
   if constexpr (Kind::is != ActionIs::of_a_vf) {
     return cib::apply(action);
   } else {

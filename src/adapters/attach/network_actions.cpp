@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "adapters/linux/network_namespace.hpp"
+#include "adapters/linux/process.hpp"
 #include "adapters/netlink/links.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -15,6 +17,22 @@ Status apply(const MakeNetns& action) {
 Status undo(const MakeNetns& action) { return unpin_network_namespace(action.netns); }
 
 Status verify(const MakeNetns& action) {
+  CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.netns));
+  return {};
+}
+
+// The pidfd is opened first and the start time read after: when that is the process' then, so is the pidfd.
+Status apply(const PinNetns& action) {
+  const auto pid = whole_number<pid_t>(action.pid).value_or(-1);
+  CIB_TRY(const UniqueFd pidfd, open_pidfd(pid));
+  if (!is_alive(action.pid, action.start)) return error(Errc::ended, "pid " + action.pid + " has ended");
+  CIB_TRY(const UniqueFd netns, open_network_namespace_of(pidfd.get(), pid));
+  return pin_network_namespace(netns, action.netns);
+}
+
+Status undo(const PinNetns& action) { return unpin_network_namespace(action.netns); }
+
+Status verify(const PinNetns& action) {
   CIB_TRY(const UniqueFd netns, open_pinned_network_namespace(action.netns));
   return {};
 }

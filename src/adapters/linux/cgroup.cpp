@@ -31,11 +31,11 @@ UniqueFd open_directory(int at, const char* name) {
 }
 
 // The directory of a cgroup, and where it was found; empty when no mount of its hierarchy shows it here.
-struct Place {
+struct PlaceOfCgroup {
   std::string path;
   UniqueFd directory;
 };
-Place find_place(const CgroupMembership& member, const std::string& path) {
+PlaceOfCgroup find_place(const CgroupMembership& member, const std::string& path) {
   for (const std::string& place : places_of(member, path, own_mounts().value_or({}))) {
     UniqueFd directory = open_directory(AT_FDCWD, place.c_str());
     struct statfs fs {};
@@ -56,7 +56,7 @@ Status join(int directory, const std::string& path) {
 // A leaf outside every job: on v2 a cgroup with children may hold no process. Slurm keeps its own idle
 // process in "system" beside the jobs (cgroup_v2.c), which lives as long as the hierarchy; without it we make
 // our own.
-Status join_leaf_beside_jobs(const Place& jobs) {
+Status join_leaf_beside_jobs(const PlaceOfCgroup& jobs) {
   const UniqueFd system = open_directory(jobs.directory.get(), "system");
   if (system && join(system.get(), jobs.path + "/system").ok()) return {};
   const std::string path = jobs.path + "/container-ib";
@@ -68,7 +68,7 @@ Status join_leaf_beside_jobs(const Place& jobs) {
 }
 
 Status leave(const CgroupMembership& member, const StepCgroupPath& part) {
-  const Place jobs = find_place(member, part.jobs.empty() ? "/" : part.jobs);
+  const PlaceOfCgroup jobs = find_place(member, part.jobs.empty() ? "/" : part.jobs);
   if (!jobs.directory) return error(Errc::unsupported, "no mount of its hierarchy shows " + part.jobs);
   return member.unified ? join_leaf_beside_jobs(jobs) : join(jobs.directory.get(), jobs.path);
 }
@@ -128,7 +128,7 @@ std::optional<StepCgroup> step_cgroup_of(pid_t pid) {
     if (!member.unified && member.controllers != "freezer") continue;
     const auto part = step_part(member.path);
     if (!part) continue;
-    Place place = find_place(member, part->step);
+    PlaceOfCgroup place = find_place(member, part->step);
     if (!place.directory) continue;
     const std::uint64_t inode = inode_of(place.directory.get());
     return StepCgroup{std::move(place.path), inode, std::move(place.directory)};

@@ -134,6 +134,7 @@ Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes, bool le
   return mount;
 }
 
+// A device that was registered anew meanwhile may have lost its minor to another one (ida, uverbs_main.c).
 bool are_still(const std::vector<DeviceNode>& nodes, const std::vector<Port>& ports, bool umad) {
   const auto again = find_device_nodes(ports, umad);
   bool same = again.ok() && again->size() == nodes.size();
@@ -141,12 +142,37 @@ bool are_still(const std::vector<DeviceNode>& nodes, const std::vector<Port>& po
   return same;
 }
 
+namespace {
+
+bool is_device_mount(const Mount* mount) {
+  return mount != nullptr && mount->point == host_dir && mount->kind == "tmpfs" &&
+         mount->source == source_of_our_mounts;
+}
+
+}  // namespace
+
 Result<bool> has_device_mount() {
   CIB_TRY(const auto mounts, own_mounts());
-  bool has = false;  // the last one is on top
-  for (const Mount& mount : mounts)
-    if (mount.point == host_dir) has = mount.kind == "tmpfs" && mount.source == source_of_our_mounts;
-  return has;
+  return is_device_mount(mount_at(mounts, host_dir));
+}
+
+Result<std::string> device_mount_of(pid_t pid) {
+  CIB_TRY(const auto mounts, mounts_of(pid));
+  const Mount* top = mount_at(mounts, host_dir);
+  return is_device_mount(top) ? top->device : std::string();
+}
+
+Result<bool> passes_devices_on(pid_t pid) {
+  CIB_TRY(const auto mounts, mounts_of(pid));
+  const Mount* top = mount_at(mounts, host_dir);
+  return top != nullptr && top->shared;
+}
+
+Error no_place_for_devices(Error error) {
+  constexpr int nobodys[] = {ENOENT, EROFS, EACCES, EPERM, ENOTDIR, ELOOP, EOVERFLOW, ENOTSUP};
+  if (std::find(std::begin(nobodys), std::end(nobodys), error.sys_errno) != std::end(nobodys))
+    error.what += " (the container has no such folder and takes none; mount the node's into it)";
+  return error;
 }
 
 namespace {
@@ -176,6 +202,14 @@ int make_infiniband(const FileOwner& owner) {
   ::setfsuid(0);
   ::setfsgid(0);
   return rc;
+}
+
+int do_find_owner(void* arg) {
+  struct stat dev {};
+  const int directory = open_directory("/dev");
+  if (directory < 0 || ::fstat(directory, &dev) != 0) return errno;
+  *static_cast<FileOwner*>(arg) = {dev.st_uid, dev.st_gid};
+  return 0;
 }
 
 int do_mount(void* arg) {
@@ -248,6 +282,26 @@ int do_unmount(void* arg) {
 
 }  // namespace
 
+std::optional<FileOwner> owner_of_dev(int mount_namespace) {
+  const auto memory = SharedMemory::make(sizeof(FileOwner));
+  if (!memory || !in_mount_namespace(mount_namespace, do_find_owner, memory->data(), {},
+                                     "look at the container's /dev", namespace_timeout_ms))
+    return std::nullopt;
+  return *static_cast<FileOwner*>(memory->data());
+}
+
+Result<MountedDevices> mount_devices_of(const std::vector<Port>& ports, bool umad, int mount_namespace,
+                                        std::optional<FileOwner> maker, bool lends) {
+  CIB_TRY(auto nodes, find_device_nodes(ports, umad));
+  CIB_TRY(const UniqueFd mount, make_device_mount(nodes, lends));
+  struct stat made {};
+  if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
+  CIB_CHECK(mount_over_infiniband(mount_namespace, mount, maker));
+  if (are_still(nodes, ports, umad)) return MountedDevices{made.st_dev, std::move(nodes)};
+  (void)unmount_infiniband(mount_namespace, made.st_dev);
+  return error(Errc::changed, "the RDMA devices changed while they were attached; try again");
+}
+
 Status mount_over_infiniband(int mount_namespace, const UniqueFd& mount, std::optional<FileOwner> maker) {
   MountWork work{.mount = mount.get(), .maker = maker ? &*maker : nullptr};
   return in_mount_namespace(mount_namespace, do_mount, &work, {mount.get()},
@@ -285,6 +339,12 @@ Status verify_device_node(const std::string& mount_namespace, const DeviceNode& 
 Status unmount_infiniband(int mount_namespace, dev_t mounted) {
   UnmountWork work{.mounted = mounted};
   return in_mount_namespace(mount_namespace, do_unmount, &work, {}, "unmount /dev/infiniband",
+                            namespace_timeout_ms);
+}
+
+Status unmount_infiniband(const std::string& mount_namespace, dev_t mounted) {
+  UnmountWork work{.mounted = mounted};
+  return in_mount_namespace(mount_namespace, do_unmount, &work, "unmount /dev/infiniband",
                             namespace_timeout_ms);
 }
 

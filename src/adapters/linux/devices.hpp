@@ -44,9 +44,27 @@ Status add_device_nodes(const UniqueFd& directory, const std::vector<DeviceNode>
 // that lent_folder is.
 Result<UniqueFd> make_device_mount(const std::vector<DeviceNode>& nodes, bool lends = false);
 
+// Both, and what is made anew meanwhile: the mount is there with these ports' devices, or nothing is. Errors:
+// changed when RDMA devices were registered anew at that moment, which is worth another try; else as those
+// two have them.
+struct MountedDevices {
+  dev_t mount = 0;  // st_dev
+  std::vector<DeviceNode> nodes;
+};
+Result<MountedDevices> mount_devices_of(const std::vector<Port>& ports, bool umad, int mount_namespace,
+                                        std::optional<FileOwner> maker, bool lends = false);
+// For a container's user: what it takes where its folders allow nothing.
+Error no_place_for_devices(Error error);
+
+// What of ours is on top at /dev/infiniband of that process, by its st_dev ("0:57"); empty: nothing.
+Result<std::string> device_mount_of(pid_t pid);
+// Whether what is mounted at /dev/infiniband of that process goes to other mount namespaces too.
+Result<bool> passes_devices_on(pid_t pid);
 // Whether it is such a mount that this process has at /dev/infiniband, so a task's.
 Result<bool> has_device_mount();
 
+// Who owns /dev of that mount namespace, and can make a folder there; empty: nobody can tell.
+std::optional<FileOwner> owner_of_dev(int mount_namespace);
 // Puts the mount over /dev/infiniband in the mount namespace. Where there is no such folder `maker` makes it:
 // what belongs to nobody in a user namespace, as the host's root does in a container's, can make nothing
 // there (EOVERFLOW, may_o_create in fs/namei.c). Empty: nobody makes it.
@@ -61,5 +79,7 @@ Result<dev_t> device_mount_in(int mount_namespace, const std::vector<DeviceNode>
 Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node);
 // Takes it away if what is there is that mount (by its st_dev); success when it is not.
 Status unmount_infiniband(int mount_namespace, dev_t mounted);
+// The same in "/proc/17/ns/mnt".
+Status unmount_infiniband(const std::string& mount_namespace, dev_t mounted);
 
 }  // namespace cib

@@ -46,6 +46,9 @@ Result<std::vector<MountedClass>> hca_classes_in(int mount_namespace);
 // Takes these away where they are on top; success where they are not.
 Status unmount_hca_classes(int mount_namespace, const std::vector<MountedClass>& mounted);
 
+// Takes away all of ours that is on top, in the mount namespace "/proc/17/ns/mnt".
+Status uncover_hca_classes(const std::string& mount_namespace);
+
 // Of an open folder that is one of ours: what was shown there before, a name a line, as a file of this name
 // has it.
 inline constexpr const char* shown_before = ".container-ib";

@@ -33,10 +33,11 @@ std::optional<Mount> parse_mount(const std::string& line) {
   const auto dash = line.find(" - ");
   if (dash == std::string::npos) return {};
   std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
-  std::string parent, dev, options, tag;
+  std::string parent, options;
   Mount mount;
-  left >> mount.id >> parent >> dev >> mount.root >> mount.point >> options;
-  while (left >> tag) mount.shared |= tag.starts_with("shared:");
+  left >> mount.id >> parent >> mount.device >> mount.root >> mount.point >> options;
+  for (std::string field; left >> field;)
+    if (field.starts_with("shared:")) mount.shared = true;
   right >> mount.kind >> mount.source >> mount.super;
   mount.root = unescape(mount.root);
   mount.point = unescape(mount.point);
@@ -52,6 +53,22 @@ std::vector<Mount> parse_mountinfo(const std::string& text) {
   for (std::string line; std::getline(lines, line);)
     if (auto mount = parse_mount(line)) mounts.push_back(std::move(*mount));
   return mounts;
+}
+
+// The longest point wins, and of several at one point the last.
+const Mount* mount_at(const std::vector<Mount>& mounts, const std::string& path) {
+  const Mount* found = nullptr;
+  for (const Mount& mount : mounts) {
+    const bool above = mount.point == "/" || path == mount.point || path.starts_with(mount.point + '/');
+    if (above && (found == nullptr || mount.point.size() >= found->point.size())) found = &mount;
+  }
+  return found;
+}
+
+Result<std::vector<Mount>> mounts_of(pid_t pid) {
+  CIB_TRY(const std::string text,
+          read_small_file("/proc/" + std::to_string(pid) + "/mountinfo", most_mounts));
+  return parse_mountinfo(text);
 }
 
 Result<std::vector<Mount>> own_mounts() {

@@ -14,6 +14,8 @@
 #include <cstdlib>
 
 #include "adapters/linux/file_lock.hpp"
+#include "adapters/linux/namespaces.hpp"
+#include "adapters/linux/process.hpp"
 
 namespace cib {
 
@@ -48,6 +50,30 @@ Result<UniqueFd> make_network_namespace() {
   if (::unshare(CLONE_NEWNET) != 0) return error(Errc::kernel, "make a network namespace", errno);
   CIB_CHECK(raise_loopback());
   return open_own_network_namespace();
+}
+
+Result<UniqueFd> open_network_namespace_of(int pidfd, pid_t pid) {
+  const std::string process = "pid " + std::to_string(pid), path = "/proc/" + std::to_string(pid) + "/ns/net";
+  UniqueFd ns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!ns && errno != ENOENT) return error(Errc::kernel, "open " + path, errno);
+  // Asked last: so what was opened is of that process.
+  if (!ns || has_ended(pidfd) || !holds_number(pidfd, pid)) return error(Errc::ended, process + " has ended");
+  CIB_TRY(const auto theirs, namespace_of_descriptor(ns.get(), "net"));
+  CIB_TRY(const UniqueFd own, open_own_network_namespace());
+  CIB_TRY(const auto nodes, namespace_of_descriptor(own.get(), "net"));
+  if (theirs == nodes)
+    return error(Errc::denied, process +
+                                   " is in the node's own network, which gets no interface; mode verbs "
+                                   "needs none");
+  const UniqueFd owner(::ioctl(ns.get(), NS_GET_USERNS));
+  if (!owner) return error(Errc::kernel, "find the owner of the network namespace of " + process, errno);
+  CIB_TRY(const auto its_user, namespace_of_descriptor(owner.get(), "user"));
+  CIB_TRY(const auto hosts_user, namespace_of_process(::getpid(), "user"));
+  if (its_user == hosts_user) return ns;
+  return error(Errc::denied,
+               "the network of " + process +
+                   " belongs to a user namespace of the container's, whose root could change the "
+                   "HCA's settings through the interface; mode verbs needs none");
 }
 
 // Under a lock, or two agents at once would put one on the other.

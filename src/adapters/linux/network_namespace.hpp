@@ -1,7 +1,10 @@
-// Network namespaces of ours: made, kept alive by a file, entered for a moment. All are owned by the host's
-// user namespace, so that nobody in a container is their administrator: whoever is could change the settings
-// of a PF's VFs through an IPoIB child (do_setvfinfo in rtnetlink.c asks for no more).
+// Network namespaces that tasks get: made, or found with a process of a container; kept alive by a file,
+// entered for a moment. All are owned by the host's user namespace, so that nobody in a container is their
+// administrator: whoever is could change the settings of a PF's VFs through an IPoIB child (do_setvfinfo in
+// rtnetlink.c asks for no more).
 #pragma once
+
+#include <sys/types.h>
 
 #include <string>
 
@@ -15,6 +18,11 @@ Result<UniqueFd> open_own_network_namespace();
 
 // A new one, empty but for lo, which is up.
 Result<UniqueFd> make_network_namespace();
+
+// The one that the process behind the pidfd is in, whose number is `pid`. Denied when that is the node's own,
+// or when it belongs to another user namespace than the host's: whoever is root there is its administrator.
+// Ended when the process has.
+Result<UniqueFd> open_network_namespace_of(int pidfd, pid_t pid);
 
 // Makes a directory a mount of its own, if it is none, which passes nothing on to other mount namespaces:
 // they would keep what is mounted there. What one has copied when it was made goes when its file is removed

@@ -8,6 +8,7 @@
 #include "adapters/attach/pci_function.hpp"
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/find_process.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/trusted_file.hpp"
@@ -62,6 +63,13 @@ Status add_network_counters(const NetnsFile& netns, const std::vector<std::strin
   sum.ipoib_sent += network.ipoib_sent;
   sum.ipoib_received += network.ipoib_received;
   return {};
+}
+
+// As long as its agent lives; who attaches to a container ends at once, and then its process says so.
+bool may_be_in_a_container(const JournaledStep& other) {
+  if (other.held || !is_container_attachment(other.name)) return other.held;
+  const Opened* open = other.records ? opened(*other.records) : nullptr;
+  return open != nullptr && find_process(open->stepd.pid, open->stepd.start, open->pid_namespace);
 }
 
 }  // namespace
@@ -121,9 +129,9 @@ Result<std::vector<ContainerUse>> LiveNode::others_in_container(const std::strin
   CIB_TRY(const auto stored, stored_steps(state_dir_));
   std::vector<ContainerUse> others;
   for (const JournaledStep& other : stored) {
-    if (!other.held || other.name == step) continue;
+    if (other.name == step || !may_be_in_a_container(other)) continue;
     if (!other.records)
-      return Error(other.records.error()).in("step " + other.name + ", which may be in the same container");
+      return Error(other.records.error()).in(title_of(other.name) + ", which may be in the same container");
     if (auto ports = ports_in_container(*other.records, container); !ports.empty())
       others.push_back({other.name, std::move(ports)});
   }
@@ -139,6 +147,15 @@ Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile
   const auto names = rdma_devices_of(sysfs ? path_of(sysfs) : node_sysfs, pci);
   if (names.empty()) return error(Errc::not_found, pci.text() + " has no RDMA device");
   return names.front();
+}
+
+Result<std::vector<std::string>> LiveNode::netdevs_in(const NetnsFile& netns) {
+  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(netns));
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const auto all, links.list());
+  std::vector<std::string> names;
+  for (const Link& link : all) names.push_back(link.name);
+  return names;
 }
 
 Status LiveNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {

@@ -20,6 +20,7 @@ class LiveNode final : public Node {
   Result<std::vector<ContainerUse>> others_in_container(const std::string& container,
                                                         const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
+  Result<std::vector<std::string>> netdevs_in(const NetnsFile& netns) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
 
  private:

@@ -1,5 +1,7 @@
 #include "adapters/state/live_stored_steps.hpp"
 
+#include <sys/sysmacros.h>
+
 #include <map>
 #include <optional>
 
@@ -7,6 +9,8 @@
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/devices.hpp"
 #include "adapters/linux/find_process.hpp"
+#include "adapters/linux/hca_classes.hpp"
+#include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "adapters/state/state_dir.hpp"
@@ -69,6 +73,50 @@ void LiveStoredSteps::await_agent(const std::string& step) {
 
 Result<std::string> LiveStoredSteps::bury(const std::string& step) {
   return bury_stored_step(state_dir_, step);
+}
+
+Status LiveStoredSteps::forget(const std::string& step) { return forget_stored_step(state_dir_, step); }
+
+Status LiveStoredSteps::note(const std::string& step, const Record& record) {
+  return append_to_stored_step(state_dir_, step, record);
+}
+
+namespace {
+
+// "0:57", as mountinfo has it.
+std::optional<dev_t> device_number(const std::string& text) {
+  const auto parts = split(text, ':');
+  if (parts.size() != 2) return std::nullopt;
+  const auto major = whole_number<unsigned>(parts[0]), minor = whole_number<unsigned>(parts[1]);
+  return major && minor ? std::optional(makedev(*major, *minor)) : std::nullopt;
+}
+
+}  // namespace
+
+// Asked last whether it lives: when the number is still this process', what was read is of it.
+Result<std::string> LiveStoredSteps::device_mount_of(const JournaledProcess& process,
+                                                     const std::string& container) {
+  const auto pid = number_here(process);
+  if (!pid) return std::string();
+  const auto inode = namespace_of_process(*pid, "mnt");
+  auto mount = cib::device_mount_of(*pid);
+  if (number_here(process) != pid || !inode || std::to_string(*inode) != container) return std::string();
+  return mount;
+}
+
+// Should the process leave the container at this moment, then nothing in its next one has that st_dev.
+Status LiveStoredSteps::unmount_devices(const JournaledProcess& process, const std::string& container,
+                                        const std::string& mount) {
+  const auto number = device_number(mount);
+  if (!number) return error(Errc::bug, "'" + mount + "' is no st_dev");
+  const auto pid = number_here(process);
+  if (!pid) return {};
+  const auto inode = namespace_of_process(*pid, "mnt");
+  if (!inode || std::to_string(*inode) != container || number_here(process) != pid) return {};
+  const std::string file = "/proc/" + std::to_string(*pid) + "/ns/mnt";
+  auto status = unmount_infiniband(file, *number);
+  if (status.ok()) status = uncover_hca_classes(file);
+  return number_here(process) == pid ? status : Status();
 }
 
 // Asked last whether it lives: when the number is still this task's, so was the namespace.

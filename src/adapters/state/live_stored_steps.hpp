@@ -18,6 +18,11 @@ class LiveStoredSteps final : public StoredSteps {
   Status exclusively(const std::string& step, const std::function<void(const JournaledStep&)>& work) override;
   void await_agent(const std::string& step) override;
   Result<std::string> bury(const std::string& step) override;
+  Status forget(const std::string& step) override;
+  Status note(const std::string& step, const Record& record) override;
+  Result<std::string> device_mount_of(const JournaledProcess& process, const std::string& container) override;
+  Status unmount_devices(const JournaledProcess& process, const std::string& container,
+                         const std::string& mount) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
   std::vector<std::vector<std::string>> look_inside(const JournaledProcess& task) override;
 

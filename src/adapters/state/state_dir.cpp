@@ -62,10 +62,12 @@ std::vector<std::string> entries_of(const UniqueFd& directory) {
   return names_in(directory.get(), ".").value_or({});
 }
 
-// The state directory also holds what is no step: the inventory. A step begins with the number of its job.
+// The state directory also holds what is neither: the inventory. A step begins with the number of its job.
 std::vector<std::string> steps_in(const UniqueFd& state) {
   auto names = entries_of(state);
-  std::erase_if(names, [](const std::string& name) { return name[0] < '0' || name[0] > '9'; });
+  std::erase_if(names, [](const std::string& name) {
+    return (name[0] < '0' || name[0] > '9') && !is_container_attachment(name);
+  });
   return names;
 }
 
@@ -139,6 +141,16 @@ std::string keep_journal(const UniqueFd& state, const std::string& step) {
   return std::string(graves_name) + '/' + name;
 }
 
+Status write_line(const UniqueFd& journal, const std::string& line, const std::string& step) {
+  ssize_t written = -1;
+  do written = ::write(journal.get(), line.data(), line.size());
+  while (written < 0 && errno == EINTR);
+  if (written != static_cast<ssize_t>(line.size()))
+    return error(Errc::kernel, "write the journal of " + step, written < 0 ? errno : ENOSPC);
+  if (::fdatasync(journal.get()) != 0) return error(Errc::kernel, "sync the journal of " + step, errno);
+  return {};
+}
+
 bool common_port(const std::vector<std::string>& ports, const std::vector<Record>& records) {
   const std::string names = ports_of(records).ports;
   const auto theirs = split(names, ',');
@@ -154,7 +166,7 @@ Status StateDir::create(const std::string& step, const Record& first) {
   CIB_CHECK(lock(state, path_, begin_timeout_ms));
   if (::mkdirat(state.get(), step.c_str(), 0700) != 0) {
     if (errno != EEXIST) return error(Errc::kernel, "mkdir " + path_ + '/' + step, errno);
-    return error(Errc::in_use, "what an earlier run of step " + step +
+    return error(Errc::in_use, "what an earlier run of " + title_of(step) +
                                    " left is not given back yet; 'container-ib reap' on the node says why");
   }
   step_ = step;
@@ -182,22 +194,12 @@ Status StateDir::append(const Record& record) {
     return error(Errc::kernel,
                  "the journal of " + step_ + " ends in a part of a line that cannot be cut off");
   const std::string line = encode_record(record);
-  auto status = write_whole(line);
+  auto status = write_line(journal_, line, step_);
   if (status.ok())
     length_ += static_cast<off_t>(line.size());
   else
     broken_ = ::ftruncate(journal_.get(), length_) != 0;
   return status;
-}
-
-Status StateDir::write_whole(const std::string& line) {
-  ssize_t written = -1;
-  do written = ::write(journal_.get(), line.data(), line.size());
-  while (written < 0 && errno == EINTR);
-  if (written != static_cast<ssize_t>(line.size()))
-    return error(Errc::kernel, "write the journal of " + step_, written < 0 ? errno : ENOSPC);
-  if (::fdatasync(journal_.get()) != 0) return error(Errc::kernel, "sync the journal of " + step_, errno);
-  return {};
 }
 
 Status StateDir::remove() {
@@ -266,6 +268,24 @@ Result<UniqueFd> lock_stored_step(const std::string& path, const std::string& st
         locked.st_ino == present.st_ino)
       return std::move(directory).value();
   }
+}
+
+Status append_to_stored_step(const std::string& path, const std::string& step, const Record& record) {
+  CIB_TRY(const UniqueFd state, open_state(path, false));
+  CIB_TRY(const UniqueFd directory, open_step(state, step));
+  const UniqueFd journal(
+      ::openat(directory.get(), journal_name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
+  if (!journal) return error(Errc::kernel, "open the journal of " + step, errno);
+  const off_t length = ::lseek(journal.get(), 0, SEEK_END);
+  auto status = write_line(journal, encode_record(record), step);
+  if (!status && length >= 0) (void)!::ftruncate(journal.get(), length);
+  return status;
+}
+
+Status forget_stored_step(const std::string& path, const std::string& step) {
+  const auto state = open_state(path, false);
+  if (!state) return state.error().code == Errc::not_found ? Status() : Status(state.error());
+  return remove_from(*state, step);
 }
 
 Result<std::string> bury_stored_step(const std::string& path, const std::string& step) {

@@ -1,4 +1,5 @@
-// Journals below one directory that only root can read: <state>/<job>.<step>/journal.
+// Journals below one directory that only root can read: <state>/<job>.<step>/journal, and of what is attached
+// to a container <state>/pid-<number>/journal.
 //
 // On tmpfs on purpose: the journal and the kernel objects it describes vanish together at a reboot.
 // Everything is opened relative to directory descriptors and never through a symbolic link.
@@ -33,8 +34,6 @@ class StateDir : public StateStore {
  private:
   Status begin_journal(const UniqueFd& state, const Record& first);
 
-  Status write_whole(const std::string& line);
-
   std::string path_, step_;
   UniqueFd directory_, journal_;
   off_t length_ = 0;     // of the journal, in whole lines
@@ -51,6 +50,12 @@ Result<JournaledStep> stored_step(const std::string& path, const std::string& st
 // For who gives back what the step left: nobody else can while the result is held. Invalid when there is no
 // such step any more; timed_out when somebody else held it for `timeout_ms`.
 Result<UniqueFd> lock_stored_step(const std::string& path, const std::string& step, int timeout_ms);
+
+// Writes one more record behind what is there. Nobody may have the journal (StateDir) meanwhile.
+Status append_to_stored_step(const std::string& path, const std::string& step, const Record& record);
+
+// Removes one step's directory and keeps nothing; success when there is none.
+Status forget_stored_step(const std::string& path, const std::string& step);
 
 // Removes one step's directory; success when there is none. Its journal is kept for who looks into what
 // happened, below "died" of the state directory, with the 15 latest others. Returns its path there, empty

@@ -19,14 +19,16 @@ class IpoibInterfaces final : public Interfaces {
     if (!port.pci) return error(Errc::unsupported, port.name() + " is on no PCI function");
     CIB_CHECK(check_partition(port));
     const std::string tag = link_tag(step_.owner, netns, netdev);
-    CIB_CHECK(step_.run(MakeIpoibChild{.parent = *port.pci,
-                                       .port = port.number,
-                                       .netns = netns,
-                                       .name = netdev,
-                                       .temporary = temporary_link_name(tag),
-                                       .owner = tag,
-                                       .pkey = step_.settings.pkey,
-                                       .connected = step_.site.ipoib_connected}));
+    CIB_CHECK(
+        step_.run(MakeIpoibChild{.parent = *port.pci,
+                                 .port = port.number,
+                                 .netns = netns,
+                                 .name = netdev,
+                                 .temporary = temporary_link_name(tag),
+                                 .owner = tag,
+                                 .pkey = step_.settings.pkey,
+                                 .connected = step_.site.ipoib_connected,
+                                 .among_others = step_.network_of ? std::optional(true) : std::nullopt}));
     return NetworkDevice{.port = port, .netns = netns, .netdev = netdev, .address = ""};
   }
 

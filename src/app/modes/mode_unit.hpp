@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "container_ib/journal.hpp"
 #include "container_ib/placement.hpp"
 #include "container_ib/world/node.hpp"
 
@@ -50,6 +51,8 @@ struct InterfaceFacts {
   std::string node_name;
   std::string owner;  // claim_owner() of the step
   bool rdma_is_exclusive = false;
+  // Whose network they are made in, beside what is there; empty: in one that is the step's own.
+  std::optional<ProcessIdentity> network_of;
   // Writes the action to the journal, carries it out, and writes that it is done.
   std::function<Status(const Action&)> run;
 };

@@ -283,6 +283,38 @@ std::string quarantined(const std::vector<Record>& records) {
   return {};
 }
 
+namespace {
+
+constexpr std::string_view by_process = "pid-";
+
+const Record* last_mount(const std::vector<Record>& records) {
+  for (auto record = records.rbegin(); record != records.rend(); ++record)
+    if (get_if<DevicesMounted>(*record) != nullptr) return &*record;
+  return nullptr;
+}
+
+}  // namespace
+
+std::string container_attachment(const std::string& pid) { return std::string(by_process) + pid; }
+
+bool is_container_attachment(const std::string& name) {
+  return name.starts_with(by_process) && whole_number<std::uint32_t>(name.substr(by_process.size()));
+}
+
+std::string title_of(const std::string& name) {
+  return (is_container_attachment(name) ? "attachment " : "step ") + name;
+}
+
+bool is_whole_attachment(const std::vector<Record>& records) {
+  const Record* last = last_mount(records);
+  return last != nullptr && last->mark == Mark::done;
+}
+
+std::string container_of(const std::vector<Record>& records) {
+  const Record* last = last_mount(records);
+  return last == nullptr ? std::string() : get_if<DevicesMounted>(*last)->container;
+}
+
 std::string step_name(std::uint32_t job, std::uint32_t step) {
   const auto name = [&]() -> std::string {
     switch (step) {
