@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "app/attachment.hpp"
-#include "app/explain.hpp"
 #include "app/reap.hpp"
 #include "container_ib/text.hpp"
 
@@ -72,11 +71,12 @@ Status make(Attachment& attachment, const ContainerFacts& container) {
 }
 
 // A limit that stays as it is keeps nobody from anything that the container's engine has not allowed for.
-bool raise_memlock(const Attachment& attachment, const AttachWorld& world, const std::string& node_name,
-                   std::vector<std::string>& notes) {
+bool raise_memlock(const Attachment& attachment, const AttachWorld& world, std::vector<std::string>& notes) {
   if (!attachment.site().raise_memlock) return false;
   const auto status = world.tasks.raise_memlock(the_task, attachment.site().memlock_bytes);
-  if (!status) notes.push_back(explain_memlock(node_name, status.error()));
+  if (!status)
+    notes.push_back(status.error().message() +
+                    "; it keeps the limit that its engine has set (--ulimit memlock)");
   return status.ok();
 }
 
@@ -109,12 +109,12 @@ AttachedContainer describe(const Attachment& attachment, const std::string& name
 }
 
 // The devices come last: an attachment that has them is whole.
-Result<AttachedContainer> finish(Attachment& attachment, const AttachRequest& request,
+Result<AttachedContainer> finish(Attachment& attachment, const ContainerFacts& container,
                                  const AttachWorld& world, const std::string& name) {
-  CIB_CHECK(make(attachment, request.container));
+  CIB_CHECK(make(attachment, container));
   AttachedContainer attached = describe(attachment, name);
   CIB_CHECK(check_variables(attached.environment));
-  attached.memlock_raised = raise_memlock(attachment, world, request.node_name, attached.notes);
+  attached.memlock_raised = raise_memlock(attachment, world, attached.notes);
   CIB_CHECK(attachment.mount(the_task));
   return attached;
 }
@@ -138,7 +138,7 @@ Result<AttachedContainer> attach_container(const AttachRequest& request, const A
   std::vector<std::string> notes;
   CIB_CHECK(give_dead_ones_back(world, facts.name(), notes));
   Attachment attachment(facts, world.node, world.tasks, world.state, world.kernel, [] {});
-  auto attached = finish(attachment, request, world, facts.name());
+  auto attached = finish(attachment, request.container, world, facts.name());
   if (attached) {
     attached->notes.insert(attached->notes.begin(), notes.begin(), notes.end());
     return attached;

@@ -20,6 +20,12 @@ constexpr std::array commands = {
 // It becomes another program, with the user's rights, which may have to gain what a setuid helper gives.
 bool becomes_a_runtime(int argc, char** argv) { return argc > 1 && std::string_view(argv[1]) == "oci"; }
 
+// It makes a container's /dev/infiniband with the rights of who owns that container's /dev.
+cib::Privileges privileges_of(int argc, char** argv) {
+  return argc > 1 && std::string_view(argv[1]) == "attach" ? cib::Privileges::of_agent
+                                                           : cib::Privileges::of_command;
+}
+
 // CLI11 takes no "--" between the words of `oci` and those that it passes on.
 std::vector<char*> words_of(int argc, char** argv) {
   constexpr std::size_t behind_the_bundle = 3;
@@ -55,7 +61,7 @@ int main(int argc, char** argv) {
   try {
     // It is root's, and looks at what users have made.
     if (!becomes_a_runtime(argc, argv)) {
-      if (const auto status = cib::keep_needed_capabilities(cib::Privileges::of_command); !status) {
+      if (const auto status = cib::keep_needed_capabilities(privileges_of(argc, argv)); !status) {
         cib::cli::complain("", status.error().message());
         return cib::cli::usage;
       }

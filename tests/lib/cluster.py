@@ -222,8 +222,8 @@ def wait_for_epilogs():
 
 
 def journals(node):
-    """The steps that something is attached for; the node's structure is kept beside them."""
-    return sh(node, "cd /run/container-ib 2>/dev/null && ls -d [0-9]* 2>/dev/null").lines
+    """The steps and containers that something is attached for; the node's structure is kept beside them."""
+    return sh(node, "cd /run/container-ib 2>/dev/null && ls -d [0-9]* pid-* 2>/dev/null").lines
 
 
 # Prints everything of ours, or of a step, that exists on a node.

@@ -72,6 +72,7 @@ TEST(Action, GoesThroughAJournalAsItWas) {
   VfSettings some;
   some.trust = false;
   expect_kept(MakeNetns{"/run/netns-3"});
+  expect_kept(PinNetns{"/run/netns-0", "4711", "99"});
   expect_kept(Claim{"address-7", "17.0@99#7"});
   expect_kept(KeepVfNames{a_vf(), "ib3", "mlx5_4"});
   expect_kept(SetVf{a_vf(), all_settings(), some});
@@ -80,6 +81,7 @@ TEST(Action, GoesThroughAJournalAsItWas) {
   expect_kept(MoveVfLink{a_vf(), "/run/netns-3", "ib0", false});
   expect_kept(a_child());
   expect_kept(MakeIpoibChild{.port = 1});  // of the default partition
+  expect_kept(MakeIpoibChild{.port = 1, .among_others = true});
   expect_kept(RaiseLink{"/run/netns-3", "ib0", 4092, "10.40.0.1/16"});
   expect_kept(RaiseLink{"/run/netns-3", "ib0", std::nullopt, std::nullopt});
   expect_kept(MakeTaskFolder{"/run/container-ib-tasks/17.0-3"});
@@ -88,6 +90,7 @@ TEST(Action, GoesThroughAJournalAsItWas) {
 // A journal outlives an update of the package, and `container-ib list` shows it.
 TEST(Action, IsWrittenAsItAlwaysWas) {
   EXPECT_EQ(written(MakeNetns{"/n"}), "netns netns=/n");
+  EXPECT_EQ(written(PinNetns{"/n", "4711", "99"}), "netns_of netns=/n pid=4711 start=99");
   EXPECT_EQ(written(Claim{"address-7", "17.0@99#7"}), "claim name=address-7 owner=17.0@99%237");
   const std::string vf = "owner=17.0@99 pci=0000:21:00.3 physfn=0000:21:00.0";
   EXPECT_EQ(written(KeepVfNames{a_vf(), "ib3", "mlx5_4"}), "vf_names netdev=ib3 " + vf + " rdma=mlx5_4 vf=2");

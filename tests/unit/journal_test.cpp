@@ -85,6 +85,27 @@ TEST(Journal, AnotherVersionIsNotGuessedAt) {
             "reap it");
 }
 
+TEST(Journal, AnAttachmentToAContainerHasANameThatNoStepHas) {
+  EXPECT_EQ(container_attachment("4711"), "pid-4711");
+  EXPECT_EQ(title_of("pid-4711"), "attachment pid-4711");
+  EXPECT_EQ(title_of("17.0"), "step 17.0");
+  for (const char* other : {"", "pid-", "pid-x", "pid-17.0", "pid--1", "pid-1/..", "17.0", "pid"})
+    EXPECT_FALSE(is_container_attachment(other)) << other;
+}
+
+TEST(Journal, AnAttachmentIsWholeWhileItsDevicesAreMounted) {
+  std::vector<Record> records = {{1, Mark::done, Opened{}}};
+  EXPECT_FALSE(is_whole_attachment(records));
+  EXPECT_EQ(container_of(records), "");
+  const DevicesMounted mounted{0, "mlx5_0:1", "77"};
+  for (const auto& [mark, whole] :
+       {std::pair(Mark::intent, false), std::pair(Mark::done, true), std::pair(Mark::undone, false)}) {
+    records.push_back({static_cast<std::uint32_t>(records.size() + 1), mark, mounted});
+    EXPECT_EQ(is_whole_attachment(records), whole);
+    EXPECT_EQ(container_of(records), "77");
+  }
+}
+
 TEST(Journal, StepsAreNamedAsSlurmPrintsThem) {
   EXPECT_EQ(step_name(17, 0), "17.0");
   EXPECT_EQ(step_name(17, 0xfffffffbU), "17.batch");

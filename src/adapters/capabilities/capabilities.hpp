@@ -5,7 +5,8 @@
 
 namespace cib {
 
-// The command starts no relay, which becomes nobody.
+// The command becomes nobody else: it starts no relay, and makes nothing with a user's rights. But for
+// 'container-ib attach', which has what the agent has.
 enum class Privileges { of_agent, of_command };
 
 // Gives up every other capability, also for what is exec'ed, and gaining any by exec. One that is needed and

@@ -174,6 +174,24 @@ std::set<std::uint64_t> where_podman_is(const std::vector<pid_t>& family) {
 
 }  // namespace
 
+Result<bool> has_root_of(int mount_namespace, pid_t pid) {
+  const UniqueFd root(::open(("/proc/" + std::to_string(pid) + "/root").c_str(), O_PATH | O_CLOEXEC));
+  if (!root)
+    return error(errno == ENOENT ? Errc::ended : Errc::kernel, "open the root of the container", errno);
+  int fd = root.get();
+  constexpr int another = EXDEV;  // which no call of this says
+  const auto compare = [](void* argument) {
+    struct stat its {
+    }, here{};
+    if (::fstat(*static_cast<int*>(argument), &its) != 0 || ::stat("/", &here) != 0) return errno;
+    return its.st_dev == here.st_dev && its.st_ino == here.st_ino ? 0 : another;
+  };
+  auto status = in_mount_namespace(mount_namespace, compare, &fd, {fd}, "look at the container's root",
+                                   look_timeout_ms);
+  if (!status && status.error().sys_errno != another) return std::move(status).error();
+  return status.ok();
+}
+
 Insides look_inside(const std::vector<pid_t>& tasks, const std::set<std::uint64_t>& known) {
   constexpr std::size_t most_namespaces = 64;
   const auto children = children_by_parent();

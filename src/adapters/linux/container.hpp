@@ -18,6 +18,10 @@ namespace cib {
 // Errors as in_mount_namespace() has them.
 Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace);
 
+// Whether the root folder of that mount namespace is that of the process too, and not another one below it
+// (chroot). Errors as in_mount_namespace() has them.
+Result<bool> has_root_of(int mount_namespace, pid_t pid);
+
 // By task, for each mount namespace that it or what descends from it is in, but for `known` ones (inode
 // numbers), the RDMA devices whose uverbs node is in its /dev/infiniband, in ascending order. Who left his
 // parents (a daemon) is not found, nor is where podman itself is, which is not where its containers are. Once

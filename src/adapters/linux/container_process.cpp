@@ -51,6 +51,15 @@ Status check_namespace(pid_t pid, std::uint64_t container) {
                                  "to; what runs there sees the node's devices");
 }
 
+Status check_root(pid_t pid, int mounts) {
+  CIB_TRY(const bool same, has_root_of(mounts, pid));
+  if (same) return {};
+  return error(Errc::denied,
+               text_of(pid) +
+                   " has another root folder than its mount namespace (chroot), and would not see "
+                   "what is mounted there");
+}
+
 Status check_propagation(pid_t pid) {
   CIB_TRY(const bool shared, passes_devices_on(pid));
   if (!shared) return {};
@@ -81,6 +90,7 @@ Result<ContainerProcess> ContainerProcess::open(pid_t pid) {
   if (!mounts || has_ended(pidfd->get())) return error(Errc::ended, "pid " + number + " has ended");
   CIB_TRY(const auto container, namespace_of_descriptor(mounts.get(), "mnt"));
   CIB_CHECK(check_namespace(pid, container));
+  CIB_CHECK(check_root(pid, mounts.get()));
   CIB_CHECK(check_propagation(pid));
   if (has_ended(pidfd->get()) || !holds_number(pidfd->get(), pid))
     return error(Errc::ended, "pid " + number + " has ended");

@@ -1,6 +1,9 @@
 #include "adapters/linux/mountinfo.hpp"
 
+#include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "adapters/linux/bounded_read.hpp"
@@ -33,9 +36,9 @@ std::optional<Mount> parse_mount(const std::string& line) {
   const auto dash = line.find(" - ");
   if (dash == std::string::npos) return {};
   std::istringstream left(line.substr(0, dash)), right(line.substr(dash + 3));
-  std::string parent, options;
+  std::string options;
   Mount mount;
-  left >> mount.id >> parent >> mount.device >> mount.root >> mount.point >> options;
+  left >> mount.id >> mount.parent >> mount.device >> mount.root >> mount.point >> options;
   for (std::string field; left >> field;)
     if (field.starts_with("shared:")) mount.shared = true;
   right >> mount.kind >> mount.source >> mount.super;
@@ -55,14 +58,27 @@ std::vector<Mount> parse_mountinfo(const std::string& text) {
   return mounts;
 }
 
-// The longest point wins, and of several at one point the last.
+// As the kernel walks: from the root mount to what is mounted on it at the first folder of the path, and so
+// on.
 const Mount* mount_at(const std::vector<Mount>& mounts, const std::string& path) {
-  const Mount* found = nullptr;
-  for (const Mount& mount : mounts) {
-    const bool above = mount.point == "/" || path == mount.point || path.starts_with(mount.point + '/');
-    if (above && (found == nullptr || mount.point.size() >= found->point.size())) found = &mount;
+  std::map<std::string, std::vector<const Mount*>> children;
+  std::set<std::string> ids;
+  for (const Mount& mount : mounts) children[mount.parent].push_back(&mount), ids.insert(mount.id);
+  const auto is_root = [&](const Mount& mount) { return mount.point == "/" && !ids.contains(mount.parent); };
+  const auto root = std::find_if(mounts.begin(), mounts.end(), is_root);
+  if (root == mounts.end()) return nullptr;
+  const Mount* here = &*root;
+  for (std::size_t steps = 0; steps < mounts.size(); ++steps) {
+    const Mount* next = nullptr;
+    for (const Mount* child : children[here->id]) {
+      const std::string& point = child->point;
+      const bool above = point == "/" || path == point || path.starts_with(point + '/');
+      if (above && (next == nullptr || point.size() < next->point.size())) next = child;
+    }
+    if (next == nullptr) break;
+    here = next;
   }
-  return found;
+  return here;
 }
 
 Result<std::vector<Mount>> mounts_of(pid_t pid) {
