@@ -36,6 +36,7 @@ Status StepContainers::mount(unsigned task, const std::string& container, const 
   const bool alone = others_in_[container].empty();
   auto status = alone ? tasks_.mount_devices(task, ports, umad) : tasks_.adopt_devices(task, ports, umad);
   if (!status) {
+    if (alone) (void)tasks_.unmount_devices(task);  // it may have been done all the same
     (void)journal_.write(Mark::undone, DevicesMounted{task, "", container});
     return status;
   }

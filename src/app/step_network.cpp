@@ -101,7 +101,8 @@ Result<std::string> StepNetwork::free_name(const NetnsFile& netns,
                                            const std::vector<NetworkDevice>& present) const {
   const std::string first = "ib" + std::to_string(present.size());
   if (!step_->network_of) return first;
-  CIB_TRY(const auto taken, step_->node.netdevs_in(netns));
+  CIB_TRY(auto taken, step_->node.netdevs_in(netns));
+  for (const NetworkDevice& device : present) taken.push_back(device.netdev);
   for (std::size_t n = 0; n <= taken.size(); ++n)
     if (std::string name = "ib" + std::to_string(n);
         std::find(taken.begin(), taken.end(), name) == taken.end())

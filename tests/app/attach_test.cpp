@@ -25,7 +25,7 @@ constexpr const char* name = "pid-1000";
 // On NUMA node 1, in a network of its own.
 AttachRequest request(const std::string& option = "verbs") {
   AttachRequest one;
-  one.option = option;
+  one.option = option + ",rails=1";
   one.node_name = "n0";
   one.owner = opened_by("boot");
   one.container.process = {"1000", "7"};
@@ -91,6 +91,16 @@ TEST(Attach, PutsAnInterfaceIntoTheNetworkThatTheContainerHas) {
   }
 }
 
+TEST(Attach, SeveralInterfacesHaveNamesOfTheirOwn) {
+  FakeNode node = node_with_a_container();
+  node.netdevs_there = {"lo", "ib1"};
+  AttachRequest asked = request("vf");
+  asked.option = "vf,rails=2";
+  const auto attached = attach(node, asked);
+  ASSERT_TRUE(attached.ok()) << attached.error().message();
+  EXPECT_THAT(attached->netdevs, ElementsAre("ib0", "ib2"));
+}
+
 TEST(Attach, RefusesWhatIsForSteps) {
   for (const std::string key : {"batch=yes", "report=full", "require=no", "scope=node", "wait=5"}) {
     const auto status = check_attach_option("verbs," + key);
@@ -120,7 +130,7 @@ TEST(Attach, ANetworkThatMayGetNoInterfaceIsNamedAndAutoDoesWithoutOne) {
   const auto refused = attach(node, asked);
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.error().message(), HasSubstr("mode vf: it is the node's own"));
-  asked.option = "auto";
+  asked.option = "auto";  // and as many rails as there are
   const auto attached = attach(node, asked);
   ASSERT_TRUE(attached.ok()) << attached.error().message();
   EXPECT_EQ(attached->mode, Mode::verbs);
@@ -161,8 +171,8 @@ TEST(Attach, TheContainersOwnVariablesStayAndWhatIsNoLineIsRefused) {
   EXPECT_THAT(attached->notes, Contains(HasSubstr("UCX_NET_DEVICES")));
 
   FakeNode strange = node_with_a_container();
-  strange.node.ports[1].device = "mlx5_1\nLD_PRELOAD=/x";
-  const auto refused = attach(strange);
+  for (FakeVf& vf : strange.vfs) vf.rdma = "mlx5_9\nLD_PRELOAD=/x";
+  const auto refused = attach(strange, request("vf"));
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.error().message(), HasSubstr("does not fit a line"));
   EXPECT_THAT(strange.journals, IsEmpty());

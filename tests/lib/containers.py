@@ -68,8 +68,11 @@ def of_crun(node="n0", network=False):
     write(node, f"{bundle}/config.json", json.dumps(config))
     try:
         must(sh(node, f"{' '.join(crun)} run --detach --bundle {bundle} attached < /dev/null > /dev/null 2> {bundle}/log || {{ cat {bundle}/log; false; }}"))
-        state = json.loads(must(run(node, *crun, "state", "attached")).out)
-        yield Container(node, str(state["pid"]), network)
+        pid = str(json.loads(must(run(node, *crun, "state", "attached")).out)["pid"])
+        try:
+            yield Container(node, pid, network)
+        finally:
+            _ends(node, pid)  # without a cgroup crun kills nobody
     finally:
         run(node, *crun, "delete", "--force", "attached")
         must(run(node, "rm", "-r", bundle))

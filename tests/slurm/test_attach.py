@@ -21,7 +21,7 @@ def variables(done):
 def test_a_container_gets_the_hca_that_is_nearest_to_its_cpus_and_gives_it_back():
     for cpu, hca in zip(CPUS["n0"], HCAS["n0"]):
         with everything_comes_back(), by_hand(cpu=cpu) as container:
-            done = must(container.attach("--option", "verbs"))
+            done = must(container.attach("--option", "verbs,rails=1"))
             assert variables(done)["CONTAINER_IB_PORTS"] == f"{hca}:1", done
             assert len([line for line in done.err.splitlines() if "detach" in line]) == 1, done
             assert container.shown() == nodes_of(hca), container.shown()

@@ -296,7 +296,11 @@ Result<MountedDevices> mount_devices_of(const std::vector<Port>& ports, bool uma
   CIB_TRY(const UniqueFd mount, make_device_mount(nodes, lends));
   struct stat made {};
   if (::fstat(mount.get(), &made) != 0) return error(Errc::kernel, "stat the device mount", errno);
-  CIB_CHECK(mount_over_infiniband(mount_namespace, mount, maker));
+  if (auto status = mount_over_infiniband(mount_namespace, mount, maker); !status) {
+    // A helper that was killed for being late may have done it.
+    if (status.error().code == Errc::timed_out) (void)unmount_infiniband(mount_namespace, made.st_dev);
+    return std::move(status).error();
+  }
   if (are_still(nodes, ports, umad)) return MountedDevices{made.st_dev, std::move(nodes)};
   (void)unmount_infiniband(mount_namespace, made.st_dev);
   return error(Errc::changed, "the RDMA devices changed while they were attached; try again");

@@ -61,8 +61,8 @@ std::vector<Mount> parse_mountinfo(const std::string& text) {
 // As the kernel walks: from the root mount to what is mounted on it at the first folder of the path, and so
 // on.
 const Mount* mount_at(const std::vector<Mount>& mounts, const std::string& path) {
-  std::map<std::string, std::vector<const Mount*>> children;
-  std::set<std::string> ids;
+  std::map<std::uint64_t, std::vector<const Mount*>> children;
+  std::set<std::uint64_t> ids;
   for (const Mount& mount : mounts) children[mount.parent].push_back(&mount), ids.insert(mount.id);
   const auto is_root = [&](const Mount& mount) { return mount.point == "/" && !ids.contains(mount.parent); };
   const auto root = std::find_if(mounts.begin(), mounts.end(), is_root);
