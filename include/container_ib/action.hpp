@@ -251,8 +251,27 @@ struct MakeTaskFolder {
   bool operator==(const MakeTaskFolder&) const = default;
 };
 
+// A cgroup that keeps devices from a container gets them (adapters/linux/device_cgroup.hpp); its undo takes
+// them from it again.
+struct WidenDeviceCgroup {
+  static constexpr std::string_view verb = "device_cgroup";
+  static constexpr ActionIs is = ActionIs::plain;
+  std::string directory, inode;
+  std::string devices;  // numbers of character devices: "231:192,10:58"
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("directory", self.directory);
+    visit("inode", self.inode);
+    visit("devices", self.devices);
+  }
+  std::string thing() const { return directory; }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const WidenDeviceCgroup&) const = default;
+};
+
 using Action = std::variant<MakeNetns, PinNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink,
-                            MakeIpoibChild, RaiseLink, MakeTaskFolder>;
+                            MakeIpoibChild, RaiseLink, MakeTaskFolder, WidenDeviceCgroup>;
 
 std::string_view verb_of(const Action& action);
 std::string thing_of(const Action& action);

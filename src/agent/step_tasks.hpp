@@ -75,6 +75,10 @@ class StepTasks final : public Tasks {
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status unmount_devices(unsigned task) override;
+  Result<std::vector<WidenDeviceCgroup>> device_cgroups_of(unsigned, const std::vector<Port>&,
+                                                           bool) override {
+    return std::vector<WidenDeviceCgroup>();
+  }
   Status fill_folder(unsigned task, const TaskFolder& folder) override;
   Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) override;
   void ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) override;

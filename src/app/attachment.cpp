@@ -381,6 +381,8 @@ Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& port
   CIB_TRY(const bool may_show, containers_.enter(id, container, ports));
   if (may_show && settings_.inject == Inject::providers)
     CIB_CHECK(images_.lend(id, container, image_needs_of(id)));
+  CIB_TRY(const auto cgroups, tasks_.device_cgroups_of(id, ports, settings_.umad));
+  for (const WidenDeviceCgroup& cgroup : cgroups) CIB_CHECK(actions_.run(cgroup));
   return containers_.mount(id, container, ports, settings_.umad);
 }
 

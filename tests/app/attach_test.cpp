@@ -43,6 +43,7 @@ FakeNode node_with_a_container() {
   node.add_vfs(2);
   node.exclusive = true;
   node.agent_alive = false;
+  node.keeping_cgroups = {{"/sys/fs/cgroup/docker-1.scope", "17", "231:192"}};
   return node;
 }
 
@@ -68,6 +69,14 @@ TEST(Attach, GivesTheContainerThePortThatIsNearestToItsCpus) {
   EXPECT_TRUE(attached->memlock_raised);
   EXPECT_THAT(variables_of(*attached), Contains(Pair("CONTAINER_IB_PORTS", "mlx5_1:1")));
   EXPECT_THAT(node.network_namespaces, IsEmpty());
+}
+
+TEST(Attach, WidensTheDeviceCgroupsOfItsEngineAndDetachNarrowsThem) {
+  FakeNode node = node_with_a_container();
+  ASSERT_TRUE(attach(node).ok());
+  EXPECT_THAT(node.widened_cgroups, ElementsAre("/sys/fs/cgroup/docker-1.scope"));
+  ASSERT_THAT(detach(node, node, name)->failed, IsEmpty());
+  EXPECT_THAT(node.widened_cgroups, IsEmpty());
 }
 
 TEST(Attach, PutsAnInterfaceIntoTheNetworkThatTheContainerHas) {
@@ -102,7 +111,8 @@ TEST(Attach, SeveralInterfacesHaveNamesOfTheirOwn) {
 }
 
 TEST(Attach, RefusesWhatIsForSteps) {
-  for (const std::string key : {"batch=yes", "report=full", "require=no", "scope=node", "wait=5"}) {
+  for (const std::string key :
+       {"batch=yes", "folder=yes", "inject=providers", "report=full", "require=no", "scope=node", "wait=5"}) {
     const auto status = check_attach_option("verbs," + key);
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().code, Errc::bad_request);
@@ -321,6 +331,7 @@ void expect_nothing_left(FakeNode& node, const std::vector<FakeVf>& vfs_before, 
   EXPECT_THAT(node.network_namespaces, IsEmpty()) << where;
   EXPECT_THAT(node.claimed, IsEmpty()) << where;
   EXPECT_THAT(node.made_links, IsEmpty()) << where;
+  EXPECT_THAT(node.widened_cgroups, IsEmpty()) << where;
   EXPECT_EQ(node.vfs, vfs_before) << where;
 }
 

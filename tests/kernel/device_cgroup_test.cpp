@@ -93,6 +93,17 @@ class DeviceCgroup : public Scratch {
     return ::syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach) == 0;
   }
 
+  // What was changed.
+  static Result<std::vector<WidenedCgroup>> widened_for(pid_t pid, const std::vector<DeviceNumber>& devices) {
+    CIB_TRY(auto cgroups, device_cgroups_to_widen(pid, devices));
+    for (const WidenedCgroup& one : cgroups) {
+      EXPECT_EQ(verify_device_cgroup(one).error().code, Errc::changed);
+      CIB_CHECK(widen_device_cgroup(one));
+      EXPECT_TRUE(verify_device_cgroup(one).ok());
+    }
+    return cgroups;
+  }
+
   static Child process_in(const std::string& cgroup) {
     return Child([&] { write_to(cgroup + "/cgroup.procs", std::to_string(::getpid())); });
   }
@@ -110,13 +121,13 @@ TEST_F(DeviceCgroup, OfVersion2IsWidenedByTheseDevicesAndNarrowedAgain) {
     const Child container = process_in(own);
     ASSERT_EQ(may_open(container, "/dev/zero"), "no");
     EXPECT_THAT(*devices_kept_from(container.pid(), {zero, full}), testing::ElementsAre(zero, full));
-    const auto widened = widen_device_cgroups(container.pid(), {zero});
+    const auto widened = widened_for(container.pid(), {zero});
     ASSERT_TRUE(widened.ok()) << widened.error().message();
     ASSERT_EQ(widened->size(), 1U);
     EXPECT_EQ(may_open(container, "/dev/zero"), "yes");
     EXPECT_EQ(may_open(container, "/dev/full"), "no");
     EXPECT_THAT(*devices_kept_from(container.pid(), {zero, full}), testing::ElementsAre(full));
-    EXPECT_THAT(*widen_device_cgroups(container.pid(), {zero}), testing::IsEmpty()) << "it may already";
+    EXPECT_THAT(*widened_for(container.pid(), {zero}), testing::IsEmpty()) << "it may already";
     ASSERT_TRUE(narrow_device_cgroup(widened->front()).ok());
     EXPECT_EQ(may_open(container, "/dev/zero"), "no");
     ASSERT_TRUE(narrow_device_cgroup(widened->front()).ok()) << "somebody has been there";
@@ -130,7 +141,7 @@ TEST_F(DeviceCgroup, OfVersion2IsFoundAboveTheProcessToo) {
   const std::string below = make(true, "container", scope);
   if (!deny_all(scope)) GTEST_SKIP() << "this kernel takes no device programs";
   const Child container = process_in(below);
-  const auto widened = widen_device_cgroups(container.pid(), {zero});
+  const auto widened = widened_for(container.pid(), {zero});
   ASSERT_TRUE(widened.ok()) << widened.error().message();
   ASSERT_EQ(widened->size(), 1U);
   EXPECT_EQ(widened->front().directory, scope);
@@ -143,7 +154,7 @@ TEST_F(DeviceCgroup, ThatOthersAreInIsNotWidened) {
   const std::string one = make(true, "one", shared), other = make(true, "other", shared);
   if (!deny_all(shared)) GTEST_SKIP() << "this kernel takes no device programs";
   const Child container = process_in(one), stranger = process_in(other);
-  const auto widened = widen_device_cgroups(container.pid(), {zero});
+  const auto widened = widened_for(container.pid(), {zero});
   ASSERT_FALSE(widened.ok());
   EXPECT_EQ(widened.error().code, Errc::denied);
   EXPECT_THAT(widened.error().message(), testing::HasSubstr(shared));
@@ -156,7 +167,7 @@ TEST_F(DeviceCgroup, ThatIsASliceIsNotWidened) {
   const std::string slice = make(true, "machine.slice", top), scope = make(true, "one.scope", slice);
   if (!deny_all(slice)) GTEST_SKIP() << "this kernel takes no device programs";
   const Child container = process_in(scope);
-  EXPECT_THAT(widen_device_cgroups(container.pid(), {zero}).error().message(), testing::HasSubstr("a slice"));
+  EXPECT_THAT(widened_for(container.pid(), {zero}).error().message(), testing::HasSubstr("a slice"));
 }
 
 TEST_F(DeviceCgroup, OfVersion1HasItsListChanged) {
@@ -165,7 +176,7 @@ TEST_F(DeviceCgroup, OfVersion1HasItsListChanged) {
   write_to(own + "/devices.deny", "a");
   const Child container = process_in(own);
   ASSERT_EQ(may_open(container, "/dev/zero"), "no");
-  const auto widened = widen_device_cgroups(container.pid(), {zero});
+  const auto widened = widened_for(container.pid(), {zero});
   ASSERT_TRUE(widened.ok()) << widened.error().message();
   EXPECT_EQ(may_open(container, "/dev/zero"), "yes");
   EXPECT_EQ(may_open(container, "/dev/full"), "no");
@@ -177,6 +188,7 @@ TEST_F(DeviceCgroup, OfVersion1HasItsListChanged) {
 TEST_F(DeviceCgroup, ThatIsGoneOrAnotherOneIsLeftAlone) {
   EXPECT_TRUE(narrow_device_cgroup({"/sys/fs/cgroup/no/such", "17", {zero}}).ok());
   EXPECT_TRUE(narrow_device_cgroup({folder_, "1", {zero}}).ok());
+  EXPECT_EQ(widen_device_cgroup({folder_, "1", {zero}}).error().code, Errc::not_found);
 }
 
 }  // namespace

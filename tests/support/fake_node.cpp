@@ -354,6 +354,7 @@ struct FakeNode::Doing {
   void apply(const MakeTaskFolder& one) const {
     if (!node.folders.try_emplace(one.folder).second) throw std::logic_error("twice " + one.folder);
   }
+  void apply(const WidenDeviceCgroup& one) const { node.widened_cgroups.insert(one.directory); }
   void apply(const PinNetns& one) const { node.network_namespaces.insert(one.netns); }
   void apply(const Claim& one) const { node.claimed[one.name] = one.owner; }
   void apply(const KeepVfNames&) const {}
@@ -383,6 +384,7 @@ struct FakeNode::Doing {
 
   void undo(const MakeNetns& one) const { node.network_namespaces.erase(one.netns); }
   void undo(const MakeTaskFolder& one) const { node.folders.erase(one.folder); }
+  void undo(const WidenDeviceCgroup& one) const { node.widened_cgroups.erase(one.directory); }
   void undo(const PinNetns& one) const { node.network_namespaces.erase(one.netns); }
   void undo(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);
@@ -410,6 +412,7 @@ struct FakeNode::Doing {
 
   bool holds(const MakeNetns& one) const { return node.network_namespaces.contains(one.netns); }
   bool holds(const MakeTaskFolder& one) const { return node.folders.contains(one.folder); }
+  bool holds(const WidenDeviceCgroup& one) const { return node.widened_cgroups.contains(one.directory); }
   bool holds(const PinNetns& one) const { return node.network_namespaces.contains(one.netns); }
   bool holds(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);

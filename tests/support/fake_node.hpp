@@ -108,6 +108,8 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   int carrier_timeout_ms = 0;  // that somebody last waited for
   std::vector<FakeVf> vfs;
   std::set<NetnsFile> network_namespaces;
+  std::vector<WidenDeviceCgroup> keeping_cgroups;  // devices from whatever container
+  std::set<std::string> widened_cgroups;           // of those, by directory
   std::map<std::string, TaskFolder> folders;   // by path; of one that nobody has filled yet the path is empty
   std::optional<Error> no_folders;             // why none can be made
   std::map<std::string, std::string> claimed;  // by name, the owner
@@ -144,6 +146,10 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Status give_network(unsigned task, const NetnsFile& netns) override;
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override { relayed.clear(); }
+  Result<std::vector<WidenDeviceCgroup>> device_cgroups_of(unsigned, const std::vector<Port>&,
+                                                           bool) override {
+    return keeping_cgroups;
+  }
   std::vector<std::string> withheld_from(unsigned task) override { return withheld[task]; }
   Result<LentLibraries> lend_providers(unsigned task, const std::vector<std::string>& providers,
                                        const ImageFacts& image) override;

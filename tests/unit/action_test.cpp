@@ -85,6 +85,7 @@ TEST(Action, GoesThroughAJournalAsItWas) {
   expect_kept(RaiseLink{"/run/netns-3", "ib0", 4092, "10.40.0.1/16"});
   expect_kept(RaiseLink{"/run/netns-3", "ib0", std::nullopt, std::nullopt});
   expect_kept(MakeTaskFolder{"/run/container-ib-tasks/17.0-3"});
+  expect_kept(WidenDeviceCgroup{"/sys/fs/cgroup/docker-1.scope", "4711", "231:192,10:58"});
 }
 
 // A journal outlives an update of the package, and `container-ib list` shows it.
@@ -113,6 +114,8 @@ TEST(Action, IsWrittenAsItAlwaysWas) {
   EXPECT_EQ(written(RaiseLink{"/n", "ib0", std::nullopt, std::nullopt}), "link_up name=ib0 netns=/n")
       << "the parent's";
   EXPECT_EQ(written(MakeTaskFolder{"/f/17.0-3"}), "task_folder folder=/f/17.0-3");
+  EXPECT_EQ(written(WidenDeviceCgroup{"/c", "17", "231:192,10:58"}),
+            "device_cgroup devices=231:192,10:58 directory=/c inode=17");
 }
 
 TEST(Action, ThatLacksItsFieldsOrIsUnknownIsCorrupt) {

@@ -65,6 +65,11 @@ class AttachedTasks {
   // Puts the devices and files into a folder that is there and empty, and gives it to the task's user, who
   // can read it and nothing else. The devices as mount_devices() has them.
   virtual Status fill_folder(unsigned task, const TaskFolder& folder) = 0;
+  // Cgroups that keep the devices of these ports from the task and may be changed for it; none for a task of
+  // Slurm's (withheld_from). Denied when they are not its alone.
+  virtual Result<std::vector<WidenDeviceCgroup>> device_cgroups_of(unsigned task,
+                                                                   const std::vector<Port>& ports,
+                                                                   bool umad) = 0;
   // Raises the soft and hard locked-memory limit to `cap` bytes (empty: unlimited); never lowers one.
   virtual Status raise_memlock(unsigned task, std::optional<std::uint64_t> cap) = 0;
 };

@@ -1,5 +1,6 @@
 #include "adapters/attach/live_kernel.hpp"
 
+#include "adapters/attach/cgroup_actions.hpp"
 #include "adapters/attach/folder_actions.hpp"
 #include "adapters/attach/ipoib_actions.hpp"
 #include "adapters/attach/network_actions.hpp"

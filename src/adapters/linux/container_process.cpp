@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/container.hpp"
 #include "adapters/linux/deadline.hpp"
+#include "adapters/linux/device_cgroup.hpp"
 #include "adapters/linux/memlock.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/network_namespace.hpp"
@@ -145,6 +147,24 @@ Result<ImageFacts> ContainerProcess::look_at_image(unsigned) {
 Result<LentLibraries> ContainerProcess::lend_providers(unsigned, const std::vector<std::string>&,
                                                        const ImageFacts&) {
   return error(Errc::bug, "nothing is lent to a container that runs already");
+}
+
+Result<std::vector<WidenDeviceCgroup>> ContainerProcess::device_cgroups_of(unsigned,
+                                                                           const std::vector<Port>& ports,
+                                                                           bool umad) {
+  CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
+  std::vector<DeviceNumber> numbers;
+  for (const DeviceNode& node : nodes) numbers.push_back({major(node.rdev), minor(node.rdev)});
+  CIB_TRY(const auto cgroups, device_cgroups_to_widen(pid_, numbers));
+  if (!alive()) return error(Errc::ended, "pid " + std::to_string(pid_) + " has ended");
+  std::vector<WidenDeviceCgroup> actions;
+  for (const auto& [directory, inode, kept] : cgroups) {
+    std::vector<std::string> devices;
+    for (const DeviceNumber& device : kept)
+      devices.push_back(std::to_string(device.major) + ':' + std::to_string(device.minor));
+    actions.push_back({directory, inode, join(devices, ",")});
+  }
+  return actions;
 }
 
 Status ContainerProcess::fill_folder(unsigned, const TaskFolder&) {

@@ -39,6 +39,8 @@ class ContainerProcess final : public AttachedTasks {
   Result<ImageFacts> look_at_image(unsigned task) override;
   Result<LentLibraries> lend_providers(unsigned task, const std::vector<std::string>& providers,
                                        const ImageFacts& image) override;
+  Result<std::vector<WidenDeviceCgroup>> device_cgroups_of(unsigned task, const std::vector<Port>& ports,
+                                                           bool umad) override;
   Status fill_folder(unsigned task, const TaskFolder& folder) override;
   Status mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;
   Status adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) override;

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -249,68 +248,65 @@ Status write_rule(const CgroupOf& cgroup, const char* file, const DeviceNumber& 
   return {};
 }
 
-Status widen_list(const CgroupOf& cgroup, const std::vector<DeviceNumber>& devices,
-                  std::vector<WidenedCgroup>& widened) {
+// Without what it lists already.
+Result<std::vector<DeviceNumber>> missing_in_list(const CgroupOf& cgroup, std::vector<DeviceNumber> devices) {
   CIB_TRY(const std::string list, read_small_file_at(cgroup.fd.get(), "devices.list"));
-  std::vector<DeviceNumber> missing = devices;
-  std::erase_if(missing, [&](const DeviceNumber& device) { return lists(list, device); });
-  if (missing.empty()) return {};
-  widened.push_back({cgroup.directory, inode_text(cgroup.fd.get()), missing});
-  for (const DeviceNumber& device : missing) CIB_CHECK(write_rule(cgroup, "devices.allow", device));
-  return {};
+  std::erase_if(devices, [&](const DeviceNumber& device) { return lists(list, device); });
+  return devices;
 }
 
 // ---- version 2
 // -----------------------------------------------------------------------------------------------
 
-struct Change {
-  const Level* level;
-  Loaded program;
+// Of the programs that are attached to this cgroup, those in `holding`.
+Result<std::vector<DeviceNumber>> kept_by_level(const Level& level, const std::vector<std::uint32_t>& holding,
+                                                const std::vector<DeviceNumber>& devices) {
   std::vector<DeviceNumber> kept;
-};
-
-// What has to be replaced, all of it known before anything is.
-Result<std::vector<Change>> changes_for(const std::vector<Level>& levels,
-                                        const std::vector<DeviceNumber>& devices) {
-  std::vector<Change> changes;
-  CIB_TRY(const auto holding, programs_of(levels.front().cgroup.fd.get(), true));
-  for (const Level& level : levels)
-    for (const std::uint32_t id : level.programs.ids) {
-      if (std::find(holding.ids.begin(), holding.ids.end(), id) == holding.ids.end()) continue;
-      CIB_TRY(Loaded program, program_of(id));
-      auto kept = kept_by(program.instructions, devices);
-      if (kept.empty()) continue;
-      if (const auto shared = shared_because(level); !shared.empty())
-        return error(Errc::denied, "cgroup " + level.cgroup.directory + " allows no HCA, and is " + shared +
-                                       ": start the container with the devices (--device /dev/infiniband)");
-      changes.push_back({&level, std::move(program), std::move(kept)});
-    }
-  return changes;
+  for (const std::uint32_t id : level.programs.ids) {
+    if (std::find(holding.begin(), holding.end(), id) == holding.end()) continue;
+    CIB_TRY(const Loaded program, program_of(id));
+    for (const DeviceNumber& device : kept_by(program.instructions, devices))
+      if (std::find(kept.begin(), kept.end(), device) == kept.end()) kept.push_back(device);
+  }
+  return kept;
 }
 
-Status widen_programs(CgroupOf own, const std::vector<DeviceNumber>& devices,
-                      std::vector<WidenedCgroup>& widened) {
+Status add_keeping_levels(CgroupOf own, const std::vector<DeviceNumber>& devices,
+                          std::vector<WidenedCgroup>& found) {
   CIB_TRY(const auto levels, levels_above(std::move(own)));
-  CIB_TRY(const auto changes, changes_for(levels, devices));
-  for (const auto& [level, program, kept] : changes) {
-    const CgroupOf& cgroup = level->cgroup;
-    if (auto status = replace_program(cgroup.fd.get(), program, opened_for(program.instructions, kept),
-                                      level->programs.flags);
-        !status)
-      return std::move(status).error().in("cgroup " + cgroup.directory);
-    widened.push_back({cgroup.directory, inode_text(cgroup.fd.get()), kept});
+  CIB_TRY(const auto holding, programs_of(levels.front().cgroup.fd.get(), true));
+  for (const Level& level : levels) {
+    CIB_TRY(auto kept, kept_by_level(level, holding.ids, devices));
+    if (kept.empty()) continue;
+    if (const auto shared = shared_because(level); !shared.empty())
+      return error(Errc::denied, "cgroup " + level.cgroup.directory + " allows no HCA, and is " + shared +
+                                     ": start the container with the devices (--device /dev/infiniband)");
+    found.push_back({level.cgroup.directory, inode_text(level.cgroup.fd.get()), std::move(kept)});
   }
   return {};
 }
 
-Status narrow_programs(const CgroupOf& cgroup, const std::vector<DeviceNumber>& devices) {
+// Calls change(program, flags) for each of the cgroup's.
+template <class Change>
+Status for_each_program(const CgroupOf& cgroup, Change change) {
   CIB_TRY(const auto programs, programs_of(cgroup.fd.get(), false));
   for (const std::uint32_t id : programs.ids) {
     CIB_TRY(const Loaded program, program_of(id));
-    if (const auto before = without_opened(program.instructions, devices))
-      CIB_CHECK(replace_program(cgroup.fd.get(), program, *before, programs.flags));
+    if (auto status = change(program, programs.flags); !status)
+      return std::move(status).error().in("cgroup " + cgroup.directory);
   }
   return {};
+}
+
+// The one that was meant, or none.
+std::optional<CgroupOf> same_cgroup(const WidenedCgroup& cgroup) {
+  CgroupOf found{cgroup.directory, open_cgroup(AT_FDCWD, cgroup.directory.c_str())};
+  if (!found.fd || inode_text(found.fd.get()) != cgroup.inode) return std::nullopt;
+  return found;
+}
+
+Error gone(const WidenedCgroup& cgroup) {
+  return error(Errc::not_found, "cgroup " + cgroup.directory + " is gone");
 }
 
 }  // namespace
@@ -328,26 +324,54 @@ Result<std::vector<DeviceNumber>> devices_kept_from(pid_t pid, const std::vector
   return kept;
 }
 
-Result<std::vector<WidenedCgroup>> widen_device_cgroups(pid_t pid, const std::vector<DeviceNumber>& devices) {
-  std::vector<WidenedCgroup> widened;
-  const auto give_up = [&](Error error) {
-    for (const WidenedCgroup& one : widened) (void)narrow_device_cgroup(one);
-    return error;
-  };
-  if (auto unified = cgroup_of(pid, true))
-    if (auto status = widen_programs(std::move(*unified), devices, widened); !status)
-      return give_up(std::move(status).error());
-  if (const auto list = cgroup_of(pid, false))
-    if (auto status = widen_list(*list, devices, widened); !status) return give_up(std::move(status).error());
-  return widened;
+Result<std::vector<WidenedCgroup>> device_cgroups_to_widen(pid_t pid,
+                                                           const std::vector<DeviceNumber>& devices) {
+  std::vector<WidenedCgroup> found;
+  if (auto unified = cgroup_of(pid, true)) CIB_CHECK(add_keeping_levels(std::move(*unified), devices, found));
+  if (const auto list = cgroup_of(pid, false)) {
+    CIB_TRY(auto missing, missing_in_list(*list, devices));
+    if (!missing.empty()) found.push_back({list->directory, inode_text(list->fd.get()), std::move(missing)});
+  }
+  return found;
+}
+
+Status widen_device_cgroup(const WidenedCgroup& cgroup) {
+  const auto found = same_cgroup(cgroup);
+  if (!found) return gone(cgroup);
+  if (!is_file_system(found->fd.get(), CGROUP2_SUPER_MAGIC)) {
+    for (const DeviceNumber& device : cgroup.devices) CIB_CHECK(write_rule(*found, "devices.allow", device));
+    return {};
+  }
+  return for_each_program(*found, [&](const Loaded& program, std::uint32_t flags) {
+    if (kept_by(program.instructions, cgroup.devices).empty()) return Status();
+    return replace_program(found->fd.get(), program, opened_for(program.instructions, cgroup.devices), flags);
+  });
 }
 
 Status narrow_device_cgroup(const WidenedCgroup& cgroup) {
-  CgroupOf found{cgroup.directory, open_cgroup(AT_FDCWD, cgroup.directory.c_str())};
-  if (!found.fd || inode_text(found.fd.get()) != cgroup.inode) return {};
-  if (is_file_system(found.fd.get(), CGROUP2_SUPER_MAGIC)) return narrow_programs(found, cgroup.devices);
-  for (const DeviceNumber& device : cgroup.devices) CIB_CHECK(write_rule(found, "devices.deny", device));
-  return {};
+  const auto found = same_cgroup(cgroup);
+  if (!found) return {};
+  if (!is_file_system(found->fd.get(), CGROUP2_SUPER_MAGIC)) {
+    for (const DeviceNumber& device : cgroup.devices) CIB_CHECK(write_rule(*found, "devices.deny", device));
+    return {};
+  }
+  return for_each_program(*found, [&](const Loaded& program, std::uint32_t flags) {
+    const auto before = without_opened(program.instructions, cgroup.devices);
+    return before ? replace_program(found->fd.get(), program, *before, flags) : Status();
+  });
+}
+
+Status verify_device_cgroup(const WidenedCgroup& cgroup) {
+  const auto found = same_cgroup(cgroup);
+  if (!found) return gone(cgroup);
+  const Error keeps = error(Errc::changed, "cgroup " + cgroup.directory + " keeps the devices back again");
+  if (!is_file_system(found->fd.get(), CGROUP2_SUPER_MAGIC)) {
+    CIB_TRY(const auto missing, missing_in_list(*found, cgroup.devices));
+    return missing.empty() ? Status() : Status(keeps);
+  }
+  return for_each_program(*found, [&](const Loaded& program, std::uint32_t) {
+    return kept_by(program.instructions, cgroup.devices).empty() ? Status() : Status(keeps);
+  });
 }
 
 }  // namespace cib

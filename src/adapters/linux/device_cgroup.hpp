@@ -16,21 +16,27 @@ namespace cib {
 // programs do not is passed over: what it says is seen when the device is opened.
 Result<std::vector<DeviceNumber>> devices_kept_from(pid_t pid, const std::vector<DeviceNumber>& devices);
 
-// A cgroup that was changed, by its directory, and its inode number, which no other cgroup of this boot gets,
-// and what its processes may open since.
+// A cgroup that is to be changed, by its directory, and its inode number, which no other cgroup of this boot
+// gets, and what its processes, and those below it, shall be able to open for reading and writing.
 struct WidenedCgroup {
   std::string directory, inode;
   std::vector<DeviceNumber> devices;
 };
 
-// Lets the process' cgroup, and what is below it, open these for reading and writing, where something keeps
-// them from it. Each program that does is replaced by one that asks for these devices first (one more program
-// would only take away); a list gets them added.
+// Those that keep some of these devices from the process.
 //
-// Denied, and nothing is changed, when it is a cgroup of other processes too that keeps them: the root, a
-// slice (systemd.slice(5)), or one that has other children with processes in them.
-Result<std::vector<WidenedCgroup>> widen_device_cgroups(pid_t pid, const std::vector<DeviceNumber>& devices);
-// Undoes it. Success when the cgroup is gone or somebody else has changed its program since.
+// Denied when it is a cgroup of other processes too that does: the root, a slice (systemd.slice(5)), or one
+// that has other children with processes in them.
+Result<std::vector<WidenedCgroup>> device_cgroups_to_widen(pid_t pid,
+                                                           const std::vector<DeviceNumber>& devices);
+
+// Each program that keeps one of them is replaced by one that asks for these devices first (one more program
+// would only take away); a list gets them added. not_found when the cgroup is gone.
+Status widen_device_cgroup(const WidenedCgroup& cgroup);
+// Undoes it, also what was only begun. Success when the cgroup is gone, or somebody else has changed its
+// program since.
 Status narrow_device_cgroup(const WidenedCgroup& cgroup);
+// changed when it keeps one of them again; not_found when it is gone.
+Status verify_device_cgroup(const WidenedCgroup& cgroup);
 
 }  // namespace cib
