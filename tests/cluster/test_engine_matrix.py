@@ -31,6 +31,10 @@ def test_plugin_verbs():
     prove("plugin")
 
 
+def test_podman_verbs():
+    prove("podman")
+
+
 def _in_ipoib(name, **how):
     """The interfaces are given back."""
     with site():

@@ -13,7 +13,7 @@ import typing
 from bundles import BUNDLE, BY_TCP, CRUN, HERSELF, HERSELF_FOR_RUNC, IN_A_NAMESPACE, RUNC, bundle, config, slurm_runs
 from cluster import HCAS, IMAGE, NATIVE, NODES, PINGPONG, PINGPONG_MPICH, SOURCE, Background, assert_clean, can_raise_limits, must, run, sh, skip, srun, suite, uverbs_of, wait_until
 from container_plugin import container_plugin
-from engines import bubblewrap, bundle_of_crun, bundle_of_runc
+from engines import bubblewrap, bundle_of_crun, bundle_of_runc, podman, podmans_end
 from verbs import by_tcp, has_mpi
 
 ALL = ("bookworm", "trixie", "sid")
@@ -42,6 +42,7 @@ class Cell:
     option: str = ""  # more of --container-ib
     shared: bool = False  # one container for a node's tasks: the devices of all
     mpi: tuple = ("pmix", "pmi2")  # Slurm's plugins that it lets through, the first that a suite has is tried
+    daemon: bool = False  # its containers leave the task's processes: only a cgroup, which native nodes lack, ends them with the step
 
 
 def _plain(*words):
@@ -64,6 +65,12 @@ def _by_slurm(mapping, *runtime, **how):
 def _plugin():
     with container_plugin(mpi=STARTS[suite()][0]):
         yield Engine(options=(f"--container-image={IMAGE}",))
+
+
+@contextlib.contextmanager
+def _podman():
+    with podmans_end():
+        yield Engine(words=podman())
 
 
 @contextlib.contextmanager
@@ -93,6 +100,7 @@ CELLS = (
     Cell("slurm_crun", "`srun --container`, crun", _BEFORE_SLURMS + _FOR_PMI2, lambda: _by_slurm(HERSELF, CRUN, verb="run --preserve-fds=40"), suites=("trixie", "sid")),
     Cell("slurm_runc", "`srun --container`, runc", _BEFORE_SLURMS, lambda: _by_slurm(HERSELF_FOR_RUNC, RUNC, IN_A_NAMESPACE), suites=("trixie", "sid"), mpi=("pmix",)),
     Cell("plugin", "a container plugin (pyxis; the test's does the same)", "site: its line in `plugstack.conf` before ours", _plugin, shared=True),
+    Cell("podman", "podman, rootless, from 4.4 on", "", _podman, suites=("trixie", "sid"), mpi=("pmix",), daemon=True),
     _of_apptainer("sandbox", "a folder"),
     _of_apptainer("contain", "`--contain`", "--contain"),
     _of_apptainer("containall", "`-C`", "-C"),
@@ -192,7 +200,8 @@ def check(name):
     with _recorded(cell, "slurm") as facts, cell.enter() as engine:
         _each_task_has_its_devices_and_variables(cell, engine)
         facts["mpi"] = _mpi_starts(cell, engine)
-        _a_cancelled_step_ends(cell, engine)
+        if not cell.daemon:
+            _a_cancelled_step_ends(cell, engine)
 
 
 # What a rank says of its container before it becomes the MPI program.
@@ -214,4 +223,6 @@ def prove(name, mode="verbs", mpi="pmix"):
             of_rank, limit, *links = line.split()
             assert (of_rank, limit) == (str(rank), "memlock=unlimited"), shown
             assert mode == "verbs" or links == ["lo", "ib0"], shown
+        if cell.daemon:
+            _a_cancelled_step_ends(cell, engine)
         return done

@@ -40,6 +40,10 @@ def test_plugin():
     check("plugin")
 
 
+def test_podman():
+    check("podman")
+
+
 def test_apptainer_sandbox():
     check("apptainer_sandbox")
 
