@@ -6,7 +6,7 @@ from cluster import contents, journals, must, run, sh
 from containers import by_hand, of_crun
 from picture import everything_comes_back
 
-INSTANCE = "ctest ctest-trixie"
+INSTANCE = "ctest ctest-trixie"  # soak: ctest
 
 CONF = '[modes]\nallow = ["verbs", "ipoib"]\n[addresses]\npool = "10.40.0.0/16"\nnodes = ["n0", "n1"]\nper_node = 8\n'
 
@@ -52,6 +52,27 @@ def test_what_is_in_the_containers_network_stays():
             must(container.exec("ip", "link", "set", "ib1", "alias", "mine"))
             must(container.detach())
             assert sorted(links(container)) == ["ib0", "lo"]
+
+
+def test_what_an_engines_cgroup_keeps_from_its_container_is_given_and_taken_again():
+    with everything_comes_back(), of_crun("n0", cgroup="/attached") as container:
+        (cgroup,) = [line.rpartition(":")[2] for line in must(run("n0", "cat", f"/proc/{container.pid}/cgroup")).lines if line.startswith("0::")]
+
+        def opened():
+            # who joins the container's namespaces by hand is not in its cgroup yet
+            join = f"echo $$ > /sys/fs/cgroup{cgroup}/cgroup.procs && exec nsenter -t {container.pid} -m --"
+            return sh("n0", f"{join} ibv_devinfo 2>&1 | grep -c PORT_ACTIVE; {join} sh -c ': < /dev/infiniband/rdma_cm'")
+
+        from_there = f"echo $$ > /sys/fs/cgroup{cgroup}/cgroup.procs && : < /dev/"
+        assert "Operation not permitted" in sh("n0", from_there + "infiniband/rdma_cm").err
+        told = json.loads(must(container.attach("--option", "verbs,rails=1", "--json")).out)
+        done = opened()
+        assert done.lines[0] == "1" and done.status == 0, (told, done)
+        assert "Operation not permitted" in sh("n0", from_there + "kmsg").err
+        must(run("n0", "container-ib", "check"))
+        must(container.attach("--option", "verbs"), status=1)
+        must(container.detach())
+        assert "Operation not permitted" in sh("n0", from_there + "infiniband/rdma_cm").err
 
 
 def test_a_container_of_crun_that_has_ended_is_reaped():

@@ -47,11 +47,16 @@ def by_hand(node="n0", cpu=None, network=False):
         _ends(node, pid)
 
 
+def _kept_back(cgroup):
+    return {"cgroupsPath": cgroup, "resources": {"devices": [{"allow": False, "access": "rwm"}]}}
+
+
 @contextlib.contextmanager
-def of_crun(node="n0", network=False):
-    """A bundle whose /dev is its own and has no InfiniBand."""
+def of_crun(node="n0", network=False, cgroup=None):
+    """A bundle whose /dev is its own and has no InfiniBand; with a `cgroup` it has that one, which keeps all devices from it but those
+    that every container has, as docker's does."""
     bundle = "/tmp/attached"
-    crun = ("crun", "--cgroup-manager=disabled", f"--root={bundle}/state")
+    crun = ("crun", f"--cgroup-manager={'cgroupfs' if cgroup else 'disabled'}", f"--root={bundle}/state")
     sysfs = {"destination": "/sys", "type": "sysfs", "source": "sysfs"} if network else {"destination": "/sys", "source": "/sys", "type": "none", "options": ["rbind"]}
     namespaces = ["mount", *(["network"] if network else [])]
     config = {
@@ -63,7 +68,7 @@ def of_crun(node="n0", network=False):
             {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
             sysfs,
         ],
-        "linux": {"namespaces": [{"type": kind} for kind in namespaces]},
+        "linux": {"namespaces": [{"type": kind} for kind in namespaces], **(_kept_back(cgroup) if cgroup else {})},
     }
     write(node, f"{bundle}/config.json", json.dumps(config))
     try:
