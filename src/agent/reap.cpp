@@ -42,7 +42,7 @@ int reap_command(const std::string& state_dir, const std::string& job, const std
   (void)::signal(SIGPIPE, SIG_IGN);  // slurmstepd may not wait for us until the end
   // Started by slurmstepd's exit, we must outlive its step; if not, what can be given back until then is.
   for (const auto& status :
-       {leave_step_cgroup(), keep_needed_capabilities(Privileges::of_agent), allow_only_needed_calls()})
+       {leave_step_cgroup(), keep_needed_capabilities(Privileges::of_agent), allow_only_calls_of_reaper()})
     if (!status) log_error("reap: " + status.error().message());
   UniqueFd stepd;
   if (auto opened = open_pidfd(whole_number<pid_t>(ended_stepd).value_or(-1))) stepd = std::move(*opened);

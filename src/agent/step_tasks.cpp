@@ -263,7 +263,7 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
                  "the node's tasks share a container, which has one /dev/infiniband for all; say scope=node");
   }
   const Handles& t = tasks_[task];
-  auto mounted = mount_devices_of(ports, umad, t.attached_in(), t.owner, t.lends.has_value());
+  auto mounted = mount_devices_of(ports, umad, t.attached_in(), t.owner, lent_to(t) != nullptr);
   if (!mounted) return t.container ? no_place_for_devices(std::move(mounted).error()) : mounted.error();
   tasks_[task].mounted = mounted->mount;
   tasks_[task].nodes.clear();
@@ -279,7 +279,8 @@ std::vector<std::string> StepTasks::withheld_from(unsigned task) {
   std::vector<DeviceNumber> numbers;
   for (const auto& [number, name] : devices) numbers.push_back({major(number), minor(number)});
   const auto kept = devices_kept_from(tasks_[task].pid, numbers);
-  if (!kept) log_debug("task " + std::to_string(task) + ": " + kept.error().message());
+  if (!kept && !std::exchange(told_of_cgroups_, true))
+    log_error("which devices Slurm's cgroup keeps from the tasks is not known: " + kept.error().message());
   std::vector<std::string> names;
   if (!kept || !alive(task)) return names;
   for (const DeviceNumber& number : *kept) names.push_back(devices.at(makedev(number.major, number.minor)));
@@ -290,13 +291,18 @@ Result<LentLibraries> StepTasks::lend_providers(unsigned task, const std::vector
                                                 const ImageFacts& image) {
   CIB_TRY(auto libraries, read_node_libraries(providers));
   CIB_CHECK(check_can_borrow(image, libraries.glibc));
-  tasks_[task].lends = std::move(libraries);
-  return tasks_[task].lends->lent;
+  return lends_.insert_or_assign(tasks_[task].container_inode, std::move(libraries)).first->second.lent;
 }
 
-Status StepTasks::show_lent(const Handles& task) {
-  if (!task.lends) return {};
-  CIB_TRY(const UniqueFd mount, make_lent_mount(*task.lends));
+const NodeLibraries* StepTasks::lent_to(const Handles& task) const {
+  const auto found = task.container ? lends_.find(task.container_inode) : lends_.end();
+  return found == lends_.end() ? nullptr : &found->second;
+}
+
+Status StepTasks::show_lent(const Handles& task) const {
+  const NodeLibraries* lent = lent_to(task);
+  if (lent == nullptr) return {};
+  CIB_TRY(const UniqueFd mount, make_lent_mount(*lent));
   return mount_over_lent_folder(task.attached_in(), mount);
 }
 
@@ -336,17 +342,18 @@ Status StepTasks::fill_folder(unsigned task, const TaskFolder& folder) {
   const auto owner = file_owner_of(tasks_[task].pid);
   if (!alive(task)) return error(Errc::ended, "the task has ended");  // asked last: so that was its own
   if (!owner) return error(Errc::kernel, "find who the task's process is");
-  return finish_task_folder(folder.path, nodes, folder.files, *owner);
+  CIB_CHECK(finish_task_folder(folder.path, nodes, folder.files, *owner));
+  return unless_stuck([&] { return check_shows(tasks_[task].offered.get(), folder.path); });
 }
 
 Status StepTasks::unmount_devices(unsigned task) {
   Handles& t = tasks_[task];
-  if (t.mounted == 0) return {};
-  CIB_CHECK(unless_stuck([&] { return unmount_hca_classes(t.attached_in(), t.classes); }));
-  t.classes.clear();
-  CIB_CHECK(unless_stuck([&] { return unmount_infiniband(t.attached_in(), t.mounted); }));
-  t.mounted = 0;
-  return {};
+  if (t.mounted == 0 && t.classes.empty()) return {};
+  auto status = unless_stuck([&] { return unmount_infiniband(t.attached_in(), t.mounted); });
+  if (status.ok()) t.mounted = 0;
+  auto classes = unless_stuck([&] { return unmount_hca_classes(t.attached_in(), t.classes); });
+  if (classes.ok()) t.classes.clear();
+  return status.ok() ? std::move(classes) : status;
 }
 
 Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap) {

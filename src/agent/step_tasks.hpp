@@ -102,7 +102,6 @@ class StepTasks final : public Tasks {
     dev_t mounted = 0;                     // st_dev of our file system over its /dev/infiniband; 0: none
     std::vector<std::string> nodes;        // what is in it
     std::vector<MountedClass> classes;     // and ours over folders of its /sys/class
-    std::optional<NodeLibraries> lends;    // what comes with the devices
 
     int attached_in() const { return container ? container.get() : offered.get(); }
   };
@@ -119,12 +118,15 @@ class StepTasks final : public Tasks {
   Status try_adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad);
   Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);
   Status show_own_hcas(unsigned task, const std::vector<DeviceNode>& nodes);
-  static Status show_lent(const Handles& task);
+  Status show_lent(const Handles& task) const;
+  const NodeLibraries* lent_to(const Handles& task) const;
 
   Of step_;
   UniqueFd stepd_;  // pidfd; invalid: it had ended when the agent started
   std::vector<Handles> tasks_;
-  std::map<std::uint64_t, StepCgroup> cgroups_;                                // of the step, by inode number
+  std::map<std::uint64_t, StepCgroup> cgroups_;   // of the step, by inode number
+  std::map<std::uint64_t, NodeLibraries> lends_;  // by the inode number of a container's mount namespace
+  bool told_of_cgroups_ = false;
   std::map<std::uint64_t, std::optional<std::vector<std::string>>> shown_in_;  // by container
   std::vector<UniqueFd> never_closed_;
   std::optional<Error> stuck_;  // why no mount namespace of a task is entered any more

@@ -111,6 +111,15 @@ const std::vector<Limited>& needed_within_limits() {
   return limited;
 }
 
+// And what the reaper needs besides.
+std::vector<Limited> calls_of_reaper_within_limits() {
+  std::vector<Limited> limited = needed_within_limits();
+  const std::string_view reason = "a container's device program as it was";
+  limited.push_back({reason, SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_PROG_LOAD)});
+  limited.push_back({reason, SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_PROG_ATTACH)});
+  return limited;
+}
+
 const std::vector<Group>& calls_of_relay() {
   static const std::vector<Group> groups = {
     running(),
@@ -165,6 +174,8 @@ Status allow_only(const std::vector<Group>& groups, const std::vector<Limited>& 
 }  // namespace
 
 Status allow_only_needed_calls() { return allow_only(needed_calls(), needed_within_limits()); }
+
+Status allow_only_calls_of_reaper() { return allow_only(needed_calls(), calls_of_reaper_within_limits()); }
 
 Status allow_only_calls_of_relay() { return allow_only(calls_of_relay(), calls_of_relay_within_limits()); }
 

@@ -9,6 +9,9 @@ namespace cib {
 // one. Refusals are in the kernel's audit log. There is no way back (seccomp(2)).
 Status allow_only_needed_calls();
 
+// The same for the reaper, which also undoes what `container-ib attach` has done.
+Status allow_only_calls_of_reaper();
+
 // The same for the relay, which has a table of its own: it talks on sockets, and opens no file.
 Status allow_only_calls_of_relay();
 

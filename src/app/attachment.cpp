@@ -237,12 +237,21 @@ Status Attachment::place(const std::vector<unsigned>& living) {
   for (const TaskPlacement& placed : assignment_.tasks) {
     Task& task = task_[placed.task];
     task.ports = placed.ports;
-    if (facts_.daemon_step) task.ports = eligible_ports(assignment_);  // it starts the node's ranks itself
+    if (facts_.daemon_step) task.ports = ports_not_withheld(withheld[placed.task]);
     if (task.ports.empty())
       return error(Errc::unusable, explain_no_port(facts_.node_name, inventory_, assignment_));
     task.choice = explain_choice(facts_.node_name, task.origin.rank, inventory_, placed, task.ports);
   }
   return {};
+}
+
+// mpirun's helper starts the node's ranks itself.
+std::vector<std::size_t> Attachment::ports_not_withheld(const std::vector<std::string>& withheld) const {
+  auto ports = eligible_ports(assignment_);
+  std::erase_if(ports, [&](std::size_t port) {
+    return std::find(withheld.begin(), withheld.end(), inventory_.ports[port].device) != withheld.end();
+  });
+  return ports;
 }
 
 // What is kept from a task of a step, if only another task's, is kept from every task but that one; so where
@@ -379,11 +388,20 @@ Status Attachment::mount_own(unsigned id, const std::vector<Port>& ports) {
 Status Attachment::mount_in_container(unsigned id, const std::vector<Port>& ports) {
   const std::string& container = task_[id].facts.container.id;
   CIB_TRY(const bool may_show, containers_.enter(id, container, ports));
+  if (auto status = prepare_container(id, ports, may_show); !status) {
+    containers_.not_entered(id, container);
+    return status;
+  }
+  return containers_.mount(id, container, ports, settings_.umad);
+}
+
+// What has to be there before the devices are.
+Status Attachment::prepare_container(unsigned id, const std::vector<Port>& ports, bool may_show) {
   if (may_show && settings_.inject == Inject::providers)
-    CIB_CHECK(images_.lend(id, container, image_needs_of(id)));
+    CIB_CHECK(images_.lend(id, task_[id].facts.container.id, image_needs_of(id)));
   CIB_TRY(const auto cgroups, tasks_.device_cgroups_of(id, ports, settings_.umad));
   for (const WidenDeviceCgroup& cgroup : cgroups) CIB_CHECK(actions_.run(cgroup));
-  return containers_.mount(id, container, ports, settings_.umad);
+  return {};
 }
 
 bool Attachment::wants_folder(unsigned id) const {

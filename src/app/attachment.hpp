@@ -116,6 +116,7 @@ class Attachment {
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
   std::map<unsigned, std::vector<std::string>> withheld_from(const std::vector<unsigned>& tasks);
+  std::vector<std::size_t> ports_not_withheld(const std::vector<std::string>& withheld) const;
   Result<std::vector<std::string>> allowed_to(const Task& task, const std::vector<std::string>& withheld,
                                               const PlacementOptions& options) const;
   Status settle_scope(const std::vector<unsigned>& ready);
@@ -128,6 +129,7 @@ class Attachment {
   Status relay_pmix(const Task& task);
   Status mount_own(unsigned task, const std::vector<Port>& ports);
   Status mount_in_container(unsigned task, const std::vector<Port>& ports);
+  Status prepare_container(unsigned task, const std::vector<Port>& ports, bool may_show);
   void unmounted(unsigned task);
   ImageNeeds image_needs_of(unsigned task) const;
   std::vector<Port> shown_ports(const Task& task) const;

@@ -36,12 +36,16 @@ Status StepContainers::mount(unsigned task, const std::string& container, const 
   const bool alone = others_in_[container].empty();
   auto status = alone ? tasks_.mount_devices(task, ports, umad) : tasks_.adopt_devices(task, ports, umad);
   if (!status) {
-    if (alone) (void)tasks_.unmount_devices(task);  // it may have been done all the same
-    (void)journal_.write(Mark::undone, DevicesMounted{task, "", container});
+    // It may have been done all the same.
+    if (!alone || tasks_.unmount_devices(task).ok()) not_entered(task, container);
     return status;
   }
   tasks_in_[task] = container;
   return journal_.write(Mark::done, DevicesMounted{task, join_names(ports), container});
+}
+
+void StepContainers::not_entered(unsigned task, const std::string& container) {
+  (void)journal_.write(Mark::undone, DevicesMounted{task, "", container});
 }
 
 void StepContainers::unmounted(unsigned task) {

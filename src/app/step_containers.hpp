@@ -17,7 +17,8 @@ namespace cib {
 class StepContainers {
  public:
   // What it is given lives as long as this.
-  StepContainers(const StepFacts& facts, Node& node, AttachedTasks& tasks, Kernel& kernel, StepJournal& journal)
+  StepContainers(const StepFacts& facts, Node& node, AttachedTasks& tasks, Kernel& kernel,
+                 StepJournal& journal)
       : facts_(facts), node_(node), tasks_(tasks), kernel_(kernel), journal_(journal) {}
 
   // Before the devices of these ports are mounted in the container (TaskContainer::id) of that task. Whether
@@ -26,6 +27,8 @@ class StepContainers {
   Result<bool> enter(unsigned task, const std::string& container, const std::vector<Port>& ports);
   // Shows them there, or is content with the other step's.
   Status mount(unsigned task, const std::string& container, const std::vector<Port>& ports, bool umad);
+  // After enter(): it was not mounted, and others need not reckon with it.
+  void not_entered(unsigned task, const std::string& container);
   // That task's devices are there no more.
   void unmounted(unsigned task);
   bool has(unsigned task) const { return tasks_in_.contains(task); }

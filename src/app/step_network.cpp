@@ -27,7 +27,8 @@ Result<NetnsFile> StepNetwork::join(unsigned task) {
   NetnsFile file = netns_of(task);
   if (devices_.contains(file)) return file;
   const auto& process = step_->network_of;
-  CIB_CHECK(actions_.run(process ? Action(PinNetns{file, process->pid, process->start}) : Action(MakeNetns{file})));
+  CIB_CHECK(
+      actions_.run(process ? Action(PinNetns{file, process->pid, process->start}) : Action(MakeNetns{file})));
   devices_[file];
   return file;
 }

@@ -292,7 +292,7 @@ TEST(Attached, TheDevicesStayForAStepThatIsInTheContainerToo) {
 TEST(Attached, WhatDoesNotComeBackIsNamedAndTriedAgain) {
   FakeNode node = node_with_a_container();
   ASSERT_TRUE(attach(node, request("vf")).ok());
-  node.inject(node.changes() + 4, Fault::fails);  // behind the note, the unmount and the interface's undo
+  node.inject(node.changes() + 5, Fault::fails);  // behind note, unmount, cgroup and interface
   const auto detached = detach(node, node, name);
   ASSERT_TRUE(detached.ok());
   EXPECT_THAT(detached->failed, ElementsAre(HasSubstr("injected")));

@@ -166,5 +166,11 @@ TEST_F(HcaClasses, AreNotBelievedThroughALinkOrAMount) {
   }
 }
 
+TEST_F(HcaClasses, AreNotBelievedOfADevice) {
+  const Child task = task_with(
+      "mount -t tmpfs none /sys/class/infiniband && mknod /sys/class/infiniband/.container-ib c 1 5");
+  EXPECT_THAT(*rdma_devices_shown_in(mount_namespace(task).get()), testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace cib::test

@@ -120,6 +120,7 @@ TEST_F(FolderOfATask, ShowsInMountNamespacesThatWereThereBefore) {
 TEST_F(FolderOfATask, WhoKeepsItHasNoDeviceMoreAfterTheStep) {
   make();
   const UniqueFd open(::open((path() + "/infiniband").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd node(::open((path() + "/infiniband/uverbs0").c_str(), O_PATH | O_CLOEXEC));
   const Child copy([] {
     if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_PRIVATE | MS_REC, nullptr) != 0)
       ::_exit(1);
@@ -129,6 +130,8 @@ TEST_F(FolderOfATask, WhoKeepsItHasNoDeviceMoreAfterTheStep) {
   EXPECT_TRUE(remove().ok());
   EXPECT_EQ(::openat(open.get(), "uverbs0", O_RDONLY | O_CLOEXEC), -1);
   EXPECT_EQ(opens(seen), ENOENT) << "nor is it mounted there any more";
+  EXPECT_EQ(as(alice, [&] { return opens("/proc/self/fd/" + std::to_string(node.get())); }), EACCES)
+      << "nor by what was held of the node";
   EXPECT_EQ(opens(path()), ENOENT);
 }
 

@@ -4,6 +4,7 @@ import json
 
 from cluster import HCAS, PINGPONG, Background, journals, must, run, sh, srun, suite, uverbs_of, wait_until, write
 from engines import podman, podmans_end
+from slurm import private_tmp
 from steps import agents_death_leaves_the_step, both_killed_is_reaped_by_hand, orphans_end
 from verbs import each_task_has_the_hca_of_its_numa_node_and_no_other, mpi_starts
 
@@ -174,3 +175,11 @@ def test_slurmstepd_killed():
 
 def test_both_killed():
     both_killed_is_reaped_by_hand(NAMING)
+
+
+def test_where_tasks_have_mounts_of_their_own_a_line_says_so():
+    """And podman is not told of settings that it could not read, of which it would die."""
+    with private_tmp():
+        done = must(srun("-w", "n0", "-n1", "--container-ib=verbs,folder=yes", "sh", "-c", "echo told=$CONTAINERS_CONF_OVERRIDE"))
+    assert done.lines == ["told="], done
+    assert any("does not show in the task's mount namespace" in line for line in done.ours()), done

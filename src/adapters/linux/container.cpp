@@ -30,6 +30,7 @@ constexpr std::size_t most_names = 64UL * 1024;  // and as many bytes of them; a
 constexpr std::size_t most_environment = 1024UL * 1024;
 
 struct Listing {
+  int proc = -1;  // an open directory
   std::size_t size = 0;
   std::array<char, most_names> names{};  // each with its NUL
 };
@@ -39,10 +40,14 @@ UniqueFd open_folder(const char* path) {
   return UniqueFd(open_resolved(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
 }
 
-// Through no link and no mount: there root could be led to any device of the node's, and open it.
-std::optional<std::string> read_shown_before(int folder) {
-  const UniqueFd file(open_resolved(folder, shown_before, O_RDONLY | O_NONBLOCK | O_NOCTTY,
-                                    RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
+// Through no link and no mount, and a regular file only: root could be led to any device, and open it. What
+// was looked at is opened, and not its name once more, by a /proc of ours.
+std::optional<std::string> read_shown_before(int folder, int proc) {
+  const UniqueFd found(open_resolved(folder, shown_before, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
+  struct stat about {};
+  if (!found || ::fstat(found.get(), &about) != 0 || !S_ISREG(about.st_mode)) return std::nullopt;
+  const std::string again = "self/fd/" + std::to_string(found.get());
+  const UniqueFd file(::openat(proc, again.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!file) return std::nullopt;
   auto text = read_up_to(file.get(), shown_before, most_names);
   return text ? std::optional(*std::move(text)) : std::nullopt;
@@ -55,7 +60,7 @@ int list_rdma_devices(void* arg) {
   auto names = names_in(folder.get(), ".", Entries::all, most_names);
   if (!names) return names.error().sys_errno;
   // What a step before has put there shows its own HCAs only, and says what was to be seen without it.
-  if (const auto before = read_shown_before(folder.get())) {
+  if (const auto before = read_shown_before(folder.get(), listing->proc)) {
     if (before->empty()) return ENODATA;
     names = std::vector<std::string>();
     for (const std::string_view name : split(*before, '\n')) names->emplace_back(name);
@@ -142,8 +147,11 @@ Result<std::vector<std::string>> uverbs_in_mount_namespace_of(pid_t pid,
 
 Result<std::vector<std::string>> rdma_devices_shown_in(int mount_namespace) {
   CIB_TRY(const SharedMemory memory, SharedMemory::make(sizeof(Listing)));
+  const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!proc) return error(Errc::kernel, "open /proc", errno);
   auto* listing = new (memory.data()) Listing;
-  CIB_CHECK(in_mount_namespace(mount_namespace, list_rdma_devices, listing, {},
+  listing->proc = proc.get();
+  CIB_CHECK(in_mount_namespace(mount_namespace, list_rdma_devices, listing, {proc.get()},
                                "list the container's /sys/class/infiniband", look_timeout_ms));
   std::vector<std::string> names;
   const std::size_t size = std::min(listing->size, listing->names.size());

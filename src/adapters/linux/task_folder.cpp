@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "adapters/linux/hca_classes.hpp"
+#include "adapters/linux/in_namespace.hpp"
 #include "adapters/linux/mountinfo.hpp"
 #include "adapters/linux/names_in.hpp"
 #include "adapters/linux/open_resolved.hpp"
@@ -147,9 +148,13 @@ Status take_devices_out_of(const std::string& folder) {
   CIB_TRY(const UniqueFd mount, writable(folder));
   CIB_TRY(const UniqueFd directory, open_in(mount, device_folder, folder));
   CIB_TRY(const auto names, names_in(path_of(directory)));
-  for (const std::string& name : names)
+  for (const std::string& name : names) {
+    // Who holds the node itself (O_PATH) may open it as long as its mode lets him, be it removed.
+    (void)::fchownat(directory.get(), name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW);
+    (void)::fchmodat(directory.get(), name.c_str(), 0, 0);
     if (::unlinkat(directory.get(), name.c_str(), 0) != 0 && errno != ENOENT)
       return error(Errc::kernel, "remove " + folder + '/' + device_folder + '/' + name, errno);
+  }
   return {};
 }
 
@@ -166,6 +171,29 @@ Status finish_task_folder(const std::string& folder, const std::vector<DeviceNod
   if (::fchmodat(mount.get(), ".", owner_enters, 0) != 0)
     return error(Errc::kernel, "chmod " + folder, errno);
   return {};
+}
+
+namespace {
+
+constexpr int check_timeout_ms = 5'000;
+
+int do_check_shows(void* arg) {
+  struct statx status {};
+  if (::statx(AT_FDCWD, static_cast<const char*>(arg), AT_SYMLINK_NOFOLLOW, 0, &status) != 0) return errno;
+  return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 ? 0 : ENOENT;
+}
+
+}  // namespace
+
+Status check_shows(int mount_namespace, const std::string& folder) {
+  std::string path = folder;
+  auto status = in_mount_namespace(mount_namespace, do_check_shows, path.data(), {},
+                                   "look for " + folder + " where the task is", check_timeout_ms);
+  if (status || status.error().sys_errno != ENOENT) return status;
+  return error(Errc::unsupported,
+               folder +
+                   " does not show in the task's mount namespace, which gets no mounts of the node's "
+                   "(job_container/tmpfs makes such)");
 }
 
 Status verify_task_folder(const std::string& folder) {

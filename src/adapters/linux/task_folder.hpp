@@ -24,6 +24,10 @@ Status take_devices_out_of(const std::string& folder);
 Status finish_task_folder(const std::string& folder, const std::vector<DeviceNode>& nodes,
                           const std::map<std::string, std::string>& files, const FileOwner& owner);
 
+// Whether the mount namespace has it too. Unsupported when what is mounted on the node does not show there,
+// as in the private one that Slurm's job_container/tmpfs makes.
+Status check_shows(int mount_namespace, const std::string& folder);
+
 // Whether it is there. not_found when it is not.
 Status verify_task_folder(const std::string& folder);
 

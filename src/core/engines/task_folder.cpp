@@ -17,9 +17,9 @@ constexpr const char* podman_file = "containers.conf";
 struct Shown {
   std::string_view in, at;
 };
-constexpr Shown shown[] = {{"/infiniband", "/dev/infiniband"},
-                           {"/class/infiniband", "/sys/class/infiniband"},
-                           {"/class/infiniband_verbs", "/sys/class/infiniband_verbs"}};
+constexpr Shown shown_folders[] = {{"/infiniband", "/dev/infiniband"},
+                                   {"/class/infiniband", "/sys/class/infiniband"},
+                                   {"/class/infiniband_verbs", "/sys/class/infiniband_verbs"}};
 
 // As JSON and TOML both have it.
 std::string quoted(std::string_view text) {
@@ -46,7 +46,7 @@ std::string cdi_text(const std::string& folder, const std::vector<EnvironmentCha
   for (const auto& [name, value] : changes) env.push_back(name + "=" + value);
   const std::vector<std::string> options(std::begin(cdi_mount_options), std::end(cdi_mount_options));
   std::vector<std::string> mounts;
-  for (const auto& [in, at] : shown)
+  for (const auto& [in, at] : shown_folders)
     mounts.push_back("{\"hostPath\": " + quoted(folder + std::string(in)) +
                      ", \"containerPath\": " + quoted(at) + ", \"options\": [" + quoted_list(options) + "]}");
   return "{\"cdiVersion\": \"0.3.0\", \"kind\": " + quoted(cdi_kind) +
@@ -77,7 +77,7 @@ std::string podman_text(const std::string& folder, std::uint32_t uid,
   // `dev`, or podman mounts it so that no device can be opened. The other words are what the folder's own
   // mount has, without which it cannot be mounted in a user namespace.
   std::vector<std::string> volumes;
-  for (const auto& [in, at] : shown)
+  for (const auto& [in, at] : shown_folders)
     volumes.push_back(folder + std::string(in) + ':' + std::string(at) + ":dev,nosuid,noexec,ro,rprivate");
   text += "volumes = [" + quoted_list(volumes) + ", {append=true}]\n";
   text += "env = [" + quoted_list(podman_variables(changes)) + ", {append=true}]\n";
