@@ -65,7 +65,7 @@ Result<NodeLibraries> read_node_libraries(const std::vector<std::string>& provid
   if (!node.verbs || node.verbs->suffix.empty())
     return error(Errc::not_found, "this node has no libibverbs.so.1 to lend (Debian: libibverbs1)");
   CIB_TRY(ImageTree tree, ImageTree::at(root.get(), proc.get()));
-  Finder finder{.tree = std::move(tree), .folders = {}};
+  Finder finder{.tree = tree, .folders = {}};
   finder.folders = library_folders(finder.tree, "");
   const std::string suffix = finder.found.lent.suffix = node.verbs->suffix;
   for (const std::string& name : libraries_for(providers))
