@@ -91,6 +91,18 @@ TEST_F(AttachedProcess, WhoseDevOthersShareIsRefused) {
   EXPECT_TRUE(ContainerProcess::open(slave.pid()).ok());
 }
 
+// Its own HCAs are mounted over the classes of its /sys.
+TEST_F(AttachedProcess, WhoseSysOthersShareIsRefused) {
+  const Child shared = container("mkdir -p /dev/infiniband && mount --make-shared /sys");
+  const auto opened = ContainerProcess::open(shared.pid());
+  ASSERT_FALSE(opened.ok());
+  EXPECT_THAT(opened.error().message(),
+              AllOf(HasSubstr("mounted at /sys/class/infiniband of"), HasSubstr("with a /sys that")));
+  const Child slave =
+      container("mkdir -p /dev/infiniband && mount --make-shared /sys && mount --make-slave /sys");
+  EXPECT_TRUE(ContainerProcess::open(slave.pid()).ok());
+}
+
 TEST_F(AttachedProcess, InAChrootIsRefused) {
   const Child child([] {
     if (::unshare(CLONE_NEWNS) != 0 || ::chroot("/tmp") != 0) ::_exit(1);

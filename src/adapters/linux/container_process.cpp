@@ -14,6 +14,7 @@
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/device_cgroup.hpp"
 #include "adapters/linux/memlock.hpp"
+#include "adapters/linux/mountinfo.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/linux/process.hpp"
@@ -62,12 +63,20 @@ Status check_root(pid_t pid, int mounts) {
                    "what is mounted there");
 }
 
+// All that is mounted in it: what is below a shared mount goes to other mount namespaces too.
 Status check_propagation(pid_t pid) {
-  CIB_TRY(const bool shared, passes_devices_on(pid));
-  if (!shared) return {};
-  return error(Errc::denied, "what is mounted at /dev/infiniband of " + text_of(pid) +
-                                 " would appear outside of its container too; start it with a /dev that is "
-                                 "mounted rprivate or rslave");
+  CIB_TRY(const auto mounts, mounts_of(pid));
+  std::vector<std::string> places = hca_class_folders();
+  places.insert(places.begin(), "/dev/infiniband");
+  for (const std::string& place : places) {
+    const Mount* top = mount_at(mounts, place);
+    if (top == nullptr || !top->shared) continue;
+    return error(Errc::denied, "what is mounted at " + place + " of " + text_of(pid) +
+                                   " would appear outside of its container too; start it with a " +
+                                   place.substr(0, place.find('/', 1)) +
+                                   " that is mounted rprivate or rslave");
+  }
+  return {};
 }
 
 }  // namespace

@@ -162,12 +162,6 @@ Result<std::string> device_mount_of(pid_t pid) {
   return is_device_mount(top) ? top->device : std::string();
 }
 
-Result<bool> passes_devices_on(pid_t pid) {
-  CIB_TRY(const auto mounts, mounts_of(pid));
-  const Mount* top = mount_at(mounts, host_dir);
-  return top != nullptr && top->shared;
-}
-
 Error no_place_for_devices(Error error) {
   constexpr int nobodys[] = {ENOENT, EROFS, EACCES, EPERM, ENOTDIR, ELOOP, EOVERFLOW, ENOTSUP};
   if (std::find(std::begin(nobodys), std::end(nobodys), error.sys_errno) != std::end(nobodys))

@@ -58,8 +58,6 @@ Error no_place_for_devices(Error error);
 
 // What of ours is on top at /dev/infiniband of that process, by its st_dev ("0:57"); empty: nothing.
 Result<std::string> device_mount_of(pid_t pid);
-// Whether what is mounted at /dev/infiniband of that process goes to other mount namespaces too.
-Result<bool> passes_devices_on(pid_t pid);
 // Whether it is such a mount that this process has at /dev/infiniband, so a task's.
 Result<bool> has_device_mount();
 

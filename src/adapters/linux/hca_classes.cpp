@@ -173,6 +173,12 @@ int do_uncover_classes(void*) {
 
 }  // namespace
 
+std::vector<std::string> hca_class_folders() {
+  std::vector<std::string> paths;
+  for (const ClassFolder& folder : class_folders) paths.emplace_back(folder.path);
+  return paths;
+}
+
 Result<std::vector<HcaClass>> make_hca_classes(const std::vector<DeviceNode>& nodes,
                                                const std::optional<std::vector<std::string>>& shown) {
   std::vector<HcaClass> classes;

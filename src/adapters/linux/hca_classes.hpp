@@ -29,6 +29,9 @@ struct MountedClass {
   dev_t number = 0;
 };
 
+// Where they are, in every mount namespace.
+std::vector<std::string> hca_class_folders();
+
 // For the devices of these nodes. `shown`: the RDMA devices that the container showed before, which
 // rdma_devices_shown_in() goes on telling of; empty: nobody needs to know.
 Result<std::vector<HcaClass>> make_hca_classes(const std::vector<DeviceNode>& nodes,
