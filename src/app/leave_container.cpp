@@ -26,20 +26,20 @@ Result<bool> others_are_in(StoredSteps& stored, const std::string& container, co
 
 // Settles in turn with who comes into the container now that we are out of it, and what of ours is there; who
 // comes after that mounts over it. Empty: nothing is to be taken away.
-Result<std::string> leave(StoredSteps& stored, Kernel& kernel, const JournaledStep& attachment,
-                          const std::string& container) {
+Result<std::vector<ContainerMount>> leave(StoredSteps& stored, Kernel& kernel,
+                                          const JournaledStep& attachment, const std::string& container) {
   const auto& records = *attachment.records;
   CIB_TRY(const auto turn, kernel.claims_turn());
   CIB_TRY(const bool shared, others_are_in(stored, container, attachment.name));
-  std::string mount;
+  std::vector<ContainerMount> mounts;
   if (!shared) {
-    CIB_TRY(mount, stored.device_mount_of(process_of(records, {opened(records)->stepd}), container));
+    CIB_TRY(mounts, stored.device_mounts_of(process_of(records, {opened(records)->stepd}), container));
   }
   Record left{.seq = static_cast<std::uint32_t>(records.size() + 1),
               .mark = Mark::undone,
               .event = DevicesMounted{0, "", container}};
   CIB_CHECK(stored.note(attachment.name, left));
-  return mount;
+  return mounts;
 }
 
 // It ends with the container, so of a dead one there is nothing to do.
@@ -49,8 +49,8 @@ Status take_devices_away(StoredSteps& stored, Kernel& kernel, const JournaledSte
   if (container.empty()) return {};
   const JournaledProcess process = process_of(records, {opened(records)->stepd});
   if (!stored.is_alive(process)) return {};
-  CIB_TRY(const std::string mount, leave(stored, kernel, attachment, container));
-  return mount.empty() ? Status() : stored.unmount_devices(process, container, mount);
+  CIB_TRY(const auto mounts, leave(stored, kernel, attachment, container));
+  return mounts.empty() ? Status() : stored.unmount_devices(process, container, mounts);
 }
 
 Status check_may_be_detached(const std::string& name, const JournaledStep& attachment) {

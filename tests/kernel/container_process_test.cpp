@@ -16,6 +16,7 @@
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/linux/process.hpp"
+#include "adapters/linux/small_tmpfs.hpp"
 #include "adapters/state/live_stored_steps.hpp"
 #include "adapters/state/state_dir.hpp"
 #include "kernel/scratch.hpp"
@@ -25,6 +26,8 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
 
 class AttachedProcess : public Scratch {
  protected:
@@ -155,28 +158,61 @@ TEST_F(AttachedProcess, ItsDevicesAreTakenAwayFromOutsideOnlyWhileTheyAreOnTop) 
   const Child child = container();
   LiveStoredSteps stored(folder_);
   const std::string id = id_of(child);
-  EXPECT_EQ(*stored.device_mount_of(journaled(child), id), "") << "nothing of ours is there";
+  EXPECT_THAT(*stored.device_mounts_of(journaled(child), id), IsEmpty()) << "nothing of ours is there";
   ASSERT_TRUE(mount_over_infiniband(mounts_of(child).get(), devices()).ok());
-  const std::string first = *stored.device_mount_of(journaled(child), id);
-  EXPECT_NE(first, "");
-  EXPECT_EQ(*stored.device_mount_of(journaled(child), "1"), "") << "it is in another container";
+  const auto first = *stored.device_mounts_of(journaled(child), id);
+  EXPECT_THAT(first, SizeIs(1));
+  EXPECT_THAT(*stored.device_mounts_of(journaled(child), "1"), IsEmpty()) << "it is in another container";
   // Who comes into the container after us mounts over it.
   ASSERT_TRUE(mount_over_infiniband(mounts_of(child).get(), devices()).ok());
   EXPECT_TRUE(stored.unmount_devices(journaled(child), id, first).ok());
   EXPECT_TRUE(shows_uverbs(child)) << "that is another's";
-  const std::string second = *stored.device_mount_of(journaled(child), id);
-  EXPECT_NE(second, first);
+  const auto second = *stored.device_mounts_of(journaled(child), id);
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_NE(second[0].device, first[0].device);
+  EXPECT_TRUE(stored.unmount_devices(journaled(child), "1", second).ok());
+  EXPECT_TRUE(shows_uverbs(child)) << "it is in another container";
   EXPECT_TRUE(stored.unmount_devices(journaled(child), id, second).ok());
   EXPECT_TRUE(stored.unmount_devices(journaled(child), id, first).ok());
   EXPECT_FALSE(shows_uverbs(child));
   JournaledProcess other = journaled(child);
   other.start += "1";
-  EXPECT_EQ(*stored.device_mount_of(other, id), "") << "the number is another process' by now";
+  EXPECT_THAT(*stored.device_mounts_of(other, id), IsEmpty()) << "the number is another process' by now";
+}
+
+constexpr const char* with_classes =
+    "mkdir -p /dev/infiniband && mount -t tmpfs sysfs /sys && "
+    "mkdir -p /sys/class/infiniband /sys/class/infiniband_verbs /sys/class/infiniband_mad";
+
+TEST_F(AttachedProcess, ItsClassesAreTakenAwayFromOutsideOnlyWhileTheyAreOnTop) {
+  const Child child = container(with_classes);
+  LiveStoredSteps stored(folder_);
+  const std::string id = id_of(child);
+  const auto show = [&] {
+    std::vector<HcaClass> classes;
+    for (const std::string& place : places_of_mounts())
+      if (place != place_of_devices) classes.push_back({place, make_small_tmpfs().value(), 0, {}});
+    EXPECT_THAT(*mount_hca_classes(mounts_of(child).get(), classes), SizeIs(3));
+  };
+  show();
+  const auto first = *stored.device_mounts_of(journaled(child), id);
+  EXPECT_THAT(first, SizeIs(3)) << "also when the devices are taken away already";
+  show();
+  EXPECT_TRUE(stored.unmount_devices(journaled(child), id, first).ok());
+  const auto second = *stored.device_mounts_of(journaled(child), id);
+  ASSERT_THAT(second, SizeIs(3));
+  EXPECT_NE(second[0].device, first[0].device) << "that is another's";
+  EXPECT_TRUE(stored.unmount_devices(journaled(child), id, second).ok());
+  EXPECT_TRUE(stored.unmount_devices(journaled(child), id, first).ok());
+  EXPECT_THAT(*stored.device_mounts_of(journaled(child), id), IsEmpty());
 }
 
 TEST_F(AttachedProcess, AFileSystemOfItsOwnIsNotOursWhateverItIsCalled) {
-  const Child child = container("mkdir -p /dev/infiniband && mount -t ramfs container-ib /dev/infiniband");
-  EXPECT_EQ(*LiveStoredSteps(folder_).device_mount_of(journaled(child), id_of(child)), "");
+  const Child child = container(
+      (std::string(with_classes) +
+       " && mount -t ramfs container-ib /dev/infiniband && touch /sys/class/infiniband/.container-ib")
+          .c_str());
+  EXPECT_THAT(*LiveStoredSteps(folder_).device_mounts_of(journaled(child), id_of(child)), IsEmpty());
 }
 
 // ---- its network

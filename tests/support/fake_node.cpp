@@ -225,13 +225,16 @@ FakeTask* FakeNode::task_of(const JournaledProcess& process) {
   return nullptr;
 }
 
-Result<std::string> FakeNode::device_mount_of(const JournaledProcess& process, const std::string&) {
+Result<std::vector<ContainerMount>> FakeNode::device_mounts_of(const JournaledProcess& process,
+                                                               const std::string&) {
   if (!turn_taken_) throw std::logic_error("looked at the container out of turn");
   const FakeTask* task = task_of(process);
-  return std::string(task != nullptr && task->alive && !task->devices.empty() ? "0:57" : "");
+  if (task == nullptr || !task->alive || task->devices.empty()) return std::vector<ContainerMount>();
+  return std::vector<ContainerMount>{{"/dev/infiniband", "0:57"}};
 }
 
-Status FakeNode::unmount_devices(const JournaledProcess& process, const std::string&, const std::string&) {
+Status FakeNode::unmount_devices(const JournaledProcess& process, const std::string&,
+                                 const std::vector<ContainerMount>&) {
   if (turn_taken_) throw std::logic_error("who waits for a container's file systems has the turn");
   return change("unmount from outside", [&] {
     if (FakeTask* task = task_of(process)) task->devices.clear();

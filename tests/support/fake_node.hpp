@@ -185,8 +185,10 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Result<std::string> bury(const std::string& step) override;
   Status forget(const std::string& step) override;
   Status note(const std::string& step, const Record& record) override;
-  Result<std::string> device_mount_of(const JournaledProcess& process, const std::string&) override;
-  Status unmount_devices(const JournaledProcess& process, const std::string&, const std::string&) override;
+  Result<std::vector<ContainerMount>> device_mounts_of(const JournaledProcess& process,
+                                                       const std::string& container) override;
+  Status unmount_devices(const JournaledProcess& process, const std::string&,
+                         const std::vector<ContainerMount>& mounts) override;
   Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) override;
   std::vector<std::vector<std::string>> look_inside(const JournaledProcess&) override { return {}; }
 

@@ -23,6 +23,11 @@ struct JournaledProcess : TaskProcess {
   std::string pid_namespace = {};
 };
 
+// A mount of ours in a container: where it is, and its st_dev ("0:57").
+struct ContainerMount {
+  std::string point, device;
+};
+
 class StoredSteps {
  public:
   virtual ~StoredSteps() = default;
@@ -46,14 +51,14 @@ class StoredSteps {
   // One more record for the journal of a step that nobody holds. The caller has it exclusively.
   virtual Status note(const std::string& step, const Record& record) = 0;
 
-  // What of ours is on top at /dev/infiniband in that container (TaskContainer::id), as that process sees it;
-  // empty: nothing, or the process has ended or is in another one. No file system of the container's is
-  // asked.
-  virtual Result<std::string> device_mount_of(const JournaledProcess& process,
-                                              const std::string& container) = 0;
-  // Takes that away; success when something else is there by now, or nothing.
+  // What of ours is on top at /dev/infiniband and at the classes of HCAs in /sys in that container
+  // (TaskContainer::id), as that process sees it; none also when the process has ended or is in another one.
+  // No file system of the container's is asked.
+  virtual Result<std::vector<ContainerMount>> device_mounts_of(const JournaledProcess& process,
+                                                               const std::string& container) = 0;
+  // Takes these away, the devices first; success where something else is on top by now, or nothing.
   virtual Status unmount_devices(const JournaledProcess& process, const std::string& container,
-                                 const std::string& mount) = 0;
+                                 const std::vector<ContainerMount>& mounts) = 0;
   // Whether the task sees the device nodes of these ports, and they are those devices; success when it has
   // ended.
   virtual Status verify_devices(const JournaledProcess& task, const std::vector<Port>& ports) = 0;

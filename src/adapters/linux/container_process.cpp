@@ -66,9 +66,7 @@ Status check_root(pid_t pid, int mounts) {
 // All that is mounted in it: what is below a shared mount goes to other mount namespaces too.
 Status check_propagation(pid_t pid) {
   CIB_TRY(const auto mounts, mounts_of(pid));
-  std::vector<std::string> places = hca_class_folders();
-  places.insert(places.begin(), "/dev/infiniband");
-  for (const std::string& place : places) {
+  for (const std::string& place : places_of_mounts()) {
     const Mount* top = mount_at(mounts, place);
     if (top == nullptr || !top->shared) continue;
     return error(Errc::denied, "what is mounted at " + place + " of " + text_of(pid) +

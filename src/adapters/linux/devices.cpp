@@ -23,7 +23,6 @@ namespace cib {
 
 namespace {
 
-constexpr const char* host_dir = "/dev/infiniband";
 constexpr const char* uverbs_class = "/sys/class/infiniband_verbs";
 
 std::string first_line(const std::string& path) { return read_first_line(path).value_or(""); }
@@ -42,7 +41,7 @@ Result<dev_t> parse_dev(const std::string& text) {
 
 Result<DeviceNode> check_node(const std::string& name, const std::string& sysfs, const std::string& owner) {
   CIB_TRY(const dev_t rdev, parse_dev(first_line(sysfs + "/dev")));
-  const std::string path = std::string(host_dir) + '/' + name;
+  const std::string path = std::string(place_of_devices) + '/' + name;
   struct stat node {};
   if (::lstat(path.c_str(), &node) != 0) return error(Errc::kernel, "stat " + path, errno);
   if (!S_ISCHR(node.st_mode) || node.st_rdev != rdev)
@@ -144,22 +143,24 @@ bool are_still(const std::vector<DeviceNode>& nodes, const std::vector<Port>& po
 
 namespace {
 
-bool is_device_mount(const Mount* mount) {
-  return mount != nullptr && mount->point == host_dir && mount->kind == "tmpfs" &&
+bool is_ours_at(const Mount* mount, const std::string& place) {
+  return mount != nullptr && mount->point == place && mount->kind == "tmpfs" &&
          mount->source == source_of_our_mounts;
 }
 
 }  // namespace
 
-Result<bool> has_device_mount() {
-  CIB_TRY(const auto mounts, own_mounts());
-  return is_device_mount(mount_at(mounts, host_dir));
+Result<std::vector<Mount>> own_mounts_at(pid_t pid, const std::vector<std::string>& places) {
+  CIB_TRY(const auto mounts, mounts_of(pid));
+  std::vector<Mount> ours;
+  for (const std::string& place : places)
+    if (const Mount* top = mount_at(mounts, place); is_ours_at(top, place)) ours.push_back(*top);
+  return ours;
 }
 
-Result<std::string> device_mount_of(pid_t pid) {
-  CIB_TRY(const auto mounts, mounts_of(pid));
-  const Mount* top = mount_at(mounts, host_dir);
-  return is_device_mount(top) ? top->device : std::string();
+Result<bool> has_device_mount() {
+  CIB_TRY(const auto mounts, own_mounts());
+  return is_ours_at(mount_at(mounts, place_of_devices), place_of_devices);
 }
 
 Error no_place_for_devices(Error error) {
@@ -183,7 +184,7 @@ int open_directory(const char* path) {
   return open_resolved(AT_FDCWD, path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
 }
 
-int open_infiniband() { return open_directory(host_dir); }
+int open_infiniband() { return open_directory(place_of_devices); }
 
 // With the rights of the owner, who is not root, and no more.
 int make_infiniband(const FileOwner& owner) {
@@ -271,7 +272,7 @@ int do_unmount(void* arg) {
   if (::fstat(target, &top) != 0) return errno;
   if (top.st_dev != static_cast<UnmountWork*>(arg)->mounted) return 0;
   ::close(target);
-  return ::umount2(host_dir, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
+  return ::umount2(place_of_devices, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -326,7 +327,7 @@ Result<dev_t> device_mount_in(int mount_namespace, const std::vector<DeviceNode>
 
 Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node) {
   LookWork work{.name = node.name.c_str(), .rdev = node.rdev};
-  const std::string path = std::string(host_dir) + '/' + node.name;
+  const std::string path = std::string(place_of_devices) + '/' + node.name;
   auto status =
       in_mount_namespace(mount_namespace, do_look, &work, "look at its " + path, namespace_timeout_ms);
   if (!status && status.error().sys_errno == another_device)
@@ -337,12 +338,6 @@ Status verify_device_node(const std::string& mount_namespace, const DeviceNode& 
 Status unmount_infiniband(int mount_namespace, dev_t mounted) {
   UnmountWork work{.mounted = mounted};
   return in_mount_namespace(mount_namespace, do_unmount, &work, {}, "unmount /dev/infiniband",
-                            namespace_timeout_ms);
-}
-
-Status unmount_infiniband(const std::string& mount_namespace, dev_t mounted) {
-  UnmountWork work{.mounted = mounted};
-  return in_mount_namespace(mount_namespace, do_unmount, &work, "unmount /dev/infiniband",
                             namespace_timeout_ms);
 }
 

@@ -9,11 +9,15 @@
 #include <vector>
 
 #include "adapters/linux/container.hpp"
+#include "adapters/linux/mountinfo.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/model.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
+
+// Where they are, on the node as in every container.
+inline constexpr const char* place_of_devices = "/dev/infiniband";
 
 struct DeviceNode {
   std::string name;   // "uverbs0"
@@ -56,8 +60,8 @@ Result<MountedDevices> mount_devices_of(const std::vector<Port>& ports, bool uma
 // For a container's user: what it takes where its folders allow nothing.
 Error no_place_for_devices(Error error);
 
-// What of ours is on top at /dev/infiniband of that process, by its st_dev ("0:57"); empty: nothing.
-Result<std::string> device_mount_of(pid_t pid);
+// At each of these places of that process, what is on top there if it is a small tmpfs of ours.
+Result<std::vector<Mount>> own_mounts_at(pid_t pid, const std::vector<std::string>& places);
 // Whether it is such a mount that this process has at /dev/infiniband, so a task's.
 Result<bool> has_device_mount();
 
@@ -77,7 +81,5 @@ Result<dev_t> device_mount_in(int mount_namespace, const std::vector<DeviceNode>
 Status verify_device_node(const std::string& mount_namespace, const DeviceNode& node);
 // Takes it away if what is there is that mount (by its st_dev); success when it is not.
 Status unmount_infiniband(int mount_namespace, dev_t mounted);
-// The same in "/proc/17/ns/mnt".
-Status unmount_infiniband(const std::string& mount_namespace, dev_t mounted);
 
 }  // namespace cib

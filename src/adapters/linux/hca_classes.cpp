@@ -159,24 +159,12 @@ int do_unmount_classes(void* arg) {
   return rc;
 }
 
-int do_uncover_classes(void*) {
-  int rc = 0;
-  for (const ClassFolder& folder : class_folders) {
-    const int target = open_class(folder.path);
-    struct stat mark {};
-    if (target < 0 || ::fstatat(target, shown_before, &mark, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    ::close(target);
-    if (::umount2(folder.path, MNT_DETACH | UMOUNT_NOFOLLOW) != 0) rc = errno;
-  }
-  return rc;
-}
-
 }  // namespace
 
-std::vector<std::string> hca_class_folders() {
-  std::vector<std::string> paths;
-  for (const ClassFolder& folder : class_folders) paths.emplace_back(folder.path);
-  return paths;
+std::vector<std::string> places_of_mounts() {
+  std::vector<std::string> places = {place_of_devices};
+  for (const ClassFolder& folder : class_folders) places.emplace_back(folder.path);
+  return places;
 }
 
 Result<std::vector<HcaClass>> make_hca_classes(const std::vector<DeviceNode>& nodes,
@@ -238,11 +226,6 @@ Status unmount_hca_classes(int mount_namespace, const std::vector<MountedClass>&
   if (mounted.empty()) return {};
   return in_mount_namespace(mount_namespace, do_unmount_classes,
                             const_cast<std::vector<MountedClass>*>(&mounted), {},
-                            "show the node's HCAs in /sys/class again", classes_timeout_ms);
-}
-
-Status uncover_hca_classes(const std::string& mount_namespace) {
-  return in_mount_namespace(mount_namespace, do_uncover_classes, nullptr,
                             "show the node's HCAs in /sys/class again", classes_timeout_ms);
 }
 

@@ -29,8 +29,8 @@ struct MountedClass {
   dev_t number = 0;
 };
 
-// Where they are, in every mount namespace.
-std::vector<std::string> hca_class_folders();
+// Where what is attached is mounted: place_of_devices, and these.
+std::vector<std::string> places_of_mounts();
 
 // For the devices of these nodes. `shown`: the RDMA devices that the container showed before, which
 // rdma_devices_shown_in() goes on telling of; empty: nobody needs to know.
@@ -48,9 +48,6 @@ Result<std::vector<MountedClass>> mount_hca_classes(int mount_namespace,
 Result<std::vector<MountedClass>> hca_classes_in(int mount_namespace);
 // Takes these away where they are on top; success where they are not.
 Status unmount_hca_classes(int mount_namespace, const std::vector<MountedClass>& mounted);
-
-// Takes away all of ours that is on top, in the mount namespace "/proc/17/ns/mnt".
-Status uncover_hca_classes(const std::string& mount_namespace);
 
 // Of an open folder that is one of ours: what was shown there before, a name a line, as a file of this name
 // has it.

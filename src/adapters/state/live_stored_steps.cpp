@@ -1,7 +1,9 @@
 #include "adapters/state/live_stored_steps.hpp"
 
+#include <fcntl.h>
 #include <sys/sysmacros.h>
 
+#include <cerrno>
 #include <map>
 #include <optional>
 
@@ -94,29 +96,55 @@ std::optional<dev_t> device_number(const std::string& text) {
 }  // namespace
 
 // Asked last whether it lives: when the number is still this process', what was read is of it.
-Result<std::string> LiveStoredSteps::device_mount_of(const JournaledProcess& process,
-                                                     const std::string& container) {
+Result<std::vector<ContainerMount>> LiveStoredSteps::device_mounts_of(const JournaledProcess& process,
+                                                                      const std::string& container) {
   const auto pid = number_here(process);
-  if (!pid) return std::string();
+  if (!pid) return std::vector<ContainerMount>();
   const auto inode = namespace_of_process(*pid, "mnt");
-  auto mount = cib::device_mount_of(*pid);
-  if (number_here(process) != pid || !inode || std::to_string(*inode) != container) return std::string();
-  return mount;
+  const auto ours = own_mounts_at(*pid, places_of_mounts());
+  if (number_here(process) != pid || !inode || std::to_string(*inode) != container)
+    return std::vector<ContainerMount>();
+  if (!ours) return ours.error();
+  std::vector<ContainerMount> mounts;
+  for (const Mount& mount : *ours) mounts.push_back({mount.point, mount.device});
+  return mounts;
 }
 
-// Should the process leave the container at this moment, then nothing in its next one has that st_dev.
-Status LiveStoredSteps::unmount_devices(const JournaledProcess& process, const std::string& container,
-                                        const std::string& mount) {
-  const auto number = device_number(mount);
-  if (!number) return error(Errc::bug, "'" + mount + "' is no st_dev");
+namespace {
+
+// The container's, by that process of it; invalid: it has ended, or is in another one.
+Result<UniqueFd> open_mounts(const JournaledProcess& process, const std::string& container) {
   const auto pid = number_here(process);
-  if (!pid) return {};
-  const auto inode = namespace_of_process(*pid, "mnt");
-  if (!inode || std::to_string(*inode) != container || number_here(process) != pid) return {};
-  const std::string file = "/proc/" + std::to_string(*pid) + "/ns/mnt";
-  auto status = unmount_infiniband(file, *number);
-  if (status.ok()) status = uncover_hca_classes(file);
-  return number_here(process) == pid ? status : Status();
+  if (!pid) return UniqueFd();
+  UniqueFd mounts(::open(("/proc/" + std::to_string(*pid) + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
+  const int why = errno;
+  if (number_here(process) != pid) return UniqueFd();
+  if (!mounts) return error(Errc::kernel, "open the mount namespace of pid " + std::to_string(*pid), why);
+  CIB_TRY(const auto inode, namespace_of_descriptor(mounts.get(), "mnt"));
+  return std::to_string(inode) == container ? std::move(mounts) : UniqueFd();
+}
+
+}  // namespace
+
+// What is left when something fails is still on top, and the next device_mounts_of() has it.
+Status LiveStoredSteps::unmount_devices(const JournaledProcess& process, const std::string& container,
+                                        const std::vector<ContainerMount>& mounts) {
+  CIB_TRY(const UniqueFd inside, open_mounts(process, container));
+  if (!inside) return {};
+  Status devices;
+  std::vector<MountedClass> classes;
+  for (const auto& [point, device] : mounts) {
+    const auto number = device_number(device);
+    if (!number) return error(Errc::bug, "'" + device + "' is no st_dev");
+    if (point == place_of_devices)
+      devices = unmount_infiniband(inside.get(), *number);
+    else
+      classes.push_back({point, *number});
+  }
+  // Who waits for a file system of the container's would do so twice.
+  if (!devices && devices.error().code == Errc::stuck) return devices;
+  auto shown = unmount_hca_classes(inside.get(), classes);
+  return devices.ok() ? shown : devices;
 }
 
 // Asked last whether it lives: when the number is still this task's, so was the namespace.
