@@ -127,9 +127,10 @@ int run(const AttachOptions& options) {
   LiveStoredSteps stored(options.state);
   LiveKernel kernel(options.state);
   StateDir state(options.state);
-  const auto attached = attach_container(
+  auto attached = attach_container(
       *request, {.node = node, .tasks = *process, .state = state, .stored = stored, .kernel = kernel});
   if (!attached) return refuse(attached.error());
+  for (std::string& line : process->notes()) attached->notes.push_back(std::move(line));
   show(*attached, options, process->name());
   return fine;
 }

@@ -75,13 +75,29 @@ class DeviceCgroup : public Scratch {
 
   // "Nothing", attached as systemd and runc attach theirs.
   static bool deny_all(const std::string& cgroup, std::uint32_t flags = BPF_F_ALLOW_MULTI) {
-    bpf_insn no[2]{};
-    no[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
-    no[1].code = BPF_JMP | BPF_EXIT;
+    return attach_program(cgroup, no(), flags);
+  }
+  // It asks the kernel for something before it says so.
+  static bool deny_all_by_a_call(const std::string& cgroup) {
+    auto program = no();
+    bpf_insn call{};
+    call.code = BPF_JMP | BPF_CALL;
+    call.imm = BPF_FUNC_get_current_uid_gid;
+    program.insert(program.begin(), call);
+    return attach_program(cgroup, program, BPF_F_ALLOW_MULTI);
+  }
+  static std::vector<bpf_insn> no() {
+    std::vector<bpf_insn> program(2);
+    program[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
+    program[1].code = BPF_JMP | BPF_EXIT;
+    return program;
+  }
+  static bool attach_program(const std::string& cgroup, const std::vector<bpf_insn>& instructions,
+                             std::uint32_t flags) {
     bpf_attr load{};
     load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-    load.insns = reinterpret_cast<std::uint64_t>(no);
-    load.insn_cnt = 2;
+    load.insns = reinterpret_cast<std::uint64_t>(instructions.data());
+    load.insn_cnt = static_cast<__u32>(instructions.size());
     load.license = reinterpret_cast<std::uint64_t>("GPL");
     const UniqueFd program(static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load)));
     const UniqueFd directory(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -96,12 +112,12 @@ class DeviceCgroup : public Scratch {
   // What was changed.
   static Result<std::vector<WidenedCgroup>> widened_for(pid_t pid, const std::vector<DeviceNumber>& devices) {
     CIB_TRY(auto cgroups, device_cgroups_to_widen(pid, devices));
-    for (const WidenedCgroup& one : cgroups) {
+    for (const WidenedCgroup& one : cgroups.to_widen) {
       EXPECT_EQ(verify_device_cgroup(one).error().code, Errc::changed);
       CIB_CHECK(widen_device_cgroup(one));
       EXPECT_TRUE(verify_device_cgroup(one).ok());
     }
-    return cgroups;
+    return cgroups.to_widen;
   }
 
   static Child process_in(const std::string& cgroup) {
@@ -158,6 +174,40 @@ TEST_F(DeviceCgroup, ThatOthersAreInIsNotWidened) {
   ASSERT_FALSE(widened.ok());
   EXPECT_EQ(widened.error().code, Errc::denied);
   EXPECT_THAT(widened.error().message(), testing::HasSubstr(shared));
+  EXPECT_EQ(may_open(container, "/dev/zero"), "no");
+}
+
+TEST_F(DeviceCgroup, AboveTheProcessThatOthersAreInIsNotWidened) {
+  const std::string shared = make_own(true);
+  if (shared.empty()) GTEST_SKIP() << "this machine has no cgroup2";
+  const std::string one = make(true, "one", shared);
+  if (!deny_all(shared)) GTEST_SKIP() << "this kernel takes no device programs";
+  const Child container = process_in(one), stranger = process_in(shared);
+  EXPECT_THAT(widened_for(container.pid(), {zero}).error().message(),
+              testing::HasSubstr("one of other processes too"));
+}
+
+TEST_F(DeviceCgroup, WithAProgramThatNobodyUnderstandsIsNamed) {
+  const std::string own = make_own(true);
+  if (own.empty()) GTEST_SKIP() << "this machine has no cgroup2";
+  if (!deny_all_by_a_call(own)) GTEST_SKIP() << "this kernel takes no device programs";
+  const Child container = process_in(own);
+  const auto keeping = device_cgroups_to_widen(container.pid(), {zero});
+  ASSERT_TRUE(keeping.ok()) << keeping.error().message();
+  EXPECT_THAT(keeping->to_widen, testing::IsEmpty());
+  EXPECT_THAT(keeping->unknown, testing::ElementsAre(own));
+}
+
+TEST_F(DeviceCgroup, OfVersion1ThatIsASliceIsNotWidened) {
+  const std::string top = make_own(false);
+  if (top.empty()) GTEST_SKIP() << "this machine has no devices of version 1";
+  const std::string slice = make(false, "machine.slice", top);
+  write_to(slice + "/devices.deny", "a");
+  const Child container = process_in(slice);
+  const auto widened = widened_for(container.pid(), {zero});
+  ASSERT_FALSE(widened.ok());
+  EXPECT_EQ(widened.error().code, Errc::denied);
+  EXPECT_THAT(widened.error().message(), testing::HasSubstr("a slice"));
   EXPECT_EQ(may_open(container, "/dev/zero"), "no");
 }
 

@@ -165,13 +165,22 @@ Result<std::vector<WidenDeviceCgroup>> ContainerProcess::device_cgroups_of(unsig
   CIB_TRY(const auto cgroups, device_cgroups_to_widen(pid_, numbers));
   if (!alive()) return error(Errc::ended, "pid " + std::to_string(pid_) + " has ended");
   std::vector<WidenDeviceCgroup> actions;
-  for (const auto& [directory, inode, kept] : cgroups) {
+  unknown_programs_ = cgroups.unknown;
+  for (const auto& [directory, inode, kept] : cgroups.to_widen) {
     std::vector<std::string> devices;
     for (const DeviceNumber& device : kept)
       devices.push_back(std::to_string(device.major) + ':' + std::to_string(device.minor));
     actions.push_back({directory, inode, join(devices, ",")});
   }
   return actions;
+}
+
+std::vector<std::string> ContainerProcess::notes() const {
+  std::vector<std::string> lines;
+  for (const std::string& directory : unknown_programs_)
+    lines.push_back("a device program of cgroup " + directory +
+                    " is not one that container-ib understands; opening the devices may fail");
+  return lines;
 }
 
 Status ContainerProcess::fill_folder(unsigned, const TaskFolder&) {

@@ -32,6 +32,8 @@ class ContainerProcess final : public AttachedTasks {
   Status has_own_network() const;  // whether its network may get an interface, and why not
   // Values of its environment, as it was started with; of these names, those that are set.
   std::map<std::string, std::string> variables(const std::vector<std::string_view>& names) const;
+  // What nobody can tell of what was done to it, a line each.
+  std::vector<std::string> notes() const;
 
   Status relay(const NetnsFile& netns, const TcpEndpoint& endpoint) override;
   void end_relay() override {}
@@ -60,6 +62,7 @@ class ContainerProcess final : public AttachedTasks {
   std::string container_;  // inode number of the mount namespace
   dev_t mounted_ = 0;
   std::vector<MountedClass> classes_;
+  std::vector<std::string> unknown_programs_;  // directories of their cgroups
 };
 
 // The CPUs that a process may use, and whether they are fewer than those of the first process here.

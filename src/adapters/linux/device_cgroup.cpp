@@ -151,9 +151,13 @@ std::optional<CgroupOf> cgroup_of(pid_t pid, bool unified) {
   return std::nullopt;
 }
 
+bool has_own_processes(int directory) {
+  const auto procs = read_small_file_at(directory, "cgroup.procs");
+  return !procs || !procs->empty();
+}
+
 bool has_processes(int directory, int depth) {
-  if (const auto procs = read_small_file_at(directory, "cgroup.procs"); !procs || !procs->empty())
-    return true;
+  if (has_own_processes(directory)) return true;
   if (depth == 0) return true;  // nobody knows
   for (const std::string& name : names_in(directory, ".", Entries::directories).value_or({}))
     if (const UniqueFd child = open_cgroup(directory, name.c_str()))
@@ -181,13 +185,18 @@ struct Level {
   bool root = false;
 };
 
+bool is_root(const CgroupOf& cgroup, unsigned long kind) {
+  const UniqueFd above = open_cgroup(cgroup.fd.get(), "..");
+  return !above || !is_file_system(above.get(), kind);
+}
+
 Result<std::vector<Level>> levels_above(CgroupOf own) {
   std::vector<Level> levels;
   std::string child;
   for (CgroupOf now = std::move(own);;) {
     CIB_TRY(auto programs, programs_of(now.fd.get(), false));
+    const bool root = is_root(now, CGROUP2_SUPER_MAGIC);
     UniqueFd above = open_cgroup(now.fd.get(), "..");
-    const bool root = !above || !is_file_system(above.get(), CGROUP2_SUPER_MAGIC);
     const std::string directory = now.directory;
     levels.push_back({std::move(now), child, std::move(programs), root});
     if (root) return levels;
@@ -200,9 +209,22 @@ Result<std::vector<Level>> levels_above(CgroupOf own) {
 std::string shared_because(const Level& level) {
   if (level.root) return "the root of all cgroups";
   if (level.cgroup.directory.ends_with(".slice")) return "a slice";
-  if (!level.child.empty() && has_other_children(level.cgroup.fd.get(), level.child))
+  const int directory = level.cgroup.fd.get();
+  if (!level.child.empty() && (has_own_processes(directory) || has_other_children(directory, level.child)))
     return "one of other processes too";
   return {};
+}
+
+Status check_not_shared(const Level& level) {
+  const auto shared = shared_because(level);
+  if (shared.empty()) return {};
+  return error(Errc::denied, "cgroup " + level.cgroup.directory + " allows no HCA, and is " + shared +
+                                 ": start the container with the devices (--device /dev/infiniband)");
+}
+
+bool is_unknown(const DeviceProgram& program, const std::vector<DeviceNumber>& devices) {
+  return std::any_of(devices.begin(), devices.end(),
+                     [&](const DeviceNumber& device) { return !lets_open(program, device); });
 }
 
 std::vector<DeviceNumber> kept_by(const DeviceProgram& program, const std::vector<DeviceNumber>& devices) {
@@ -258,31 +280,48 @@ Result<std::vector<DeviceNumber>> missing_in_list(const CgroupOf& cgroup, std::v
 // ---- version 2
 // -----------------------------------------------------------------------------------------------
 
-// Of the programs that are attached to this cgroup, those in `holding`.
-Result<std::vector<DeviceNumber>> kept_by_level(const Level& level, const std::vector<std::uint32_t>& holding,
-                                                const std::vector<DeviceNumber>& devices) {
+struct LevelSays {
   std::vector<DeviceNumber> kept;
+  bool unknown = false;
+};
+
+// Of the programs that are attached to this cgroup, those in `holding`.
+Result<LevelSays> said_by_level(const Level& level, const std::vector<std::uint32_t>& holding,
+                                const std::vector<DeviceNumber>& devices) {
+  LevelSays says;
+  auto& kept = says.kept;
   for (const std::uint32_t id : level.programs.ids) {
     if (std::find(holding.begin(), holding.end(), id) == holding.end()) continue;
     CIB_TRY(const Loaded program, program_of(id));
+    says.unknown = says.unknown || is_unknown(program.instructions, devices);
     for (const DeviceNumber& device : kept_by(program.instructions, devices))
       if (std::find(kept.begin(), kept.end(), device) == kept.end()) kept.push_back(device);
   }
-  return kept;
+  return says;
 }
 
-Status add_keeping_levels(CgroupOf own, const std::vector<DeviceNumber>& devices,
-                          std::vector<WidenedCgroup>& found) {
+Status add_keeping_levels(CgroupOf own, const std::vector<DeviceNumber>& devices, KeepingCgroups& found) {
   CIB_TRY(const auto levels, levels_above(std::move(own)));
   CIB_TRY(const auto holding, programs_of(levels.front().cgroup.fd.get(), true));
   for (const Level& level : levels) {
-    CIB_TRY(auto kept, kept_by_level(level, holding.ids, devices));
-    if (kept.empty()) continue;
-    if (const auto shared = shared_because(level); !shared.empty())
-      return error(Errc::denied, "cgroup " + level.cgroup.directory + " allows no HCA, and is " + shared +
-                                     ": start the container with the devices (--device /dev/infiniband)");
-    found.push_back({level.cgroup.directory, inode_text(level.cgroup.fd.get()), std::move(kept)});
+    CIB_TRY(auto says, said_by_level(level, holding.ids, devices));
+    if (says.unknown) found.unknown.push_back(level.cgroup.directory);
+    if (says.kept.empty()) continue;
+    CIB_CHECK(check_not_shared(level));
+    found.to_widen.push_back(
+        {level.cgroup.directory, inode_text(level.cgroup.fd.get()), std::move(says.kept)});
   }
+  return {};
+}
+
+// The cgroups above allow what its list misses, or the kernel says no.
+Status add_keeping_list(CgroupOf own, const std::vector<DeviceNumber>& devices, KeepingCgroups& found) {
+  CIB_TRY(auto missing, missing_in_list(own, devices));
+  if (missing.empty()) return {};
+  const bool root = is_root(own, CGROUP_SUPER_MAGIC);
+  const Level level{.cgroup = std::move(own), .child = {}, .programs = {}, .root = root};
+  CIB_CHECK(check_not_shared(level));
+  found.to_widen.push_back({level.cgroup.directory, inode_text(level.cgroup.fd.get()), std::move(missing)});
   return {};
 }
 
@@ -324,14 +363,10 @@ Result<std::vector<DeviceNumber>> devices_kept_from(pid_t pid, const std::vector
   return kept;
 }
 
-Result<std::vector<WidenedCgroup>> device_cgroups_to_widen(pid_t pid,
-                                                           const std::vector<DeviceNumber>& devices) {
-  std::vector<WidenedCgroup> found;
+Result<KeepingCgroups> device_cgroups_to_widen(pid_t pid, const std::vector<DeviceNumber>& devices) {
+  KeepingCgroups found;
   if (auto unified = cgroup_of(pid, true)) CIB_CHECK(add_keeping_levels(std::move(*unified), devices, found));
-  if (const auto list = cgroup_of(pid, false)) {
-    CIB_TRY(auto missing, missing_in_list(*list, devices));
-    if (!missing.empty()) found.push_back({list->directory, inode_text(list->fd.get()), std::move(missing)});
-  }
+  if (auto list = cgroup_of(pid, false)) CIB_CHECK(add_keeping_list(std::move(*list), devices, found));
   return found;
 }
 

@@ -23,11 +23,17 @@ struct WidenedCgroup {
   std::vector<DeviceNumber> devices;
 };
 
-// Those that keep some of these devices from the process.
+struct KeepingCgroups {
+  std::vector<WidenedCgroup> to_widen;
+  std::vector<std::string> unknown;  // directories of those with a program that lets_open() does not know
+};
+
+// Those that keep some of these devices from the process. All that is in the process' own cgroup, or below
+// it, gets the devices.
 //
 // Denied when it is a cgroup of other processes too that does: the root, a slice (systemd.slice(5)), or one
-// that has other children with processes in them.
-Result<std::vector<WidenedCgroup>> device_cgroups_to_widen(pid_t pid,
+// above the process' own that has processes in it, or other children with processes in them.
+Result<KeepingCgroups> device_cgroups_to_widen(pid_t pid,
                                                            const std::vector<DeviceNumber>& devices);
 
 // Each program that keeps one of them is replaced by one that asks for these devices first (one more program
