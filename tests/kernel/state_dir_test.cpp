@@ -130,6 +130,22 @@ TEST_F(StateDirectory, TellsBothStepsThatAPortIsShared) {
   EXPECT_TRUE(first.remove().ok()) << "with the mark in it";
 }
 
+// Its agent was killed as it wrote.
+TEST_F(StateDirectory, ARecordBehindHalfALineTakesThatOnesPlace) {
+  {
+    StateDir dir(state());
+    ASSERT_TRUE(dir.create("17.0", open("mlx5_0:1")).ok());
+  }
+  const Record second = uses("mlx5_0:1");
+  const std::string line = encode_record(second);
+  std::ofstream(state() + "/17.0/journal", std::ios::app) << line.substr(0, line.size() / 2);
+  ASSERT_TRUE(append_to_stored_step(state(), "17.0", second).ok());
+  const auto step = stored_step(state(), "17.0");
+  ASSERT_TRUE(step->records.ok()) << step->records.error().message();
+  ASSERT_THAT(*step->records, SizeIs(2));
+  EXPECT_EQ(ports_of(*step->records).ports, "mlx5_0:1");
+}
+
 TEST_F(StateDirectory, OfOthersIsRefused) {
   ASSERT_EQ(::mkdir(state().c_str(), 0700), 0);
   ASSERT_EQ(::chmod(state().c_str(), 0777), 0);

@@ -270,15 +270,25 @@ Result<UniqueFd> lock_stored_step(const std::string& path, const std::string& st
   }
 }
 
+// Who wrote may have been killed in the middle of a line.
+Result<off_t> end_of_last_line(const UniqueFd& journal, const std::string& step) {
+  CIB_TRY(const std::string contents, read_whole(journal.get(), "journal", max_journal,
+                                                 error(Errc::corrupt, "journal larger than 4 MiB")));
+  const auto newline = contents.rfind('\n');
+  const auto end = newline == std::string::npos ? 0 : static_cast<off_t>(newline + 1);
+  if (end != static_cast<off_t>(contents.size()) && ::ftruncate(journal.get(), end) != 0)
+    return error(Errc::kernel, "cut half a line off the journal of " + step, errno);
+  return end;
+}
+
 Status append_to_stored_step(const std::string& path, const std::string& step, const Record& record) {
   CIB_TRY(const UniqueFd state, open_state(path, false));
   CIB_TRY(const UniqueFd directory, open_step(state, step));
-  const UniqueFd journal(
-      ::openat(directory.get(), journal_name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
+  const UniqueFd journal(::openat(directory.get(), journal_name, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
   if (!journal) return error(Errc::kernel, "open the journal of " + step, errno);
-  const off_t length = ::lseek(journal.get(), 0, SEEK_END);
+  CIB_TRY(const off_t length, end_of_last_line(journal, step));
   auto status = write_line(journal, encode_record(record), step);
-  if (!status && length >= 0) (void)!::ftruncate(journal.get(), length);
+  if (!status) (void)!::ftruncate(journal.get(), length);
   return status;
 }
 
