@@ -43,13 +43,9 @@ Status apply(const MakeIpoibChild& plan) {
 }
 
 // In a namespace of the step's own no child is taken back alone: also one that lost its tag there is ours.
-// Among others it is known by its tag, and without one by its name on its parent.
+// Among others only the tag tells: one of the container's own may have any name and parent.
 Status undo(const MakeIpoibChild& plan) {
-  const int parent = ipoib_index(plan.parent, plan.port).value_or(-1);
-  const auto is_ours = [&](const Link& link) {
-    return !plan.among_others || link.alias == plan.owner ||
-           (link.name == plan.name && link.lower_index == parent);
-  };
+  const auto is_ours = [&](const Link& link) { return !plan.among_others || link.alias == plan.owner; };
   if (const auto netns = open_pinned_network_namespace(plan.netns)) {
     CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
     CIB_CHECK(remove_children(is_ours));
