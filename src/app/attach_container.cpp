@@ -50,6 +50,35 @@ Status give_dead_ones_back(const AttachWorld& world, const std::string& own_name
   return {};
 }
 
+bool has_task_in(StoredSteps& stored, const std::vector<Record>& records, const std::string& container) {
+  for (const Record& record : records) {
+    const auto* task = get_if<TaskNoted>(record);
+    if (task == nullptr) continue;
+    const auto mounts = stored.device_mounts_of(process_of(records, task->process), container);
+    if (mounts && !mounts->empty()) return true;
+  }
+  return false;
+}
+
+// What a step shows to a task of its own is in no container by its journal.
+Status check_is_no_task(const AttachWorld& world, const ContainerFacts& container) {
+  const std::string& id = container.inside.id;
+  CIB_TRY(const auto turn, world.kernel.claims_turn());
+  CIB_TRY(const auto mounts, world.stored.device_mounts_of({{container.process, "", ""}, ""}, id));
+  if (mounts.empty()) return {};
+  CIB_TRY(const auto steps, world.stored.steps());
+  std::string step;
+  for (const JournaledStep& one : steps) {
+    if (!one.records) continue;
+    if (!ports_in_container(*one.records, id).empty()) return {};
+    if (!is_container_attachment(one.name) && has_task_in(world.stored, *one.records, id)) step = one.name;
+  }
+  return error(Errc::in_use, "pid " + container.process.pid + " is a task of " +
+                                 (step.empty() ? "a step that left no journal here" : "step " + step) +
+                                 ", or a child of one, and has that one's devices; ask for others by the "
+                                 "step's own --container-ib");
+}
+
 Status make(Attachment& attachment, const ContainerFacts& container) {
   CIB_CHECK(attachment.begin());
   attachment.task_started(
@@ -108,14 +137,15 @@ AttachedContainer describe(const Attachment& attachment, const std::string& name
   return attached;
 }
 
-// The devices come last: an attachment that has them is whole.
+// The devices come last: an attachment that has them is whole. The limit, which nobody takes back, is for
+// such a one only.
 Result<AttachedContainer> finish(Attachment& attachment, const ContainerFacts& container,
                                  const AttachWorld& world, const std::string& name) {
   CIB_CHECK(make(attachment, container));
   AttachedContainer attached = describe(attachment, name);
   CIB_CHECK(check_variables(attached.environment));
-  attached.memlock_raised = raise_memlock(attachment, world, attached.notes);
   CIB_CHECK(attachment.mount(the_task));
+  attached.memlock_raised = raise_memlock(attachment, world, attached.notes);
   return attached;
 }
 
@@ -137,6 +167,7 @@ Result<AttachedContainer> attach_container(const AttachRequest& request, const A
   const StepFacts facts = facts_of(request);
   std::vector<std::string> notes;
   CIB_CHECK(give_dead_ones_back(world, facts.name(), notes));
+  CIB_CHECK(check_is_no_task(world, request.container));
   Attachment attachment(facts, world.node, world.tasks, world.state, world.kernel, [] {});
   auto attached = finish(attachment, request.container, world, facts.name());
   if (attached) {

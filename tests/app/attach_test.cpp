@@ -156,6 +156,25 @@ TEST(Attach, OnceIsEnough) {
   EXPECT_THAT(node.task(0).devices, ElementsAre("mlx5_1"));
 }
 
+// Which has its devices by the step, in a mount namespace that no journal calls a container.
+TEST(Attach, ATaskOfAStepIsRefusedAndTheStepIsNamed) {
+  for (const bool journaled : {true, false}) {
+    FakeNode node = node_with_a_container();
+    node.task(0).devices = {"mlx5_0"};
+    if (journaled)
+      node.journals["17.0"] = {{1, Mark::done, opened_by("boot")},
+                               {2, Mark::done, TaskNoted{0, {{"1000", "7"}, "", ""}}},
+                               {3, Mark::done, DevicesMounted{0, "mlx5_0:1"}}};
+    const auto refused = attach(node);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Errc::in_use);
+    EXPECT_THAT(refused.error().message(),
+                HasSubstr(journaled ? "is a task of step 17.0" : "is a task of a step"));
+    EXPECT_THAT(node.task(0).devices, ElementsAre("mlx5_0"));
+    EXPECT_FALSE(node.journals.contains(name));
+  }
+}
+
 TEST(Attach, WhatAnotherHasInTheContainerStaysAndIsAdoptedOrIsNotEnough) {
   for (const auto& [theirs, enough] :
        std::map<std::string, bool>{{"mlx5_0:1,mlx5_1:1", true}, {"mlx5_0:1", false}}) {
@@ -350,6 +369,7 @@ TEST_P(AttachFaults, OfAttachingLeaveNothing) {
       bool whole = false;
       try {
         whole = attach(node, request(one.option)).ok();
+        EXPECT_TRUE(whole || !node.task(0).memlock) << where << ": a limit that nobody takes back";
       } catch (const AgentDied&) {
         whole = !node.journals.empty() && is_whole_attachment(node.journals[name]);
       }
