@@ -33,8 +33,7 @@ struct KeepingCgroups {
 //
 // Denied when it is a cgroup of other processes too that does: the root, a slice (systemd.slice(5)), or one
 // above the process' own that has processes in it, or other children with processes in them.
-Result<KeepingCgroups> device_cgroups_to_widen(pid_t pid,
-                                                           const std::vector<DeviceNumber>& devices);
+Result<KeepingCgroups> device_cgroups_to_widen(pid_t pid, const std::vector<DeviceNumber>& devices);
 
 // Each program that keeps one of them is replaced by one that asks for these devices first (one more program
 // would only take away); a list gets them added. not_found when the cgroup is gone.
