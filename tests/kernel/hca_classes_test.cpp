@@ -129,6 +129,13 @@ TEST_F(HcaClasses, OfAnotherStepAreFound) {
   for (std::size_t i = 0; i < mounted.size(); ++i) EXPECT_EQ((*found)[i].number, mounted[i].number);
 }
 
+TEST_F(HcaClasses, AreNotFoundInAFolderThatOnlyHasTheirFile) {
+  const Child task = task_with(
+      "mount -t tmpfs none /sys && mkdir -p /sys/class/infiniband && touch "
+      "/sys/class/infiniband/.container-ib");
+  EXPECT_THAT(*hca_classes_in(mount_namespace(task).get()), testing::IsEmpty());
+}
+
 // A container that shows fewer HCAs has the last word on which, for the next step in it too.
 TEST_F(HcaClasses, TellWhatWasShownBefore) {
   const Child task = task_with();

@@ -137,10 +137,12 @@ int do_find_classes(void* arg) {
   auto* number = static_cast<dev_t*>(arg);
   for (const ClassFolder& folder : class_folders) {
     const int directory = open_class(folder.path);
-    struct stat mark {
-    }, top{};
+    struct stat mark {};
+    struct stat top {};
+    struct statx about {};
     if (directory >= 0 && ::fstatat(directory, shown_before, &mark, AT_SYMLINK_NOFOLLOW) == 0 &&
-        ::fstat(directory, &top) == 0)
+        ::fstat(directory, &top) == 0 && ::statx(directory, "", AT_EMPTY_PATH, 0, &about) == 0 &&
+        (about.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
       *number = top.st_dev;
     ++number;
   }
