@@ -20,8 +20,8 @@ TEST(Modes, MakeInterfacesIfAndOnlyIfTheirTasksMayBePrivate) {
                                               .node_name = "n0",
                                               .owner = "17.0@2:1000",
                                               .rdma_is_exclusive = false,
-                                              .run = [](const Action&) { return Status(); },
-                                              .network_of = {}});
+                                              .network_of = {},
+                                              .run = [](const Action&) { return Status(); }});
     EXPECT_EQ(interfaces != nullptr, may_be_private(mode)) << mode_name(mode);
   }
 }
