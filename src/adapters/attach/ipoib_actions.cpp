@@ -43,10 +43,19 @@ Status apply(const MakeIpoibChild& plan) {
 }
 
 // In a namespace of the step's own no child is taken back alone: also one that lost its tag there is ours.
-// Among others only the tag tells: one of the container's own may have any name and parent.
+// Among others it is known by its tag, and without one by its name on its parent: what is left there comes to
+// the node when the container ends (ipoib_netns_refund). One that never left the node is not looked for
+// there, where the name may be the container's own.
 Status undo(const MakeIpoibChild& plan) {
-  const auto is_ours = [&](const Link& link) { return !plan.among_others || link.alias == plan.owner; };
-  if (const auto netns = open_pinned_network_namespace(plan.netns)) {
+  const int parent = ipoib_index(plan.parent, plan.port).value_or(-1);
+  const auto is_ours = [&](const Link& link) {
+    return !plan.among_others || link.alias == plan.owner ||
+           (link.name == plan.name && link.lower_index == parent);
+  };
+  CIB_TRY(auto links, Links::open());
+  const bool never_left = links.named(plan.temporary).ok();
+  const auto netns = open_pinned_network_namespace(plan.netns);
+  if (netns && !(plan.among_others && never_left)) {
     CIB_TRY(const NetworkVisit visit, NetworkVisit::to(netns->get()));
     CIB_CHECK(remove_children(is_ours));
   }
