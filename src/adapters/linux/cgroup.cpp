@@ -21,20 +21,17 @@ namespace {
 constexpr int deepest = 8;                             // Slurm's own tree is three deep; a task may add to it
 constexpr std::size_t most_text = 64UL * 1024 * 1024;  // as many processes as Linux allows
 
+UniqueFd open_directory(int at, const char* name) {
+  return UniqueFd(::openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+}  // namespace
+
 std::vector<CgroupMembership> memberships(const std::string& pid) {
   const auto text = read_small_file("/proc/" + pid + "/cgroup");
   return text ? parse_cgroups(*text) : std::vector<CgroupMembership>();
 }
 
-UniqueFd open_directory(int at, const char* name) {
-  return UniqueFd(::openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-}
-
-// The directory of a cgroup, and where it was found; empty when no mount of its hierarchy shows it here.
-struct PlaceOfCgroup {
-  std::string path;
-  UniqueFd directory;
-};
 PlaceOfCgroup find_place(const CgroupMembership& member, const std::string& path) {
   for (const std::string& place : places_of(member, path, own_mounts().value_or({}))) {
     UniqueFd directory = open_directory(AT_FDCWD, place.c_str());
@@ -45,6 +42,8 @@ PlaceOfCgroup find_place(const CgroupMembership& member, const std::string& path
   }
   return {};
 }
+
+namespace {
 
 Status join(int directory, const std::string& path) {
   const UniqueFd fd(::openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC));

@@ -8,10 +8,21 @@
 #include <string>
 #include <vector>
 
+#include "adapters/linux/cgroup_paths.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
+
+// The cgroups of a process ("self" or a number), one for each hierarchy; none when nobody can tell.
+std::vector<CgroupMembership> memberships(const std::string& pid);
+
+// The directory of a cgroup, and where it was found; empty when no mount of its hierarchy shows it here.
+struct PlaceOfCgroup {
+  std::string path;
+  UniqueFd directory;
+};
+PlaceOfCgroup find_place(const CgroupMembership& member, const std::string& path);
 
 // Moves this process out of the cgroups of any Slurm step it was started in. Inside them it would die with
 // the step, or keep the step from ending, for which Slurm drains the node: an error when it is still in one.

@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "adapters/linux/bounded_read.hpp"
-#include "adapters/linux/cgroup_paths.hpp"
+#include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/names_in.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/text.hpp"
@@ -130,23 +130,12 @@ bool is_file_system(int fd, unsigned long kind) {
   return ::fstatfs(fd, &about) == 0 && static_cast<unsigned long>(about.f_type) == kind;
 }
 
-struct CgroupOf {
-  std::string directory;
-  UniqueFd fd;
-};
-
 // Of version 2, or of version 1's devices; empty: no mount here shows it.
-std::optional<CgroupOf> cgroup_of(pid_t pid, bool unified) {
-  const auto text = read_small_file("/proc/" + std::to_string(pid) + "/cgroup");
-  if (!text) return std::nullopt;
-  for (const CgroupMembership& member : parse_cgroups(*text)) {
+std::optional<PlaceOfCgroup> cgroup_of(pid_t pid, bool unified) {
+  for (const CgroupMembership& member : memberships(std::to_string(pid))) {
     const bool devices = ("," + member.controllers + ",").find(",devices,") != std::string::npos;
     if (unified ? !member.unified : !devices) continue;
-    for (const std::string& place : places_of(member, member.path, own_mounts().value_or({}))) {
-      UniqueFd fd = open_cgroup(AT_FDCWD, place.c_str());
-      if (fd && is_file_system(fd.get(), unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
-        return CgroupOf{place, std::move(fd)};
-    }
+    if (PlaceOfCgroup place = find_place(member, member.path); place.directory) return place;
   }
   return std::nullopt;
 }
@@ -179,37 +168,37 @@ std::string last_part(const std::string& path) { return path.substr(path.rfind('
 
 // One on the way from the process' cgroup to the root, with the programs that are attached to it.
 struct Level {
-  CgroupOf cgroup;
+  PlaceOfCgroup cgroup;
   std::string child;  // where it was come from; empty: the process' own
   ProgramsOf programs;
   bool root = false;
 };
 
-bool is_root(const CgroupOf& cgroup, unsigned long kind) {
-  const UniqueFd above = open_cgroup(cgroup.fd.get(), "..");
+bool is_root(const PlaceOfCgroup& cgroup, unsigned long kind) {
+  const UniqueFd above = open_cgroup(cgroup.directory.get(), "..");
   return !above || !is_file_system(above.get(), kind);
 }
 
-Result<std::vector<Level>> levels_above(CgroupOf own) {
+Result<std::vector<Level>> levels_above(PlaceOfCgroup own) {
   std::vector<Level> levels;
   std::string child;
-  for (CgroupOf now = std::move(own);;) {
-    CIB_TRY(auto programs, programs_of(now.fd.get(), false));
+  for (PlaceOfCgroup now = std::move(own);;) {
+    CIB_TRY(auto programs, programs_of(now.directory.get(), false));
     const bool root = is_root(now, CGROUP2_SUPER_MAGIC);
-    UniqueFd above = open_cgroup(now.fd.get(), "..");
-    const std::string directory = now.directory;
+    UniqueFd above = open_cgroup(now.directory.get(), "..");
+    const std::string path = now.path;
     levels.push_back({std::move(now), child, std::move(programs), root});
     if (root) return levels;
-    child = last_part(directory);
-    now = {directory.substr(0, directory.rfind('/')), std::move(above)};
+    child = last_part(path);
+    now = {path.substr(0, path.rfind('/')), std::move(above)};
   }
 }
 
 // Why what this cgroup allows is not for one container to be changed; empty: it is.
 std::string shared_because(const Level& level) {
   if (level.root) return "the root of all cgroups";
-  if (level.cgroup.directory.ends_with(".slice")) return "a slice";
-  const int directory = level.cgroup.fd.get();
+  if (level.cgroup.path.ends_with(".slice")) return "a slice";
+  const int directory = level.cgroup.directory.get();
   if (!level.child.empty() && (has_own_processes(directory) || has_other_children(directory, level.child)))
     return "one of other processes too";
   return {};
@@ -218,7 +207,7 @@ std::string shared_because(const Level& level) {
 Status check_not_shared(const Level& level) {
   const auto shared = shared_because(level);
   if (shared.empty()) return {};
-  return error(Errc::denied, "cgroup " + level.cgroup.directory + " allows no HCA, and is " + shared +
+  return error(Errc::denied, "cgroup " + level.cgroup.path + " allows no HCA, and is " + shared +
                                  ": start the container with the devices (--device /dev/infiniband)");
 }
 
@@ -262,17 +251,18 @@ bool lists(std::string_view list, const DeviceNumber& device) {
   return false;
 }
 
-Status write_rule(const CgroupOf& cgroup, const char* file, const DeviceNumber& device) {
+Status write_rule(const PlaceOfCgroup& cgroup, const char* file, const DeviceNumber& device) {
   const std::string rule = rule_of(device);
-  const UniqueFd fd(::openat(cgroup.fd.get(), file, O_WRONLY | O_CLOEXEC));
+  const UniqueFd fd(::openat(cgroup.directory.get(), file, O_WRONLY | O_CLOEXEC));
   if (!fd || ::write(fd.get(), rule.data(), rule.size()) != static_cast<ssize_t>(rule.size()))
-    return error(Errc::kernel, "write '" + rule + "' to " + cgroup.directory + '/' + file, errno);
+    return error(Errc::kernel, "write '" + rule + "' to " + cgroup.path + '/' + file, errno);
   return {};
 }
 
 // Without what it lists already.
-Result<std::vector<DeviceNumber>> missing_in_list(const CgroupOf& cgroup, std::vector<DeviceNumber> devices) {
-  CIB_TRY(const std::string list, read_small_file_at(cgroup.fd.get(), "devices.list"));
+Result<std::vector<DeviceNumber>> missing_in_list(const PlaceOfCgroup& cgroup,
+                                                  std::vector<DeviceNumber> devices) {
+  CIB_TRY(const std::string list, read_small_file_at(cgroup.directory.get(), "devices.list"));
   std::erase_if(devices, [&](const DeviceNumber& device) { return lists(list, device); });
   return devices;
 }
@@ -300,47 +290,48 @@ Result<LevelSays> said_by_level(const Level& level, const std::vector<std::uint3
   return says;
 }
 
-Status add_keeping_levels(CgroupOf own, const std::vector<DeviceNumber>& devices, KeepingCgroups& found) {
+Status add_keeping_levels(PlaceOfCgroup own, const std::vector<DeviceNumber>& devices,
+                          KeepingCgroups& found) {
   CIB_TRY(const auto levels, levels_above(std::move(own)));
-  CIB_TRY(const auto holding, programs_of(levels.front().cgroup.fd.get(), true));
+  CIB_TRY(const auto holding, programs_of(levels.front().cgroup.directory.get(), true));
   for (const Level& level : levels) {
     CIB_TRY(auto says, said_by_level(level, holding.ids, devices));
-    if (says.unknown) found.unknown.push_back(level.cgroup.directory);
+    if (says.unknown) found.unknown.push_back(level.cgroup.path);
     if (says.kept.empty()) continue;
     CIB_CHECK(check_not_shared(level));
     found.to_widen.push_back(
-        {level.cgroup.directory, inode_text(level.cgroup.fd.get()), std::move(says.kept)});
+        {level.cgroup.path, inode_text(level.cgroup.directory.get()), std::move(says.kept)});
   }
   return {};
 }
 
 // The cgroups above allow what its list misses, or the kernel says no.
-Status add_keeping_list(CgroupOf own, const std::vector<DeviceNumber>& devices, KeepingCgroups& found) {
+Status add_keeping_list(PlaceOfCgroup own, const std::vector<DeviceNumber>& devices, KeepingCgroups& found) {
   CIB_TRY(auto missing, missing_in_list(own, devices));
   if (missing.empty()) return {};
   const bool root = is_root(own, CGROUP_SUPER_MAGIC);
   const Level level{.cgroup = std::move(own), .child = {}, .programs = {}, .root = root};
   CIB_CHECK(check_not_shared(level));
-  found.to_widen.push_back({level.cgroup.directory, inode_text(level.cgroup.fd.get()), std::move(missing)});
+  found.to_widen.push_back({level.cgroup.path, inode_text(level.cgroup.directory.get()), std::move(missing)});
   return {};
 }
 
 // Calls change(program, flags) for each of the cgroup's.
 template <class Change>
-Status for_each_program(const CgroupOf& cgroup, Change change) {
-  CIB_TRY(const auto programs, programs_of(cgroup.fd.get(), false));
+Status for_each_program(const PlaceOfCgroup& cgroup, Change change) {
+  CIB_TRY(const auto programs, programs_of(cgroup.directory.get(), false));
   for (const std::uint32_t id : programs.ids) {
     CIB_TRY(const Loaded program, program_of(id));
     if (auto status = change(program, programs.flags); !status)
-      return std::move(status).error().in("cgroup " + cgroup.directory);
+      return std::move(status).error().in("cgroup " + cgroup.path);
   }
   return {};
 }
 
 // The one that was meant, or none.
-std::optional<CgroupOf> same_cgroup(const WidenedCgroup& cgroup) {
-  CgroupOf found{cgroup.directory, open_cgroup(AT_FDCWD, cgroup.directory.c_str())};
-  if (!found.fd || inode_text(found.fd.get()) != cgroup.inode) return std::nullopt;
+std::optional<PlaceOfCgroup> same_cgroup(const WidenedCgroup& cgroup) {
+  PlaceOfCgroup found{cgroup.directory, open_cgroup(AT_FDCWD, cgroup.directory.c_str())};
+  if (!found.directory || inode_text(found.directory.get()) != cgroup.inode) return std::nullopt;
   return found;
 }
 
@@ -350,11 +341,18 @@ Error gone(const WidenedCgroup& cgroup) {
 
 }  // namespace
 
+Result<bool> has_device_programs(pid_t pid) {
+  const auto cgroup = cgroup_of(pid, true);
+  if (!cgroup) return false;
+  CIB_TRY(const auto holding, programs_of(cgroup->directory.get(), true));
+  return !holding.ids.empty();
+}
+
 Result<std::vector<DeviceNumber>> devices_kept_from(pid_t pid, const std::vector<DeviceNumber>& devices) {
   std::vector<DeviceNumber> kept;
   const auto cgroup = cgroup_of(pid, true);
   if (!cgroup) return kept;
-  CIB_TRY(const auto holding, programs_of(cgroup->fd.get(), true));
+  CIB_TRY(const auto holding, programs_of(cgroup->directory.get(), true));
   for (const std::uint32_t id : holding.ids) {
     CIB_TRY(const Loaded program, program_of(id));
     for (const DeviceNumber& device : kept_by(program.instructions, devices))
@@ -373,26 +371,27 @@ Result<KeepingCgroups> device_cgroups_to_widen(pid_t pid, const std::vector<Devi
 Status widen_device_cgroup(const WidenedCgroup& cgroup) {
   const auto found = same_cgroup(cgroup);
   if (!found) return gone(cgroup);
-  if (!is_file_system(found->fd.get(), CGROUP2_SUPER_MAGIC)) {
+  if (!is_file_system(found->directory.get(), CGROUP2_SUPER_MAGIC)) {
     for (const DeviceNumber& device : cgroup.devices) CIB_CHECK(write_rule(*found, "devices.allow", device));
     return {};
   }
   return for_each_program(*found, [&](const Loaded& program, std::uint32_t flags) {
     if (kept_by(program.instructions, cgroup.devices).empty()) return Status();
-    return replace_program(found->fd.get(), program, opened_for(program.instructions, cgroup.devices), flags);
+    return replace_program(found->directory.get(), program, opened_for(program.instructions, cgroup.devices),
+                           flags);
   });
 }
 
 Status narrow_device_cgroup(const WidenedCgroup& cgroup) {
   const auto found = same_cgroup(cgroup);
   if (!found) return {};
-  if (!is_file_system(found->fd.get(), CGROUP2_SUPER_MAGIC)) {
+  if (!is_file_system(found->directory.get(), CGROUP2_SUPER_MAGIC)) {
     for (const DeviceNumber& device : cgroup.devices) CIB_CHECK(write_rule(*found, "devices.deny", device));
     return {};
   }
   return for_each_program(*found, [&](const Loaded& program, std::uint32_t flags) {
     const auto before = without_opened(program.instructions, cgroup.devices);
-    return before ? replace_program(found->fd.get(), program, *before, flags) : Status();
+    return before ? replace_program(found->directory.get(), program, *before, flags) : Status();
   });
 }
 
@@ -400,7 +399,7 @@ Status verify_device_cgroup(const WidenedCgroup& cgroup) {
   const auto found = same_cgroup(cgroup);
   if (!found) return gone(cgroup);
   const Error keeps = error(Errc::changed, "cgroup " + cgroup.directory + " keeps the devices back again");
-  if (!is_file_system(found->fd.get(), CGROUP2_SUPER_MAGIC)) {
+  if (!is_file_system(found->directory.get(), CGROUP2_SUPER_MAGIC)) {
     CIB_TRY(const auto missing, missing_in_list(*found, cgroup.devices));
     return missing.empty() ? Status() : Status(keeps);
   }

@@ -12,6 +12,8 @@
 
 namespace cib {
 
+// Whether programs say it at all: as a rule none does.
+Result<bool> has_device_programs(pid_t pid);
 // Those that some program of the process' cgroups (version 2) keeps from it. A program that does what device
 // programs do not is passed over: what it says is seen when the device is opened.
 Result<std::vector<DeviceNumber>> devices_kept_from(pid_t pid, const std::vector<DeviceNumber>& devices);
