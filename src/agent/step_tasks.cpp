@@ -35,8 +35,6 @@ namespace {
 constexpr int task_answer_timeout_ms =
     1'000;  // a task in task_init reads at once; one that does not is broken
 constexpr int kill_timeout_ms = 5'000;
-constexpr int mount_attempts = 50;
-constexpr int mount_pause_ms = 20;
 constexpr int most_unread = 10'000;  // frames; a socket's buffer takes some hundreds
 
 // A mount namespace of the host's user namespace may be that of the host, of a daemon or of all steps of a
@@ -182,7 +180,7 @@ TaskContainer StepTasks::look_at_container(const Handles& task) {
 const StepTasks::Handles* StepTasks::sharer_with_devices(unsigned task) const {
   const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const Handles& other) {
     return tasks_[task].container.valid() && other.container_inode == tasks_[task].container_inode &&
-           other.mounted != 0;
+           other.shown.devices != 0;
   });
   return found == tasks_.end() ? nullptr : &*found;
 }
@@ -236,16 +234,9 @@ Status StepTasks::unless_stuck(Work work) {
   return status;
 }
 
-// Another step may be registering RDMA devices anew just now, which changes minors; ours are registered. Or
-// it has written that it mounts what this one adopts, and is about to.
 template <class Work>
 Status StepTasks::until_settled(unsigned task, Work work) {
-  for (int attempt = 1;; ++attempt) {
-    auto status = unless_stuck(work);
-    if (status.ok() || !alive(task) || status.error().code != Errc::changed || attempt == mount_attempts)
-      return status;
-    pause_for(mount_pause_ms);
-  }
+  return cib::until_settled([&] { return unless_stuck(work); }, [&] { return alive(task); });
 }
 
 Status StepTasks::mount_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
@@ -258,23 +249,23 @@ Status StepTasks::try_mount_devices(unsigned task, const std::vector<Port>& port
     CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
     std::vector<std::string> names;
     for (const DeviceNode& node : nodes) names.push_back(node.name);
-    if (other->nodes == names) return {};
+    if (other->shown.nodes == names) return {};
     return error(Errc::bad_request,
                  "the node's tasks share a container, which has one /dev/infiniband for all; say scope=node");
   }
-  const Handles& t = tasks_[task];
-  auto mounted = mount_devices_of(ports, umad, t.attached_in(), t.owner, lent_to(t) != nullptr);
-  if (!mounted) return t.container ? no_place_for_devices(std::move(mounted).error()) : mounted.error();
-  tasks_[task].mounted = mounted->mount;
-  tasks_[task].nodes.clear();
-  for (const DeviceNode& node : mounted->nodes) tasks_[task].nodes.push_back(node.name);
-  auto status = show_own_hcas(task, mounted->nodes);
-  if (status.ok()) status = show_lent(t);
-  if (!status) (void)unmount_devices(task);
-  return status;
+  Handles& t = tasks_[task];
+  auto status = show_devices(t.attached_in(),
+                             {.ports = ports,
+                              .umad = umad,
+                              .maker = t.owner,
+                              .shown_before = t.container ? shown_in_[t.container_inode] : std::nullopt,
+                              .lent = lent_to(t)},
+                             t.shown);
+  return !status && t.container ? Status(no_place_for_devices(std::move(status).error())) : status;
 }
 
 std::vector<std::string> StepTasks::withheld_from(unsigned task) {
+  if (const auto some = has_device_programs(tasks_[task].pid); some && !*some) return {};
   const auto devices = rdma_devices_by_number();
   std::vector<DeviceNumber> numbers;
   for (const auto& [number, name] : devices) numbers.push_back({major(number), minor(number)});
@@ -299,22 +290,6 @@ const NodeLibraries* StepTasks::lent_to(const Handles& task) const {
   return found == lends_.end() ? nullptr : &found->second;
 }
 
-Status StepTasks::show_lent(const Handles& task) const {
-  const NodeLibraries* lent = lent_to(task);
-  if (lent == nullptr) return {};
-  CIB_TRY(const UniqueFd mount, make_lent_mount(*lent));
-  return mount_over_lent_folder(task.attached_in(), mount);
-}
-
-// In /sys/class too, where MPI and tools look for HCAs.
-Status StepTasks::show_own_hcas(unsigned task, const std::vector<DeviceNode>& nodes) {
-  Handles& t = tasks_[task];
-  const auto shown = t.container ? shown_in_[t.container_inode] : std::nullopt;
-  CIB_TRY(const auto classes, make_hca_classes(nodes, shown));
-  CIB_TRY(t.classes, mount_hca_classes(t.attached_in(), classes));
-  return {};
-}
-
 Status StepTasks::adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad) {
   return until_settled(task, [&] { return try_adopt_devices(task, ports, umad); });
 }
@@ -323,11 +298,7 @@ Status StepTasks::try_adopt_devices(unsigned task, const std::vector<Port>& port
   if (!alive(task)) return error(Errc::ended, "the task has ended");
   Handles& t = tasks_[task];
   if (sharer_with_devices(task) != nullptr) return {};
-  CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
-  CIB_TRY(t.mounted, device_mount_in(t.attached_in(), nodes));
-  CIB_TRY(t.classes, hca_classes_in(t.attached_in()));
-  for (const DeviceNode& node : nodes) t.nodes.push_back(node.name);
-  return {};
+  return cib::adopt_devices(t.attached_in(), ports, umad, t.shown);
 }
 
 Status StepTasks::fill_folder(unsigned task, const TaskFolder& folder) {
@@ -348,12 +319,8 @@ Status StepTasks::fill_folder(unsigned task, const TaskFolder& folder) {
 
 Status StepTasks::unmount_devices(unsigned task) {
   Handles& t = tasks_[task];
-  if (t.mounted == 0 && t.classes.empty()) return {};
-  auto status = unless_stuck([&] { return unmount_infiniband(t.attached_in(), t.mounted); });
-  if (status.ok()) t.mounted = 0;
-  auto classes = unless_stuck([&] { return unmount_hca_classes(t.attached_in(), t.classes); });
-  if (classes.ok()) t.classes.clear();
-  return status.ok() ? std::move(classes) : status;
+  if (t.shown.empty()) return {};
+  return unless_stuck([&] { return hide_devices(t.attached_in(), t.shown); });
 }
 
 Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap) {

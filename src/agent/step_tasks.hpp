@@ -14,9 +14,8 @@
 #include "adapters/linux/cgroup.hpp"
 #include "adapters/linux/container.hpp"
 #include "adapters/linux/deadline.hpp"
-#include "adapters/linux/devices.hpp"
-#include "adapters/linux/hca_classes.hpp"
 #include "adapters/linux/node_libraries.hpp"
+#include "adapters/linux/shown_devices.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "agent/relay_process.hpp"
 #include "container_ib/journal.hpp"
@@ -99,9 +98,7 @@ class StepTasks final : public Tasks {
     std::optional<FileOwner> owner;  // of a task that is in a container
     std::uint64_t namespace_inode = 0, container_inode = 0;
     std::optional<std::uint64_t> network;  // that we gave it; empty: the node's
-    dev_t mounted = 0;                     // st_dev of our file system over its /dev/infiniband; 0: none
-    std::vector<std::string> nodes;        // what is in it
-    std::vector<MountedClass> classes;     // and ours over folders of its /sys/class
+    ShownDevices shown;                    // in its mount namespace
 
     int attached_in() const { return container ? container.get() : offered.get(); }
   };
@@ -117,8 +114,6 @@ class StepTasks final : public Tasks {
   bool alive(unsigned task) const;
   Status try_adopt_devices(unsigned task, const std::vector<Port>& ports, bool umad);
   Status try_mount_devices(unsigned task, const std::vector<Port>& ports, bool umad);
-  Status show_own_hcas(unsigned task, const std::vector<DeviceNode>& nodes);
-  Status show_lent(const Handles& task) const;
   const NodeLibraries* lent_to(const Handles& task) const;
 
   Of step_;

@@ -11,7 +11,6 @@
 
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/container.hpp"
-#include "adapters/linux/deadline.hpp"
 #include "adapters/linux/device_cgroup.hpp"
 #include "adapters/linux/memlock.hpp"
 #include "adapters/linux/mountinfo.hpp"
@@ -24,25 +23,10 @@ namespace cib {
 
 namespace {
 
-constexpr int settle_attempts = 50;
-constexpr int settle_pause_ms = 20;
-constexpr unsigned the_only_one = 0;
 constexpr std::size_t most_of_environment = 1024UL * 1024;
-constexpr unsigned long kernel_thread = 0x00200000;  // PF_KTHREAD of include/linux/sched.h
 
 std::string text_of(pid_t pid) {
   return "pid " + std::to_string(pid) + " (" + printable(process_name(pid)) + ")";
-}
-
-// Field 9 of /proc/PID/stat (proc(5)).
-bool is_kernel_thread(pid_t pid) {
-  const auto stat = read_small_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto end = stat ? stat->rfind(')') : std::string::npos;
-  if (end == std::string::npos) return false;
-  constexpr std::size_t flags = 7;  // of the fields behind the name: a blank, state, ppid, ...
-  const auto fields = split(std::string_view(*stat).substr(end + 1), ' ');
-  return fields.size() > flags &&
-         (whole_number<unsigned long>(fields[flags]).value_or(0) & kernel_thread) != 0;
 }
 
 Status check_namespace(pid_t pid, std::uint64_t container) {
@@ -187,52 +171,30 @@ Status ContainerProcess::fill_folder(unsigned, const TaskFolder&) {
   return error(Errc::bug, "a container that runs already starts no other ones");
 }
 
-// Somebody else may be registering RDMA devices anew just now, or be about to mount what this one adopts.
 template <class Work>
 Status ContainerProcess::until_settled(Work work) {
-  for (int attempt = 1;; ++attempt) {
-    auto status = alive() ? work() : Status(error(Errc::ended, "pid " + std::to_string(pid_) + " has ended"));
-    if (status.ok() || status.error().code != Errc::changed || attempt == settle_attempts) return status;
-    pause_for(settle_pause_ms);
-  }
+  const auto try_work = [&]() -> Status {
+    return alive() ? work() : Status(error(Errc::ended, "pid " + std::to_string(pid_) + " has ended"));
+  };
+  return cib::until_settled(try_work, [] { return true; });
 }
 
 Status ContainerProcess::mount_devices(unsigned, const std::vector<Port>& ports, bool umad) {
-  const auto shown = rdma_devices_shown_in(mounts_.get());
+  auto before = rdma_devices_shown_in(mounts_.get());
+  WhatToShow what{.ports = ports, .umad = umad};
+  if (before) what.shown_before = *std::move(before);
   return until_settled([&]() -> Status {
-    auto mounted = mount_devices_of(ports, umad, mounts_.get(), owner_of_dev(mounts_.get()));
-    if (!mounted) return no_place_for_devices(std::move(mounted).error());
-    mounted_ = mounted->mount;
-    auto status = show_own_hcas(mounted->nodes, shown ? std::optional(*shown) : std::nullopt);
-    if (!status) (void)unmount_devices(the_only_one);
-    return status;
+    what.maker = owner_of_dev(mounts_.get());
+    auto status = show_devices(mounts_.get(), what, shown_);
+    return status.ok() ? status : Status(no_place_for_devices(std::move(status).error()));
   });
-}
-
-Status ContainerProcess::show_own_hcas(const std::vector<DeviceNode>& nodes,
-                                       const std::optional<std::vector<std::string>>& shown) {
-  CIB_TRY(const auto classes, make_hca_classes(nodes, shown));
-  CIB_TRY(classes_, mount_hca_classes(mounts_.get(), classes));
-  return {};
 }
 
 Status ContainerProcess::adopt_devices(unsigned, const std::vector<Port>& ports, bool umad) {
-  return until_settled([&]() -> Status {
-    CIB_TRY(const auto nodes, find_device_nodes(ports, umad));
-    CIB_TRY(mounted_, device_mount_in(mounts_.get(), nodes));
-    CIB_TRY(classes_, hca_classes_in(mounts_.get()));
-    return {};
-  });
+  return until_settled([&] { return cib::adopt_devices(mounts_.get(), ports, umad, shown_); });
 }
 
-Status ContainerProcess::unmount_devices(unsigned) {
-  if (mounted_ == 0) return {};
-  CIB_CHECK(unmount_hca_classes(mounts_.get(), classes_));
-  classes_.clear();
-  CIB_CHECK(unmount_infiniband(mounts_.get(), mounted_));
-  mounted_ = 0;
-  return {};
-}
+Status ContainerProcess::unmount_devices(unsigned) { return hide_devices(mounts_.get(), shown_); }
 
 Status ContainerProcess::raise_memlock(unsigned, std::optional<std::uint64_t> cap) {
   return raise_memlock_of(pidfd_.get(), cap);

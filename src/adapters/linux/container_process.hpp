@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "adapters/linux/devices.hpp"
-#include "adapters/linux/hca_classes.hpp"
+#include "adapters/linux/shown_devices.hpp"
 #include "adapters/linux/unique_fd.hpp"
 #include "container_ib/world/tasks.hpp"
 
@@ -52,16 +51,13 @@ class ContainerProcess final : public AttachedTasks {
  private:
   ContainerProcess(pid_t pid, UniqueFd pidfd, UniqueFd mounts, std::string container)
       : pid_(pid), pidfd_(std::move(pidfd)), mounts_(std::move(mounts)), container_(std::move(container)) {}
-  Status show_own_hcas(const std::vector<DeviceNode>& nodes,
-                       const std::optional<std::vector<std::string>>& shown);
   template <class Work>
   Status until_settled(Work work);
 
   pid_t pid_;
   UniqueFd pidfd_, mounts_;
   std::string container_;  // inode number of the mount namespace
-  dev_t mounted_ = 0;
-  std::vector<MountedClass> classes_;
+  ShownDevices shown_;
   std::vector<std::string> unknown_programs_;  // directories of their cgroups
 };
 

@@ -92,6 +92,13 @@ std::optional<pid_t> parent_process(pid_t pid) {
   return parent;
 }
 
+bool is_kernel_thread(pid_t pid) {
+  constexpr unsigned long is_one = 0x00200000;  // PF_KTHREAD of include/linux/sched.h
+  const auto fields = stat_fields(pid);
+  unsigned long flags = 0;
+  return fields && parse(word(*fields, 6), flags) && (flags & is_one) != 0;
+}
+
 Result<std::uint64_t> start_time(pid_t pid) {
   CIB_TRY(const std::string fields, stat_fields(pid));
   std::uint64_t ticks = 0;

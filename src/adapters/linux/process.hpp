@@ -38,6 +38,7 @@ bool has_ended(int pidfd);
 
 // Who started it, or who has it since; empty when it is gone.
 std::optional<pid_t> parent_process(pid_t pid);
+bool is_kernel_thread(pid_t pid);
 
 // Field 22 of /proc/PID/stat, clock ticks after boot.
 Result<std::uint64_t> start_time(pid_t pid);

@@ -11,9 +11,9 @@
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/devices.hpp"
 #include "adapters/linux/find_process.hpp"
-#include "adapters/linux/hca_classes.hpp"
 #include "adapters/linux/namespaces.hpp"
 #include "adapters/linux/process.hpp"
+#include "adapters/linux/shown_devices.hpp"
 #include "adapters/linux/survivors.hpp"
 #include "adapters/state/state_dir.hpp"
 #include "container_ib/text.hpp"
@@ -131,20 +131,16 @@ Status LiveStoredSteps::unmount_devices(const JournaledProcess& process, const s
                                         const std::vector<ContainerMount>& mounts) {
   CIB_TRY(const UniqueFd inside, open_mounts(process, container));
   if (!inside) return {};
-  Status devices;
-  std::vector<MountedClass> classes;
+  ShownDevices ours;
   for (const auto& [point, device] : mounts) {
     const auto number = device_number(device);
     if (!number) return error(Errc::bug, "'" + device + "' is no st_dev");
     if (point == place_of_devices)
-      devices = unmount_infiniband(inside.get(), *number);
+      ours.devices = *number;
     else
-      classes.push_back({point, *number});
+      ours.classes.push_back({point, *number});
   }
-  // Who waits for a file system of the container's would do so twice.
-  if (!devices && devices.error().code == Errc::stuck) return devices;
-  auto shown = unmount_hca_classes(inside.get(), classes);
-  return devices.ok() ? shown : devices;
+  return hide_devices(inside.get(), ours);
 }
 
 // Asked last whether it lives: when the number is still this task's, so was the namespace.
