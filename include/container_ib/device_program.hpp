@@ -21,6 +21,17 @@ struct BpfInstruction {
 };
 using DeviceProgram = std::vector<BpfInstruction>;
 
+// From numbers that fit their fields.
+constexpr BpfInstruction bpf_instruction(unsigned code, unsigned to, unsigned from, int offset, int number) {
+  BpfInstruction made;
+  made.code = static_cast<std::uint8_t>(code);
+  made.to = static_cast<std::uint8_t>(to & 15U);
+  made.from = static_cast<std::uint8_t>(from & 15U);
+  made.offset = static_cast<std::int16_t>(offset);
+  made.number = number;
+  return made;
+}
+
 // A character device.
 struct DeviceNumber {
   std::uint32_t major = 0, minor = 0;

@@ -151,10 +151,7 @@ void add_attach(CLI::App& app, int& exit_code) {
       ->add_option("--option", options->option,
                    "as for --container-ib, e.g. 'ipoib,hca=mlx5_1'; default: auto")
       ->type_name("TEXT");
-  command
-      ->add_option("--config", options->config,
-                   fmt::format("the site's configuration; default: {}, if there is one", usual_site_file))
-      ->type_name("FILE");
+  NodeOptions::add_config_to(*command, options->config);
   NodeOptions::add_node_to(*command, options->node);
   add_state_option(command, options->state);
   command->add_flag("--json", options->json, "for programs");

@@ -164,10 +164,7 @@ void add_doctor(CLI::App& app, int& exit_code) {
       "doctor",
       "Tell what keeps this node from the modes that its site allows, and what was left on it; or what a "
       "container image lacks");
-  command
-      ->add_option("--config", options->config,
-                   fmt::format("the site's configuration; default: {}, if there is one", usual_site_file))
-      ->type_name("FILE");
+  NodeOptions::add_config_to(*command, options->config);
   NodeOptions::add_node_to(*command, options->node);
   add_state_option(command, options->state);
   add_image_options(*command, *options);

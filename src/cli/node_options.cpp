@@ -91,6 +91,13 @@ void NodeOptions::add_to(CLI::App& command) {
       ->type_name("TEXT");
 }
 
+void NodeOptions::add_config_to(CLI::App& command, std::string& config) {
+  command
+      .add_option("--config", config,
+                  fmt::format("the site's configuration; default: {}, if there is one", usual_site_file))
+      ->type_name("FILE");
+}
+
 void NodeOptions::add_node_to(CLI::App& command, std::string& node) {
   command.add_option("--node", node, "Slurm's name of the node, for [[nodes]]; default: the host's")
       ->type_name("NAME");

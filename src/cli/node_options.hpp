@@ -19,7 +19,8 @@ struct NodeOptions {
   bool tables = false;  // read P_Key and GID tables too
 
   void add_to(CLI::App& command);
-  static void add_node_to(CLI::App& command, std::string& node);  // --node alone
+  static void add_node_to(CLI::App& command, std::string& node);      // --node alone
+  static void add_config_to(CLI::App& command, std::string& config);  // --config alone, of this machine
   // Without a description this machine is meant.
   bool live() const;
 };

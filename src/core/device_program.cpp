@@ -31,16 +31,6 @@ constexpr int registers = 11;               // r0 to r10
 // Where r1 leads to: struct bpf_cgroup_dev_ctx. A pointer is told from the numbers that a program compares.
 constexpr std::uint64_t context = 1ULL << 40;
 
-BpfInstruction instruction(unsigned code, unsigned to, unsigned from, int offset, int number) {
-  BpfInstruction made;
-  made.code = static_cast<std::uint8_t>(code);
-  made.to = static_cast<std::uint8_t>(to & 15U);
-  made.from = static_cast<std::uint8_t>(from & 15U);
-  made.offset = static_cast<std::int16_t>(offset);
-  made.number = number;
-  return made;
-}
-
 // A field of the context; empty: there is none.
 std::optional<std::uint64_t> load(std::uint64_t address, unsigned size, const DeviceNumber& device) {
   constexpr std::uint32_t access = (bpf::to_read | bpf::to_write) << 16 | bpf::character_device;
@@ -124,20 +114,20 @@ DeviceProgram question(const std::vector<DeviceNumber>& devices) {
   const auto count = static_cast<int>(std::min(devices.size(), most_devices));
   const int rest = count * for_each;
   DeviceProgram made = {
-      instruction(load_word, 2, 1, bpf::field_access, 0),
-      instruction(copy, 3, 2, 0, 0),
-      instruction(mask, 3, 0, 0, 0xffff),
-      instruction(unless, 3, 0, rest + 3, bpf::character_device),
-      instruction(if_any, 2, 0, rest + 2, bpf::to_make << 16),
-      instruction(load_word, 4, 1, bpf::field_major, 0),
-      instruction(load_word, 5, 1, bpf::field_minor, 0),
+      bpf_instruction(load_word, 2, 1, bpf::field_access, 0),
+      bpf_instruction(copy, 3, 2, 0, 0),
+      bpf_instruction(mask, 3, 0, 0, 0xffff),
+      bpf_instruction(unless, 3, 0, rest + 3, bpf::character_device),
+      bpf_instruction(if_any, 2, 0, rest + 2, bpf::to_make << 16),
+      bpf_instruction(load_word, 4, 1, bpf::field_major, 0),
+      bpf_instruction(load_word, 5, 1, bpf::field_minor, 0),
   };
   for (int i = 0; i < count; ++i) {
     const DeviceNumber& device = devices[static_cast<std::size_t>(i)];
-    made.push_back(instruction(unless, 4, 0, for_each - 1, static_cast<int>(device.major)));
-    made.push_back(instruction(unless, 5, 0, for_each - 2, static_cast<int>(device.minor)));
-    made.push_back(instruction(set, 0, 0, 0, 1));
-    made.push_back(instruction(bpf::jump_class | bpf::leave, 0, 0, 0, 0));
+    made.push_back(bpf_instruction(unless, 4, 0, for_each - 1, static_cast<int>(device.major)));
+    made.push_back(bpf_instruction(unless, 5, 0, for_each - 2, static_cast<int>(device.minor)));
+    made.push_back(bpf_instruction(set, 0, 0, 0, 1));
+    made.push_back(bpf_instruction(bpf::jump_class | bpf::leave, 0, 0, 0, 0));
   }
   return made;
 }

@@ -416,13 +416,7 @@ TEST_P(AttachFaults, OfDetachingLeaveNothing) {
 INSTANTIATE_TEST_SUITE_P(Every, AttachFaults,
                          testing::Values(Fault::fails, Fault::fails_after_effect, Fault::agent_dies_before,
                                          Fault::agent_dies_after),
-                         [](const auto& fault) {
-                           return std::string(fault.param == Fault::fails ? "ChangeFails"
-                                              : fault.param == Fault::fails_after_effect
-                                                  ? "ChangeFailsHavingTakenEffect"
-                                              : fault.param == Fault::agent_dies_before ? "DiesBefore"
-                                                                                        : "DiesAfter");
-                         });
+                         [](const auto& fault) { return std::string(fault_name(fault.param)); });
 
 }  // namespace
 }  // namespace cib::test

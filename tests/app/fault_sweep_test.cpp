@@ -136,13 +136,7 @@ TEST_P(FaultSweep, NothingIsLeft) {
 INSTANTIATE_TEST_SUITE_P(Every, FaultSweep,
                          testing::Values(Fault::fails, Fault::fails_after_effect, Fault::agent_dies_before,
                                          Fault::agent_dies_after),
-                         [](const auto& fault) {
-                           return std::string(fault.param == Fault::fails ? "ChangeFails"
-                                              : fault.param == Fault::fails_after_effect
-                                                  ? "ChangeFailsHavingTakenEffect"
-                                              : fault.param == Fault::agent_dies_before ? "AgentDiesBefore"
-                                                                                        : "AgentDiesAfter");
-                         });
+                         [](const auto& fault) { return std::string(fault_name(fault.param)); });
 
 // slurmstepd is killed after k of the four tasks were released: the agent ends the orphans and gives back.
 TEST(Abandoned, OrphansAreEndedAndNothingIsLeft) {

@@ -33,6 +33,23 @@ inline Opened opened_by(const std::string& boot, const std::string& stepd = "1")
 
 enum class Fault { none, fails, fails_after_effect, agent_dies_before, agent_dies_after };
 
+// For the name of a test.
+inline const char* fault_name(Fault fault) {
+  switch (fault) {
+    case Fault::none:
+      return "Nothing";
+    case Fault::fails:
+      return "ChangeFails";
+    case Fault::fails_after_effect:
+      return "ChangeFailsHavingTakenEffect";
+    case Fault::agent_dies_before:
+      return "AgentDiesBefore";
+    case Fault::agent_dies_after:
+      return "AgentDiesAfter";
+  }
+  return "";
+}
+
 // One that has all that MPI wants.
 inline ImageFacts whole_image() {
   ImageFacts facts;

@@ -6,16 +6,6 @@
 namespace cib {
 namespace {
 
-BpfInstruction insn(unsigned code, unsigned to, unsigned from, int offset, int number) {
-  BpfInstruction made;
-  made.code = static_cast<std::uint8_t>(code);
-  made.to = static_cast<std::uint8_t>(to & 15U);
-  made.from = static_cast<std::uint8_t>(from & 15U);
-  made.offset = static_cast<std::int16_t>(offset);
-  made.number = number;
-  return made;
-}
-
 constexpr unsigned load_half = BPF_LDX | BPF_MEM | BPF_H, load_word = BPF_LDX | BPF_MEM | BPF_W,
                    set32 = BPF_ALU | BPF_MOV | BPF_K, set = BPF_ALU64 | BPF_MOV | BPF_K,
                    shift32 = BPF_ALU | BPF_RSH | BPF_K, mask32 = BPF_ALU | BPF_AND | BPF_K,
@@ -25,21 +15,21 @@ constexpr unsigned load_half = BPF_LDX | BPF_MEM | BPF_H, load_word = BPF_LDX | 
 // As runc writes one (libcontainer/devices/devicefilter): /dev/null to be read and written, nothing else.
 DeviceProgram as_runc() {
   return {
-      insn(load_half, 2, 1, 0, 0),                // type
-      insn(load_word, 3, 1, 0, 0),                // access
-      insn(shift32, 3, 0, 0, 16),                 //
-      insn(load_word, 4, 1, 4, 0),                // major
-      insn(load_word, 5, 1, 8, 0),                // minor
-      insn(unless, 2, 0, 7, BPF_DEVCG_DEV_CHAR),  // the rule
-      insn(copy32, 1, 3, 0, 0),                   //
-      insn(mask32, 1, 0, 0, 6),                   // read and write
-      insn(unless_register, 1, 3, 4, 0),          // more is asked for
-      insn(unless, 4, 0, 3, 1),                   //
-      insn(unless, 5, 0, 2, 3),                   //
-      insn(set32, 0, 0, 0, 1),                    //
-      insn(leave, 0, 0, 0, 0),                    //
-      insn(set32, 0, 0, 0, 0),                    // what no rule is for
-      insn(leave, 0, 0, 0, 0),                    //
+      bpf_instruction(load_half, 2, 1, 0, 0),                // type
+      bpf_instruction(load_word, 3, 1, 0, 0),                // access
+      bpf_instruction(shift32, 3, 0, 0, 16),                 //
+      bpf_instruction(load_word, 4, 1, 4, 0),                // major
+      bpf_instruction(load_word, 5, 1, 8, 0),                // minor
+      bpf_instruction(unless, 2, 0, 7, BPF_DEVCG_DEV_CHAR),  // the rule
+      bpf_instruction(copy32, 1, 3, 0, 0),                   //
+      bpf_instruction(mask32, 1, 0, 0, 6),                   // read and write
+      bpf_instruction(unless_register, 1, 3, 4, 0),          // more is asked for
+      bpf_instruction(unless, 4, 0, 3, 1),                   //
+      bpf_instruction(unless, 5, 0, 2, 3),                   //
+      bpf_instruction(set32, 0, 0, 0, 1),                    //
+      bpf_instruction(leave, 0, 0, 0, 0),                    //
+      bpf_instruction(set32, 0, 0, 0, 0),                    // what no rule is for
+      bpf_instruction(leave, 0, 0, 0, 0),                    //
   };
 }
 
@@ -48,21 +38,24 @@ constexpr DeviceNumber null{1, 3}, zero{1, 5}, uverbs0{231, 192}, uverbs1{231, 1
 TEST(DeviceProgram, IsRead) {
   EXPECT_EQ(lets_open(as_runc(), null), true);
   EXPECT_EQ(lets_open(as_runc(), zero), false);
-  EXPECT_EQ(lets_open({insn(set, 0, 0, 0, 1), insn(leave, 0, 0, 0, 0)}, zero), true);
+  EXPECT_EQ(lets_open({bpf_instruction(set, 0, 0, 0, 1), bpf_instruction(leave, 0, 0, 0, 0)}, zero), true);
 }
 
 TEST(DeviceProgram, ThatDoesWhatIsNotKnownIsNotGuessedAt) {
   constexpr unsigned call = BPF_JMP | BPF_CALL, store = BPF_STX | BPF_MEM | BPF_W, jump = BPF_JMP | BPF_JA;
-  const BpfInstruction end = insn(leave, 0, 0, 0, 0), yes = insn(set, 0, 0, 0, 1);
-  EXPECT_EQ(lets_open({insn(call, 0, 0, 0, 1), yes, end}, null), std::nullopt);
-  EXPECT_EQ(lets_open({insn(store, 10, 1, -4, 0), yes, end}, null), std::nullopt);
-  EXPECT_EQ(lets_open({yes, insn(jump, 0, 0, -2, 0), end}, null), std::nullopt) << "a loop";
-  EXPECT_EQ(lets_open({insn(load_word, 2, 1, 12, 0), yes, end}, null), std::nullopt) << "no such field";
-  EXPECT_EQ(lets_open({insn(load_word, 2, 1, -4, 0), yes, end}, null), std::nullopt);
-  EXPECT_EQ(lets_open({insn(load_word, 2, 0, 0, 0), yes, end}, null), std::nullopt) << "not the context";
-  EXPECT_EQ(lets_open({insn(set, 15, 0, 0, 1), yes, end}, null), std::nullopt) << "no such register";
+  const BpfInstruction end = bpf_instruction(leave, 0, 0, 0, 0), yes = bpf_instruction(set, 0, 0, 0, 1);
+  EXPECT_EQ(lets_open({bpf_instruction(call, 0, 0, 0, 1), yes, end}, null), std::nullopt);
+  EXPECT_EQ(lets_open({bpf_instruction(store, 10, 1, -4, 0), yes, end}, null), std::nullopt);
+  EXPECT_EQ(lets_open({yes, bpf_instruction(jump, 0, 0, -2, 0), end}, null), std::nullopt) << "a loop";
+  EXPECT_EQ(lets_open({bpf_instruction(load_word, 2, 1, 12, 0), yes, end}, null), std::nullopt)
+      << "no such field";
+  EXPECT_EQ(lets_open({bpf_instruction(load_word, 2, 1, -4, 0), yes, end}, null), std::nullopt);
+  EXPECT_EQ(lets_open({bpf_instruction(load_word, 2, 0, 0, 0), yes, end}, null), std::nullopt)
+      << "not the context";
+  EXPECT_EQ(lets_open({bpf_instruction(set, 15, 0, 0, 1), yes, end}, null), std::nullopt)
+      << "no such register";
   EXPECT_EQ(lets_open({yes}, null), std::nullopt) << "no end";
-  EXPECT_EQ(lets_open({yes, insn(jump, 0, 0, 7, 0), end}, null), std::nullopt) << "behind the end";
+  EXPECT_EQ(lets_open({yes, bpf_instruction(jump, 0, 0, 7, 0), end}, null), std::nullopt) << "behind the end";
   EXPECT_EQ(lets_open({}, null), std::nullopt);
 }
 

@@ -40,14 +40,12 @@ UniqueFd open_folder(const char* path) {
   return UniqueFd(open_resolved(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
 }
 
-// Through no link and no mount, and a regular file only: root could be led to any device, and open it. What
-// was looked at is opened, and not its name once more, by a /proc of ours.
+// Through no link and no mount, and a regular file only: root could be led to any device, and open it.
 std::optional<std::string> read_shown_before(int folder, int proc) {
   const UniqueFd found(open_resolved(folder, shown_before, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
   struct stat about {};
   if (!found || ::fstat(found.get(), &about) != 0 || !S_ISREG(about.st_mode)) return std::nullopt;
-  const std::string again = "self/fd/" + std::to_string(found.get());
-  const UniqueFd file(::openat(proc, again.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const UniqueFd file(open_found(proc, found.get()));
   if (!file) return std::nullopt;
   auto text = read_up_to(file.get(), shown_before, most_names);
   return text ? std::optional(*std::move(text)) : std::nullopt;

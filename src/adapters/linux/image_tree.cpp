@@ -34,13 +34,10 @@ Result<ImageTree> ImageTree::at(int root, int proc) {
 
 bool ImageTree::has(const std::string& path) { return find_file(path).valid(); }
 
-// What was found to be a regular file is opened, and not its name once more: in between it may have become a
-// device, for which open(2) can do anything.
 std::optional<std::string> ImageTree::read(const std::string& path) {
   const UniqueFd found = find_file(path);
   if (!found) return std::nullopt;
-  const std::string again = "self/fd/" + std::to_string(found.get());
-  const UniqueFd file(::openat(proc_, again.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const UniqueFd file(open_found(proc_, found.get()));
   if (!file) return std::nullopt;
   auto text = read_up_to(file.get(), path, std::min(max_file, bytes_left_));
   if (!text) return std::nullopt;
