@@ -15,7 +15,7 @@ namespace cib {
 // Which HCAs of the nodes whose name matches `name` are for MPI. The first matching entry counts.
 struct NodeRule {
   std::string name;              // glob over the Slurm node name
-  std::vector<std::string> hca;  // globs over device names; a port is for MPI when one matches
+  std::vector<std::string> hca;  // as HcaSelection reads them; a port is for MPI when it matches
 };
 
 // Default, forced value or prohibition of one user key, kept as option text ("rails=2") until resolve()
@@ -44,16 +44,16 @@ struct AddressPolicy {
 
 struct SiteConfig {
   std::vector<std::string> drivers = {"mlx5_core", "mlx4_core"};  // whose devices count
-  double min_rate_fraction = 0.5;                                 // of the node's best eligible rate
-  std::vector<Mode> modes = {Mode::verbs};                        // allowed
-  std::vector<Mode> auto_modes = {Mode::verbs};                   // what auto tries, in this order
-  std::vector<KeyRule> defaults;                                  // [defaults]
-  std::vector<KeyRule> force;                                     // [force]
-  std::vector<std::string> forbid;                                // keys that users may not give
-  bool allow_umad = false;                                        // whether a user may say umad=yes
-  bool allow_inject = false;                                      // and inject=providers
-  std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
-  std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
+  double min_rate_fraction = 0.5;                                        // of the node's best eligible rate
+  std::vector<Mode> modes = {Mode::verbs};                               // allowed
+  std::vector<Mode> auto_modes = {Mode::verbs};                          // what auto tries, in this order
+  std::vector<KeyRule> defaults;                                         // [defaults]
+  std::vector<KeyRule> force;                                            // [force]
+  std::vector<std::string> forbid;                                       // keys that users may not give
+  bool allow_umad = false;                                               // whether a user may say umad=yes
+  bool allow_inject = false;                                             // and inject=providers
+  std::vector<std::uint16_t> pkeys;                                      // P_Keys that users may ask for
+  std::vector<NodeRule> nodes;                                           // empty: every HCA of every node
   VfPolicy vf;
   AddressPolicy addresses;
   bool ipoib_connected = false;                // connected mode instead of datagram
@@ -79,11 +79,11 @@ std::vector<ConfigKeyName> config_keys();
 struct Settings {
   Mode mode = Mode::verbs;  // never auto
   bool require = false;
-  unsigned rails = 0;  // 0: auto
+  unsigned rails = 0;  // 0: auto; all_rails
   std::string hca = "*";
   Place place = Place::balanced;
   std::string fabric = "auto";
-  bool roce = false;
+  Roce roce = Roce::no;
   Gpus gpu = Gpus::auto_;
   Scope scope = Scope::auto_;
   std::optional<std::uint16_t> pkey;  // empty: the port's index 0

@@ -43,10 +43,15 @@ std::string_view port_state_name(PortState state);  // "ACTIVE"
 std::string_view phys_state_name(PhysState state);  // "LinkUp"
 enum class LinkLayer { unknown, infiniband, ethernet };
 
+// What an entry of a GID table is for, as sysfs gid_attrs/types/N says: InfiniBand and RoCE v1 are one type
+// there.
+enum class GidType { unknown, ib_or_v1, roce_v2 };
+
 // An entry of a port's GID table, as sysfs writes it: eight groups of four hexadecimal digits.
 struct Gid {
   unsigned index = 0;
   std::string text;
+  GidType type = GidType::unknown;
 
   bool operator==(const Gid&) const = default;
 };
@@ -62,6 +67,8 @@ struct Port {
   std::optional<PciAddress> pci;      // of the function that carries the device
   std::optional<PciAddress> physfn;   // of the PF, when this is a VF
   std::string driver;                 // "mlx5_core"; empty when unknown
+  std::optional<unsigned> uverbs;     // number of its node, /dev/infiniband/uverbsN; live only
+  std::string model;                  // PCI vendor and device, "15b3:1021"; empty when unknown
   std::vector<unsigned> numa;         // OS numbers of the NUMA nodes it is local to; empty: locality unknown
   std::vector<std::string> pci_path;  // ids of the bridges above it, host bridge first; empty when unknown
   double pci_gbps = 0;                // speed x width of the PCI link; 0 when unknown
@@ -73,13 +80,27 @@ struct Port {
   std::uint32_t lid = 0, sm_lid = 0;
   std::uint64_t node_guid = 0, sys_image_guid = 0, port_guid = 0;  // host byte order; 0 when unknown
   std::optional<std::uint64_t> subnet_prefix;                      // first 64 bits of GID 0
-  std::vector<std::uint16_t> pkeys;  // what is set in the table, where it was asked for
-  std::vector<Gid> gids;             // the same of GIDs
+  // By their index, 0 where nothing is set; where the table was asked for.
+  std::vector<std::uint16_t> pkeys;
+  // What is set; of an Ethernet port always, else where the table was asked for.
+  std::vector<Gid> gids;
+  // It was read, and what is there is no address: an InfiniBand port without a GUID, or an Ethernet one
+  // without any GID.
+  bool without_gid = false;
   std::vector<std::string> netdevs;  // names, live only
 
   bool operator==(const Port&) const = default;
   std::string name() const { return device + ":" + std::to_string(number); }  // "mlx5_0:1", UCX's form
 };
+
+// The index of a partition's P_Key in the port's table, be it a full or a limited member; empty when the
+// table lacks it.
+std::optional<unsigned> pkey_index(const Port& port, std::uint16_t pkey);
+
+// The GID of an Ethernet port that RoCE is to use: v2 before v1, an address that is routed before a
+// link-local one, IPv4 before IPv6, the lowest index among equals. Null when there is none.
+const Gid* roce_gid(const Port& port);
+bool is_ipv4(const Gid& gid);  // ::ffff:a.b.c.d, as RoCE writes an IPv4 address
 
 // The NUMA nodes that it is local to: "0,1"; empty when unknown.
 std::string numa_text(const Port& port);
@@ -92,11 +113,13 @@ struct NumaNode {
   bool operator==(const NumaNode&) const = default;
 };
 
+// What CUDA, ROCm or Level Zero number as a device, each its own vendor's.
 struct Gpu {
   PciAddress pci;
   std::vector<unsigned> numa;
   std::vector<std::string> pci_path;
   std::string name;
+  std::string uuid;  // "GPU-…", as CUDA_VISIBLE_DEVICES may name it; empty when unknown
 
   bool operator==(const Gpu&) const = default;
 };

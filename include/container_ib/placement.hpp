@@ -1,6 +1,7 @@
 // Which port serves which task: a pure function of the node, all local tasks and the options.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,13 +22,16 @@ struct LocalTask {
 
 struct PlacementOptions {
   Place place = Place::balanced;
-  unsigned rails = 0;  // 0: auto
+  unsigned rails = 0;  // 0: auto; all_rails
   bool use_gpus = true;
-  bool roce = false;
-  std::string fabric = "auto";
-  std::string hca = "*";                      // the user's glob
-  std::vector<std::string> site_hca = {"*"};  // the site's globs for this node
-  std::vector<std::string> drivers;           // allowed drivers; empty: all
+  Roce roce = Roce::no;
+  std::string fabric = "auto";                // or "all", or subnet_text()
+  std::string hca = "*";                      // the user's selection
+  std::vector<std::string> site_hca = {"*"};  // the site's for this node
+  std::optional<std::uint16_t> pkey;          // that a port has to have, where its table is known
+  // VFs that steps have, and which.
+  std::map<PciAddress, std::string> claimed_vfs = {};
+  std::vector<std::string> drivers;  // allowed drivers; empty: all
   // The RDMA devices that the tasks' container shows; empty: all.
   std::optional<std::vector<std::string>> shown = {};
   double min_rate_fraction = 0.5;
@@ -49,6 +53,7 @@ struct PortVerdict {
   std::size_t port = 0;  // index in Inventory::ports
   bool eligible = false;
   std::string why_not;    // one reason, when not eligible
+  std::string remark;     // what is odd about it, eligible or not; mostly empty
   std::string connector;  // same text for ports behind one connector
 };
 
@@ -62,6 +67,7 @@ struct TaskPlacement {
 struct Assignment {
   std::vector<PortVerdict> verdicts;  // sorted by PCI address, device name, port number
   std::vector<TaskPlacement> tasks;   // in ascending task id
+  std::vector<std::string> notes;     // what whoever asked should know of the node's ports, a line each
   std::string plan;                   // short hash over all inputs and the answer
 };
 

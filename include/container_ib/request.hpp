@@ -13,21 +13,24 @@
 namespace cib {
 
 enum class Place { balanced, nearest, spread };
-enum class Gpus { auto_, no };
+enum class Gpus { auto_, local, no };
+enum class Roce { no, yes, only, fallback };
 enum class Scope { auto_, task, node };
 enum class Inject { no, providers };
 enum class ReportLevel { off, summary, full };
 enum class Folder { auto_, yes, no };
 
+inline constexpr unsigned all_rails = ~0U;
+
 // Keys that were not given stay empty; resolve() fills them from the site's defaults.
 struct Request {
   Mode mode = Mode::auto_;
   std::optional<bool> require;
-  std::optional<unsigned> rails;   // 0: auto
-  std::optional<std::string> hca;  // glob
+  std::optional<unsigned> rails;   // 0: auto; all_rails
+  std::optional<std::string> hca;  // as HcaSelection reads it
   std::optional<Place> place;
-  std::optional<std::string> fabric;  // "auto", "all" or a subnet prefix ("fe80:0000:0000:0000")
-  std::optional<bool> roce;
+  std::optional<std::string> fabric;  // "auto", "all", subnet_text() or the name of one of the site's
+  std::optional<Roce> roce;
   std::optional<Gpus> gpu;
   std::optional<Scope> scope;
   std::optional<std::uint16_t> pkey;
@@ -56,5 +59,13 @@ Status set_key(Request& request, std::string_view key, std::string_view value);
 // "0xfe80000000000000" for "fe80:0000:0000:0000", "fe80::" or the number itself.
 std::optional<std::uint64_t> parse_subnet_prefix(std::string_view text);
 std::string subnet_prefix_text(std::uint64_t prefix);  // "fe80:0000:0000:0000"
+
+// A subnet by its prefix and, where others have that too, the LID of its subnet manager (0: not given).
+struct Subnet {
+  std::uint64_t prefix = 0;
+  std::uint32_t sm_lid = 0;
+};
+std::optional<Subnet> parse_subnet(std::string_view text);  // "fe80::", "fe80::/5", "fe80::/0x5"
+std::string subnet_text(const Subnet& subnet);              // "fe80:0000:0000:0000/5"
 
 }  // namespace cib

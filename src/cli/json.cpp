@@ -29,7 +29,8 @@ nlohmann::ordered_json ports_json(const Inventory& node, const Assignment& assig
                     {"rate_gbps", port.rate_gbps},
                     {"physical_port", verdict.connector},
                     {"eligible", verdict.eligible},
-                    {"why_not", verdict.why_not}});
+                    {"why_not", verdict.why_not},
+                    {"remark", verdict.remark}});
   }
   return list;
 }

@@ -110,7 +110,7 @@ Result<NodeQuestion> ask(const NodeOptions& options) {
   CIB_TRY(question.settings, resolve(request, question.site));
   question.forced = forced_over(request, question.site);
   InventorySource source = options.live() ? inventory_source(question.site) : source_of(options);
-  source.tables = options.tables;
+  source.tables = options.tables || question.settings.pkey;
   CIB_TRY(question.inventory, load_inventory(source));
   question.placement = placement_options(question.settings, question.site, node_name(options));
   return question;

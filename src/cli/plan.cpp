@@ -72,6 +72,7 @@ int run(const PlanOptions& options) {
   if (const auto status = check_mode(plan->question.settings.mode); !status)
     complain("plan", "note: " + status.error().message());
   for (const std::string& line : plan->question.forced) complain("plan", "note: " + line);
+  for (const std::string& line : plan->assignment.notes) complain("plan", "note: " + line);
   const PlanModel model = model_of(*plan, options.compare);
   options.json ? print_json(*plan, model) : print_text(model);
   if (!options.svg.empty()) {

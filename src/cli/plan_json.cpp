@@ -35,6 +35,7 @@ nlohmann::ordered_json plan_json(const Plan& plan) {
     tasks.push_back(task_json(plan, plan.assignment.tasks[i], plan.tasks[i].mask));
   return {{"ports", ports_json(plan.question.inventory, plan.assignment)},
           {"tasks", tasks},
+          {"notes", plan.assignment.notes},
           {"plan", plan.assignment.plan}};
 }
 

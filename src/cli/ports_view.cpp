@@ -6,6 +6,12 @@
 
 namespace cib::cli {
 
+namespace {
+
+constexpr std::size_t longest_reason = 200;
+
+}  // namespace
+
 std::string link_layer_name(LinkLayer layer) {
   switch (layer) {
     case LinkLayer::infiniband:
@@ -22,11 +28,13 @@ std::vector<Row> ports_table(const Inventory& node, const Assignment& assignment
   std::vector<Row> rows = {{"PORT", "PCI", "NUMA", "STATE", "LINK", "GBIT/S", "CONNECTOR", "FOR MPI"}};
   for (const auto& verdict : assignment.verdicts) {
     const Port& port = node.ports[verdict.port];
-    rows.push_back({printable(port.name(), 24), port.pci ? port.pci->text() : "", numa_text(port),
-                    std::string(port_state_name(port.state)), link_layer_name(port.link_layer),
-                    port.rate_gbps > 0 ? fmt::format("{:g}", port.rate_gbps) : "",
-                    printable(verdict.connector, 24),
-                    verdict.eligible ? "yes" : "no: " + printable(verdict.why_not)});
+    rows.push_back(
+        {printable(port.name(), 24), port.pci ? port.pci->text() : "", numa_text(port),
+         std::string(port_state_name(port.state)), link_layer_name(port.link_layer),
+         port.rate_gbps > 0 ? fmt::format("{:g}", port.rate_gbps) : "", printable(verdict.connector, 24),
+         verdict.eligible
+             ? verdict.remark.empty() ? "yes" : "yes, but " + printable(verdict.remark, longest_reason)
+             : "no: " + printable(verdict.why_not, longest_reason)});
   }
   return rows;
 }

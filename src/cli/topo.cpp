@@ -58,7 +58,8 @@ void print_json(const NodeQuestion& question, const Assignment& assignment,
                                  {"numa_nodes", numa},
                                  {"distances", question.inventory.distances},
                                  {"gpus", gpus},
-                                 {"modes", modes}};
+                                 {"modes", modes},
+                                 {"notes", assignment.notes}};
   for (const auto& [name, reason] : verbs)
     node["verbs"][name] = {{"opens", reason.empty()}, {"why_not", reason}};
   for (const Port& port : question.inventory.ports) {
@@ -99,6 +100,8 @@ void print_text(const NodeQuestion& question, const Assignment& assignment,
   print(fmt::format("{} cores, {} NUMA nodes, {} GPUs, {} RDMA ports\n\n", node.cores.size(),
                     node.numa_nodes.size(), node.gpus.size(), node.ports.size()));
   if (!node.ports.empty()) print(format_table(ports_table(node, assignment)) + "\n");
+  for (const std::string& note : assignment.notes) print("note: " + note + "\n");
+  if (!assignment.notes.empty()) print("\n");
   print_tables(node);
   bool told = false;
   for (const auto& [name, reason] : verbs) {

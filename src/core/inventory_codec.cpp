@@ -11,7 +11,7 @@ namespace cib {
 
 namespace {
 
-constexpr std::string_view heading = "container-ib inventory 2";
+constexpr std::string_view heading = "container-ib inventory 3";
 
 // ---- writing
 // -----------------------------------------------------------------------------------------------
@@ -44,7 +44,9 @@ class Writer {
       if constexpr (std::is_same_v<T, std::string>)
         values[i].empty() ? void(text_ += '-') : escape(values[i]);
       else if constexpr (std::is_same_v<T, Gid>)
-        (text_ += std::to_string(values[i].index)) += ':', escape(values[i].text);
+        (((text_ += std::to_string(values[i].index)) += ':') +=
+         std::to_string(static_cast<unsigned>(values[i].type))) += ':',
+            escape(values[i].text);
       else
         text_ += std::to_string(values[i]);
     }
@@ -92,10 +94,19 @@ bool read(std::string_view field, PciAddress& pci) {
   return parsed.ok();
 }
 
+bool read(std::string_view field, bool& flag) {
+  flag = field == "1";
+  return flag || field == "0";
+}
+
 bool read(std::string_view field, Gid& gid) {
-  const auto colon = field.find(':');
-  return colon != std::string_view::npos && read(field.substr(0, colon), gid.index) &&
-         read(field.substr(colon + 1), gid.text);
+  const auto colon = field.find(':'), second = field.find(':', colon + 1);
+  unsigned type = 0;
+  if (colon == std::string_view::npos || second == std::string_view::npos ||
+      !read(field.substr(colon + 1, second - colon - 1), type))
+    return false;
+  gid.type = type <= static_cast<unsigned>(GidType::roce_v2) ? static_cast<GidType>(type) : GidType::unknown;
+  return read(field.substr(0, colon), gid.index) && read(field.substr(second + 1), gid.text);
 }
 
 template <class T>
@@ -138,20 +149,21 @@ bool read_core(const Words& f, Inventory& inventory) {
 
 bool read_gpu(const Words& f, Inventory& inventory) {
   auto& gpu = inventory.gpus.emplace_back();
-  return f.size() == 5 && read(f[1], gpu.pci) && read(f[2], gpu.numa) && read(f[3], gpu.pci_path) &&
-         read(f[4], gpu.name);
+  return f.size() == 6 && read(f[1], gpu.pci) && read(f[2], gpu.numa) && read(f[3], gpu.pci_path) &&
+         read(f[4], gpu.name) && read(f[5], gpu.uuid);
 }
 
 bool read_port(const Words& f, Inventory& inventory) {
   auto& p = inventory.ports.emplace_back();
-  return f.size() == 22 && read(f[1], p.device) && read(f[2], p.number) && read(f[3], p.pci) &&
+  return f.size() == 25 && read(f[1], p.device) && read(f[2], p.number) && read(f[3], p.pci) &&
          read(f[4], p.physfn) && read(f[5], p.driver) && read(f[6], p.numa) && read(f[7], p.pci_path) &&
          read(f[8], p.pci_gbps) && read_enum(f[9], p.state, PortState::active_defer) &&
          read_enum(f[10], p.phys_state, PhysState::phy_test) &&
          read_enum(f[11], p.link_layer, LinkLayer::ethernet) && read(f[12], p.rate_gbps) &&
          read(f[13], p.lid) && read(f[14], p.sm_lid) && read(f[15], p.node_guid) &&
          read(f[16], p.sys_image_guid) && read(f[17], p.port_guid) && read(f[18], p.subnet_prefix) &&
-         read(f[19], p.pkeys) && read(f[20], p.netdevs) && read(f[21], p.gids);
+         read(f[19], p.pkeys) && read(f[20], p.netdevs) && read(f[21], p.gids) && read(f[22], p.model) &&
+         read(f[23], p.without_gid) && read(f[24], p.uverbs);
 }
 
 struct Kind {
@@ -185,6 +197,9 @@ void write_port(Writer& writer, const Port& port) {
   writer.add_list(port.pkeys);
   writer.add_list(port.netdevs);
   writer.add_list(port.gids);
+  writer.add(port.model);
+  writer.add(std::uint64_t{port.without_gid});
+  writer.add(port.uverbs ? std::optional<std::uint64_t>(*port.uverbs) : std::nullopt);
   writer.end();
 }
 
@@ -217,6 +232,7 @@ std::string encode_inventory(const Inventory& inventory) {
     writer.add_list(gpu.numa);
     writer.add_list(gpu.pci_path);
     writer.add(gpu.name);
+    writer.add(gpu.uuid);
     writer.end();
   }
   for (const auto& port : inventory.ports) write_port(writer, port);

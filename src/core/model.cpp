@@ -1,6 +1,8 @@
 #include "container_ib/model.hpp"
 
+#include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "container_ib/text.hpp"
 
@@ -76,6 +78,27 @@ std::string numa_text(const Port& port) {
   std::vector<std::string> nodes;
   for (const unsigned node : port.numa) nodes.push_back(std::to_string(node));
   return join(nodes, ",");
+}
+
+std::optional<unsigned> pkey_index(const Port& port, std::uint16_t pkey) {
+  for (std::size_t i = 0; i < port.pkeys.size(); ++i)
+    if (port.pkeys[i] != 0 && same_partition(port.pkeys[i], pkey)) return static_cast<unsigned>(i);
+  return std::nullopt;
+}
+
+bool is_ipv4(const Gid& gid) { return gid.text.starts_with("0000:0000:0000:0000:0000:ffff:"); }
+
+// Link-local addresses (fe80::/10) are those that routers do not forward; the kernel makes one for every
+// interface (ib_core roce_gid_mgmt.c), be it in use or not.
+const Gid* roce_gid(const Port& port) {
+  const auto rank = [](const Gid& gid) {
+    constexpr std::array by_type = {1, 2, 0};  // unknown, v1, v2
+    return std::tuple(by_type[static_cast<std::size_t>(gid.type)], gid.text.starts_with("fe80:"),
+                      !is_ipv4(gid), gid.index);
+  };
+  const auto best = std::min_element(port.gids.begin(), port.gids.end(),
+                                     [&](const Gid& a, const Gid& b) { return rank(a) < rank(b); });
+  return best == port.gids.end() ? nullptr : &*best;
 }
 
 }  // namespace cib

@@ -435,7 +435,7 @@ TEST_F(PrivateNetwork, APkeyThatThePortLacksIsRefusedBeforeAnythingIsMade) {
   node.site.pkeys = {0x8005};
   start("ipoib,pkey=0x8005");
   release_tasks(*step);
-  EXPECT_THAT(*node.task(0).answer, HasSubstr("partition"));
+  EXPECT_THAT(*node.task(0).answer, HasSubstr("its P_Key table lacks 0x8005"));
   EXPECT_THAT(node.made_links, IsEmpty());
 }
 

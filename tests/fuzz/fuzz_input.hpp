@@ -58,7 +58,7 @@ inline void check(const Inventory& node, const std::vector<LocalTask>& tasks, co
     eligible.insert(verdict.port);
     const Port& port = node.ports[verdict.port];
     require(port.state == PortState::active);
-    require(port.link_layer == LinkLayer::infiniband || options.roce);
+    require(port.link_layer == LinkLayer::infiniband || options.roce != Roce::no || port.driver == "efa");
     require(port.link_layer == LinkLayer::ethernet || (port.lid >= 1 && port.lid <= 0xbfff));
     require(!port.device.empty() && port.device.find_first_of(",: \n") == std::string::npos);
   }

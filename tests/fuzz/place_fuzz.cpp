@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   PlacementOptions options;
   options.place = static_cast<Place>(in.below(3));
   options.rails = in.below(9);
-  options.roce = in.below(2) == 0;
+  options.roce = static_cast<Roce>(in.below(4));
   options.use_gpus = in.below(2) == 0;
   if (in.below(3) == 0) options.fabric = "all";
   if (in.below(4) == 0) options.drivers = {"mlx5_core"};

@@ -39,7 +39,7 @@ inline Port port(const std::string& device, const char* pci, std::vector<unsigne
   port.phys_state = PhysState::link_up;
   port.link_layer = LinkLayer::infiniband;
   port.rate_gbps = 200;
-  port.lid = 0x10;
+  port.lid = 0x10 + ((64U * port.pci->domain + 8U * port.pci->bus + port.pci->function) & 0x7fffU);  // unique
   port.subnet_prefix = 0xfe80000000000000;
   return port;
 }

@@ -53,7 +53,11 @@ TEST(OtherRules, GiveAsManyPortsAndOnlyAllowedOnes) {
   tasks[1].allowed_nics = {"mlx5_2"};
   for (const Rule rule : all_rules) EXPECT_EQ(placed_by(rule, node, tasks), "mlx5_1:1 mlx5_2:1");
   tasks[1].allowed_nics = {"mlx5_9"};
-  for (const Rule rule : all_rules) EXPECT_EQ(placed_by(rule, node, tasks), "mlx5_1:1 -");
+  for (const Rule rule : all_rules)
+    EXPECT_NE(placed_by(rule, node, tasks), "mlx5_1:1 -") << "of none of the node's";
+  tasks[1].allowed_nics = {"mlx5_0"};
+  for (const Rule rule : all_rules)
+    EXPECT_EQ(placed_by(rule, node, tasks), "mlx5_1:1 -") << "of one that is down";
 }
 
 TEST(Score, ComparesLoadWithTheFairestPossible) {

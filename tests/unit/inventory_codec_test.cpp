@@ -33,11 +33,15 @@ Inventory full() {
   port.subnet_prefix = 0xfec0000000000001;
   port.pkeys = {0xffff, 0x8001};
   port.netdevs = {"ib0", "eth\t1"};
-  port.gids = {{0, "fe80:0000:0000:0000:506b:4b03:003c:eee8"}, {7, "-"}, {8, ""}};
+  port.gids = {{0, "fe80:0000:0000:0000:506b:4b03:003c:eee8", GidType::roce_v2}, {7, "-"}, {8, ""}};
+  port.without_gid = true;
+  port.model = "15b3:1021";
+  port.uverbs = 3;
   node.ports.push_back(port);
   node.ports.emplace_back();  // all defaults: unknown everywhere
   node.ports.back().device = "-";
-  node.gpus = {{PciAddress{0, 7, 0, 0}, {0}, {"host 0:0"}, "nvml0"}, {PciAddress{0, 8, 0, 0}, {}, {}, ""}};
+  node.gpus = {{PciAddress{0, 7, 0, 0}, {0}, {"host 0:0"}, "nvml0", "GPU-1"},
+               {PciAddress{0, 8, 0, 0}, {}, {}, "", ""}};
   return node;
 }
 
@@ -52,16 +56,16 @@ TEST(InventoryCodec, GivesBackWhatItWasGiven) {
 // Nothing can be lost unseen but what full() leaves as it is. Where one of these does not compile, a field is
 // new: name it here, and set it there.
 auto fields(const Port& port) {
-  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = port;
-  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u);
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x] = port;
+  return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x);
 }
 auto fields(const NumaNode& node) {
   const auto& [a, b, c] = node;
   return std::tie(a, b, c);
 }
 auto fields(const Gpu& gpu) {
-  const auto& [a, b, c, d] = gpu;
-  return std::tie(a, b, c, d);
+  const auto& [a, b, c, d, e] = gpu;
+  return std::tie(a, b, c, d, e);
 }
 auto fields(const Inventory& node) {
   const auto& [a, b, c, d, e] = node;
@@ -91,17 +95,17 @@ TEST(InventoryCodec, WritesWhatItAlwaysWrote) {
   node.numa_nodes.push_back({0, 1, test::cpus(0, 3)});
   node.distances = {{10, 21}};
   node.cores = {test::cpus(4, 5)};
-  node.gpus = {{PciAddress{0, 7, 0, 0}, {0, 1}, {"host 0:0", ""}, "azAZ09_.:-"}};
+  node.gpus = {{PciAddress{0, 7, 0, 0}, {0, 1}, {"host 0:0", ""}, "azAZ09_.:-", ""}};
   node.ports = {test::port("`{@[/;-", "0000:18:00.1", {0})};
   node.ports[0].pkeys = {0xffff, 0x8001};
   EXPECT_EQ(encode_inventory(node),
-            "container-ib inventory 2\n"
+            "container-ib inventory 3\n"
             "numa 0 1 0xf\n"
             "slit 10,21\n"
             "core 0x30\n"
-            "gpu 0000:07:00.0 0,1 host%200:0,- azAZ09_.:-\n"
-            "port %60%7b%40%5b%2f%3b- 1 0000:18:00.1 - mlx5_core 0 - 0 4 5 1 200 16 0 0 0 0 "
-            "18338657682652659712 65535,32769 - -\n");
+            "gpu 0000:07:00.0 0,1 host%200:0,- azAZ09_.:- -\n"
+            "port %60%7b%40%5b%2f%3b- 1 0000:18:00.1 - mlx5_core 0 - 0 4 5 1 200 209 0 0 0 0 "
+            "18338657682652659712 65535,32769 - - - 0 -\n");
 }
 
 TEST(InventoryCodec, ReadsWhatALaterVersionMayKnow) {
@@ -128,17 +132,17 @@ TEST(InventoryCodec, RefusesEveryTruncation) {
 }
 
 TEST(InventoryCodec, RefusesWhatItWouldNotWrite) {
-  const std::string heading = "container-ib inventory 2\n";
+  const std::string heading = "container-ib inventory 3\n";
   ASSERT_TRUE(decode_inventory(heading).ok());
   for (const char* line :
        {"\n", "x\n", "numa\n", "numa 0 0 0x1 1\n", "numa -1 0 0x1\n", "numa 4294967296 0 0x1\n",
-        "numa 0 0 zz\n", "slit 1,,2\n", "core\n", "gpu x - - -\n", "gpu 0000:00:00.0 - %4 -\n",
-        "gpu 0000:00:00.0 - - %zz\n", "core 0x1", "port mlx5_0 1\n", " \n"}) {
+        "numa 0 0 zz\n", "slit 1,,2\n", "core\n", "gpu x - - - -\n", "gpu 0000:00:00.0 - %4 - -\n",
+        "gpu 0000:00:00.0 - - %zz -\n", "core 0x1", "port mlx5_0 1\n", " \n"}) {
     const auto decoded = decode_inventory(heading + line);
     ASSERT_FALSE(decoded.ok()) << line;
     EXPECT_EQ(decoded.error().code, Errc::corrupt);
   }
-  EXPECT_FALSE(decode_inventory("container-ib inventory 3\n").ok());
+  EXPECT_FALSE(decode_inventory("container-ib inventory 2\n").ok());
 }
 
 TEST(InventoryCodec, RefusesAPortOfWhichOneFieldIsNot) {
@@ -147,15 +151,15 @@ TEST(InventoryCodec, RefusesAPortOfWhichOneFieldIsNot) {
   const std::string text = encode_inventory(node);
   const auto line = split(text, '\n')[1];
   const auto fields = split(line, ' ');
-  ASSERT_EQ(fields.size(), 22U);
-  const std::set<std::size_t> names = {1, 5, 7, 20};  // which can be any text
+  ASSERT_EQ(fields.size(), 25U);
+  const std::set<std::size_t> names = {1, 5, 7, 20, 22};  // which can be any text
   for (std::size_t i = 0; i < fields.size(); ++i) {
     std::vector<std::string_view> changed(fields.begin(), fields.end());
     changed[i] = "zz";
-    const auto decoded = decode_inventory("container-ib inventory 2\n" + join(changed, " ") + "\n");
+    const auto decoded = decode_inventory("container-ib inventory 3\n" + join(changed, " ") + "\n");
     EXPECT_EQ(decoded.ok(), names.contains(i)) << i;
   }
-  EXPECT_FALSE(decode_inventory("container-ib inventory 2\n" + std::string(line) + " 1\n").ok());
+  EXPECT_FALSE(decode_inventory("container-ib inventory 3\n" + std::string(line) + " 1\n").ok());
 }
 
 }  // namespace

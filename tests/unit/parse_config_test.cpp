@@ -144,7 +144,7 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
       {"[modes]\nallow = [\"auto\"]", "conf:2: modes.allow: this list, allowed: a list of verbs, vf"},
       {"[modes]\nauto = [\"vf\"]", "modes.auto: vf, allowed: the modes in modes.allow"},
       {"[defaults]\nrail = 1", "conf:2: defaults: unknown key 'rail'; keys are require, rails"},
-      {"[defaults]\nrails = 9", "conf:2: defaults: rails=9: allowed are auto and 1 to 8"},
+      {"[defaults]\nrails = 33", "conf:2: defaults: rails=33: allowed are auto, all and 1 to 32"},
       {"[force]\nmtu = 1.5", "conf:2: force.mtu: 1.5"},
       {"[users]\nforbid = [\"rail\"]", "conf:2: users.forbid: this list, allowed: a list of keys"},
       {"[users]\nallow_umad = \"yes\"", "conf:2: users.allow_umad: \"yes\", allowed: true and false"},

@@ -51,7 +51,7 @@ TEST(ParseRequest, ReadsEveryKey) {
   EXPECT_EQ(request.hca, "mlx5_[01]");
   EXPECT_EQ(request.place, Place::spread);
   EXPECT_EQ(request.fabric, "fe80:0000:0000:0000");
-  EXPECT_EQ(request.roce, true);
+  EXPECT_EQ(request.roce, Roce::yes);
   EXPECT_EQ(request.gpu, Gpus::no);
   EXPECT_EQ(request.scope, Scope::node);
   EXPECT_EQ(request.pkey, 0x8001);
@@ -84,18 +84,18 @@ TEST(ParseRequest, RefusesAndSaysWhatIsAllowed) {
       {"verbs,=2", "unknown key ''", "require, rails"},
       {"verbs,rails=1,rails=1", "key 'rails' is given twice", "once"},
       {"verbs,require=true", "require=true", "yes and no"},
-      {"verbs,rails=0", "rails=0", "auto and 1 to 8"},
-      {"verbs,rails=9", "rails=9", "auto and 1 to 8"},
-      {"verbs,rails=", "rails=", "auto and 1 to 8"},
-      {"verbs,rails=+1", "rails=+1", "auto and 1 to 8"},
-      {"verbs,rails=1x", "rails=1x", "auto and 1 to 8"},
-      {"verbs,rails=99999999999999999999", "rails=9999", "auto and 1 to 8"},
-      {"verbs,hca=", "hca=", "a glob"},
-      {"verbs,hca=a/b", "hca=a/b", "a glob"},
+      {"verbs,rails=0", "rails=0", "auto, all and 1 to 32"},
+      {"verbs,rails=33", "rails=33", "auto, all and 1 to 32"},
+      {"verbs,rails=", "rails=", "auto, all and 1 to 32"},
+      {"verbs,rails=+1", "rails=+1", "auto, all and 1 to 32"},
+      {"verbs,rails=1x", "rails=1x", "auto, all and 1 to 32"},
+      {"verbs,rails=99999999999999999999", "rails=9999", "auto, all and 1 to 32"},
+      {"verbs,hca=", "hca=", "device names or globs"},
+      {"verbs,hca=a/b", "hca=a/b", "device names or globs"},
       {"verbs,place=near", "place=near", "balanced, nearest and spread"},
-      {"verbs,fabric=1", "fabric=1", "auto, all and a subnet prefix"},
-      {"verbs,fabric=fe80:0:0:0:0", "fabric=fe80", "auto, all and a subnet prefix"},
-      {"verbs,gpu=yes", "gpu=yes", "auto and no"},
+      {"verbs,fabric=1", "fabric=1", "auto, all, a subnet prefix"},
+      {"verbs,fabric=fe80:0:0:0:0", "fabric=fe80", "auto, all, a subnet prefix"},
+      {"verbs,gpu=yes", "gpu=yes", "auto, local and no"},
       {"verbs,scope=job", "scope=job", "task and node"},
       {"verbs,pkey=0x0000", "pkey=0x0000", "but not 0x8000"},
       {"verbs,pkey=0x8000", "pkey=0x8000", "but not 0x8000"},
@@ -168,13 +168,13 @@ TEST(Printable, ShowsAsciiAndTheRestAsNumbers) {
 
 TEST(ParseRequest, TakesTheEndsOfEachRange) {
   for (const char* text :
-       {"verbs,rails=1", "verbs,rails=8", "verbs,mtu=68", "verbs,mtu=65520", "verbs,wait=0",
+       {"verbs,rails=1", "verbs,rails=32", "verbs,mtu=68", "verbs,mtu=65520", "verbs,wait=0",
         "verbs,wait=86400", "verbs,pkey=0x0001", "verbs,pkey=0xffff", "verbs,pkey=0x7fff"})
     EXPECT_TRUE(parse_request(text).ok()) << text;
   for (const char* text : {"verbs,mtu=67", "verbs,mtu=65521", "verbs,wait=86401", "verbs,pkey=0x"})
     EXPECT_NE(refusal(text), "accepted") << text;
-  EXPECT_EQ(parsed("verbs,hca=" + std::string(128, 'x')).hca, std::string(128, 'x'));
-  EXPECT_NE(refusal("verbs,hca=" + std::string(129, 'x')), "accepted");
+  EXPECT_EQ(parsed("verbs,hca=" + std::string(512, 'x')).hca, std::string(512, 'x'));
+  EXPECT_NE(refusal("verbs,hca=" + std::string(513, 'x')), "accepted");
   EXPECT_EQ(parsed("verbs,rails=auto").rails, 0U);
   EXPECT_EQ(parsed("verbs,require=yes").require, true);
 }

@@ -208,7 +208,7 @@ TEST(Place, ThePlanHashSeesWhatDecidesNothingHere) {
   };
   of_options("rails", [](auto& o) { o.rails = 0; });
   of_options("gpu", [](auto& o) { o.use_gpus = false; });
-  of_options("roce", [](auto& o) { o.roce = true; });
+  of_options("roce", [](auto& o) { o.roce = Roce::yes; });
   of_options("fabric", [](auto& o) { o.fabric = "fe80:0000:0000:0000"; });
   of_options("hca", [](auto& o) { o.hca = "mlx5*"; });
   of_options("the site's", [](auto& o) { o.site_hca = {"m*"}; });
@@ -546,16 +546,96 @@ TEST(Place, StaysWithinTheAllowedNics) {
   auto tasks = tasks_on({0, 0, 0});
   tasks[0].allowed_nics = {"mlx5_1"};
   tasks[1].allowed_nics = {"1"};
-  tasks[2].allowed_nics = {"mlx5_7"};
-  EXPECT_EQ(placed(node, tasks), "mlx5_1:1 mlx5_1:1 -");
   tasks[2].allowed_nics = {"mlx4_1"};  // as Slurm calls every HCA
   EXPECT_EQ(placed(node, tasks), "mlx5_1:1 mlx5_1:1 mlx5_1:1");
+}
+
+TEST(Place, AListOfNicsThatMeansNoneIsToldAndNotFollowed) {
+  auto node = two_sockets();
+  auto tasks = tasks_on({0, 0});
+  tasks[0].allowed_nics = tasks[1].allowed_nics = {"mlx4_7"};
+  auto assignment = place(node, tasks, one_rail());
+  EXPECT_EQ(test::ports_text(node, assignment).find('-'), std::string::npos);
+  ASSERT_EQ(assignment.notes.size(), 1U) << "once";
+  EXPECT_THAT(assignment.notes[0], HasSubstr("SLURM_STEP_NICS=mlx4_7"));
+  node.ports[0].device = "ibp24s0", node.ports[0].uverbs = 7;  // udev's name, the kernel's number
+  node.ports[1].device = "ibp25s0", node.ports[1].uverbs = 1;
+  EXPECT_EQ(placed(node, tasks), "ibp24s0:1 ibp24s0:1");
+  node.ports[1].device = "mlx5_7";
+  EXPECT_EQ(placed(node, tasks), "mlx5_7:1 mlx5_7:1") << "a number in a name comes first";
+}
+
+// Two GPUs and two HCAs behind each of four switches, as in a DGX A100.
+Inventory switches() {
+  Inventory node = numa_node(2);
+  for (unsigned i = 0; i < 8; ++i) {
+    const std::vector<std::string> path = {"host " + std::to_string(i / 4),
+                                           "switch " + std::to_string(i / 2)};
+    node.ports.push_back(port("mlx5_" + std::to_string(i), "0000:10:00.0", {i / 4}));
+    node.ports.back().pci->bus = static_cast<std::uint8_t>(0x10 + i);
+    node.ports.back().lid += i;
+    node.ports.back().pci_path = path;
+    node.gpus.push_back({PciAddress{0, static_cast<std::uint8_t>(0x40 + i), 0, 0}, {i / 4}, path, "", ""});
+  }
+  return node;
+}
+
+LocalTask with_gpus(unsigned id, std::vector<unsigned> gpus) {
+  LocalTask one = task(id, cpus(0, 0));
+  for (const unsigned gpu : gpus) one.gpus.push_back({0, static_cast<std::uint8_t>(0x40 + gpu), 0, 0});
+  return one;
+}
+
+TEST(Place, ATaskWithGpusTakesThePortsBesideThem) {
+  const Inventory node = switches();
+  PlacementOptions options;
+  EXPECT_EQ(placed(node, {with_gpus(0, {0, 1, 2, 3, 4, 5, 6, 7})}, options),
+            "mlx5_0:1,mlx5_1:1,mlx5_2:1,mlx5_3:1,mlx5_4:1,mlx5_5:1,mlx5_6:1,mlx5_7:1");
+  EXPECT_EQ(placed(node, {with_gpus(0, {5}), with_gpus(1, {0})}, options),
+            "mlx5_4:1,mlx5_5:1 mlx5_0:1,mlx5_1:1");
+  options.rails = 1;
+  EXPECT_EQ(placed(node, {with_gpus(0, {0, 1, 2, 3})}, options).find(','), std::string::npos)
+      << "a number is a number";
+  options.rails = 0;
+  options.use_gpus = false;
+  EXPECT_EQ(placed(node, {with_gpus(0, {5})}, options), "mlx5_0:1,mlx5_1:1") << "by the CPUs";
+}
+
+// A virtual machine that shows which NUMA node things are on, and no switches.
+TEST(Place, TasksShareThePortsOnTheNumaNodeOfTheirGpus) {
+  Inventory node = switches();
+  for (Port& one : node.ports) one.pci_path.clear();
+  for (Gpu& one : node.gpus) one.pci_path.clear();
+  const PlacementOptions options;
+  EXPECT_EQ(placed(node, {with_gpus(0, {0, 4})}, options),
+            "mlx5_0:1,mlx5_1:1,mlx5_2:1,mlx5_3:1,mlx5_4:1,mlx5_5:1,mlx5_6:1,mlx5_7:1");
+  std::vector<LocalTask> tasks;
+  for (unsigned id = 0; id < 8; ++id) tasks.push_back(with_gpus(id, {id}));
+  const auto assignment = place(node, tasks, options);
+  std::set<std::size_t> used;
+  for (const auto& one : assignment.tasks) {
+    EXPECT_EQ(one.ports.size(), 1U);
+    used.insert(one.ports.begin(), one.ports.end());
+    EXPECT_EQ(node.ports[one.ports[0]].numa[0], one.task / 4);
+  }
+  EXPECT_EQ(used.size(), 8U);
+}
+
+TEST(Place, AllRailsAreAllConnectors) {
+  Inventory node = switches();
+  auto options = one_rail();
+  options.rails = all_rails;
+  EXPECT_EQ(place(node, tasks_on({0, 4}), options).tasks[1].ports.size(), 8U);
+  for (Port& one : node.ports) one.sys_image_guid = 1, one.pci->bus = 0x10 + one.pci->bus % 2;
+  node.ports.resize(2);
+  EXPECT_EQ(place(node, tasks_on({0}), options).tasks[0].ports.size(), 1U) << "one function of one connector";
 }
 
 TEST(Place, ASecondPortOfADeviceIsAPort) {
   Inventory node = numa_node(1);
   node.ports = {port("mlx5_0", "0000:18:00.0", {0}), port("mlx5_0", "0000:18:00.0", {0})};
   node.ports[1].number = 2;
+  ++node.ports[1].lid;
   EXPECT_EQ(placed(node, tasks_on({0, 1})), "mlx5_0:1 mlx5_0:2");
 }
 
@@ -591,6 +671,7 @@ TEST(Place, TenThousandPortsEndSoonAndStayWithinBounds) {
   for (unsigned i = 0; i < 10000; ++i) {
     node.ports.push_back(port("mlx5_" + std::to_string(i), "0000:18:00.0", {i % 2}));
     node.ports.back().pci->domain = i;
+    node.ports.back().lid = 1 + i;
   }
   std::vector<LocalTask> tasks;
   for (unsigned i = 0; i < 64; ++i) tasks.push_back(task(i, cpus(i % 8, i % 8)));

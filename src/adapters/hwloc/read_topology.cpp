@@ -6,15 +6,15 @@
 #include <cstring>
 
 #include "container_ib/text.hpp"
+#include "gpus.hpp"
 #include "hwloc_compat.hpp"
+#include "pci_devices.hpp"
 #include "pci_driver.hpp"
 #include "topology.hpp"
 
 namespace cib {
 
 namespace {
-
-using PciAttributes = hwloc_obj_attr_u::hwloc_pcidev_attr_s;
 
 constexpr unsigned max_pu = 65535;
 constexpr unsigned max_ports_of_device = 255;  // IBTA: a port number is one byte
@@ -121,58 +121,8 @@ std::vector<CpuSet> read_cores(hwloc_topology_t topology) {
   return cores;
 }
 
-// ---- devices
-// -----------------------------------------------------------------------------------------------
-
-class Devices {
- public:
-  Devices(hwloc_topology_t topology, const std::vector<NumaNode>& nodes)
-      : topology_(topology), nodes_(nodes) {}
-
-  // By nodeset: the cpuset of an ancestor is empty where a cgroup hides its CPUs.
-  std::vector<unsigned> numa_of(hwloc_obj_t device) const {
-    hwloc_obj_t ancestor = hwloc_get_non_io_ancestor_obj(topology_, device);
-    if (ancestor == nullptr || ancestor->nodeset == nullptr) return {};
-    std::vector<unsigned> local;
-    bool everywhere = true;
-    for (const auto& node : nodes_) {
-      const bool here = hwloc_bitmap_isset(ancestor->nodeset, node.os_index) != 0;
-      if (here) local.push_back(node.os_index);
-      everywhere = everywhere && (here || node.cpus.empty());
-    }
-    // Below the machine itself of several nodes means that nobody knows, not that it is near to all.
-    return everywhere && nodes_.size() > 1 && has_several_cpu_nodes() ? std::vector<unsigned>() : local;
-  }
-
-  // The bridges above, host bridge first. What is below one of them is named by it.
-  static std::vector<std::string> path_of(hwloc_obj_t device) {
-    std::vector<std::string> path;
-    for (hwloc_obj_t object = device->parent; object != nullptr; object = object->parent) {
-      if (object->type != HWLOC_OBJ_BRIDGE) continue;
-      const auto& bridge = object->attr->bridge;
-      if (bridge.upstream_type == HWLOC_OBJ_BRIDGE_PCI)
-        path.push_back(address_of(bridge.upstream.pci).text());
-      else
-        path.push_back("host " + std::to_string(bridge.downstream.pci.domain) + ":" +
-                       std::to_string(bridge.downstream.pci.secondary_bus));
-    }
-    std::reverse(path.begin(), path.end());
-    return path;
-  }
-
-  static PciAddress address_of(const PciAttributes& pci) {
-    return {pci.domain, pci.bus, static_cast<std::uint8_t>(pci.dev), static_cast<std::uint8_t>(pci.func)};
-  }
-
- private:
-  bool has_several_cpu_nodes() const {
-    return std::count_if(nodes_.begin(), nodes_.end(),
-                         [](const NumaNode& node) { return !node.cpus.empty(); }) > 1;
-  }
-
-  hwloc_topology_t topology_;
-  const std::vector<NumaNode>& nodes_;
-};
+// ---- RDMA devices
+// ----------------------------------------------------------------------------------------------------------
 
 std::string_view info(hwloc_obj_t object, const std::string& name) {
   const char* value = hwloc_obj_get_info_by_name(object, name.c_str());
@@ -194,31 +144,32 @@ void read_port_infos(hwloc_obj_t device, Port& port) {
     port.port_guid = guid(gid.substr(20));
   }
   // hwloc does not give the link layer. An InfiniBand port cannot become ACTIVE before its subnet manager has
-  // given it a LID (IBTA 14.4), so one that is and has none is Ethernet.
+  // given it a LID (IBTA 14.4), so one that is and has none is Ethernet, or EFA, which is neither.
   if (port.lid != 0 && port.lid != 0xffff)
     port.link_layer = LinkLayer::infiniband;
-  else if (lid.starts_with("0x") && port.lid == 0 && port.state == PortState::active)
+  else if (lid.starts_with("0x") && port.lid == 0 && port.state == PortState::active && port.driver != "efa")
     port.link_layer = LinkLayer::ethernet;
 }
 
-void read_rdma_device(hwloc_obj_t device, const Devices& devices, std::vector<Port>& ports) {
+void read_rdma_device(hwloc_obj_t device, const PciDevices& devices, std::vector<Port>& ports) {
   Port port;
   port.device = device->name != nullptr ? device->name : "";
   port.numa = devices.numa_of(device);
-  port.pci_path = Devices::path_of(device);
+  port.pci_path = PciDevices::path_of(device);
   port.node_guid = guid(info(device, "NodeGUID"));
   port.sys_image_guid = guid(info(device, "SysImageGUID"));
   std::uint16_t vendor = 0, number = 0;
   for (hwloc_obj_t object = device->parent; object != nullptr; object = object->parent) {
     if (object->type != HWLOC_OBJ_PCI_DEVICE) continue;
     const auto& pci = object->attr->pcidev;
-    port.pci = Devices::address_of(pci);
+    port.pci = PciDevices::address_of(pci);
     port.pci_gbps = 8.0 * static_cast<double>(pci.linkspeed);
     vendor = pci.vendor_id;
     number = pci.device_id;
     break;
   }
   port.driver = guess_driver(vendor, number, port.device);
+  if (vendor != 0) port.model = hex(vendor, 4) + ':' + hex(number, 4);
 
   const auto described = [&](unsigned n) {
     return !info(device, "Port" + std::to_string(n) + "State").empty();
@@ -232,23 +183,6 @@ void read_rdma_device(hwloc_obj_t device, const Devices& devices, std::vector<Po
   }
 }
 
-// PCI class 03xx is a display controller and 12xx a processing accelerator; the management controllers of
-// ASPEED and Matrox are displays too.
-bool is_gpu(const PciAttributes& pci) {
-  const unsigned base_class = pci.class_id >> 8;
-  return (base_class == 0x03 || base_class == 0x12) && pci.vendor_id != 0x1a03 && pci.vendor_id != 0x102b;
-}
-
-std::string gpu_name(hwloc_obj_t pci) {
-  std::string name;
-  for (hwloc_obj_t child = pci->io_first_child; child != nullptr; child = child->next_sibling) {
-    const std::string_view text = child->name != nullptr ? child->name : "";
-    for (const std::string_view prefix : {"nvml", "cuda", "rsmi", "ze"})
-      if (name.empty() && text.starts_with(prefix)) name = text;
-  }
-  return name;
-}
-
 }  // namespace
 
 Result<Inventory> read_topology(const InventorySource& source) {
@@ -259,13 +193,10 @@ Result<Inventory> read_topology(const InventorySource& source) {
   inventory.numa_nodes = read_numa_nodes(topology);
   inventory.distances = read_distances(topology, inventory.numa_nodes);
   inventory.cores = read_cores(topology);
-  const Devices devices(topology, inventory.numa_nodes);
+  const PciDevices devices(topology, inventory.numa_nodes);
   for (hwloc_obj_t device = nullptr; (device = hwloc_get_next_osdev(topology, device)) != nullptr;)
     if (is_openfabrics(device)) read_rdma_device(device, devices, inventory.ports);
-  for (hwloc_obj_t pci = nullptr; (pci = hwloc_get_next_pcidev(topology, pci)) != nullptr;)
-    if (is_gpu(pci->attr->pcidev))
-      inventory.gpus.push_back({Devices::address_of(pci->attr->pcidev), devices.numa_of(pci),
-                                Devices::path_of(pci), gpu_name(pci)});
+  inventory.gpus = read_gpus(topology, devices);
   return inventory;
 }
 

@@ -32,6 +32,8 @@ Inventory without_live_facts(Inventory inventory) {
     port.subnet_prefix.reset();
     port.pkeys.clear();
     port.gids.clear();
+    port.without_gid = false;
+    port.uverbs.reset();
     port.netdevs.clear();
   }
   return inventory;

@@ -45,6 +45,12 @@ LinkLayer parse_link_layer(std::string_view text) {
   return LinkLayer::unknown;
 }
 
+GidType parse_gid_type(std::string_view text) {
+  if (text == "RoCE v2") return GidType::roce_v2;
+  if (text == "IB/RoCE v1") return GidType::ib_or_v1;
+  return GidType::unknown;
+}
+
 double parse_rate(std::string_view text) {
   std::string_view rest;
   const auto rate = leading_number(text, rest);

@@ -35,6 +35,21 @@ std::optional<PciAddress> last_pci_address(const std::string& path) {
   return last;
 }
 
+// "15b3:1021" for "0x15b3" and "0x1021".
+std::string pci_model(std::string_view vendor, std::string_view device) {
+  const auto first = prefixed_hex<std::uint16_t>(vendor), second = prefixed_hex<std::uint16_t>(device);
+  return first && second ? hex(*first, 4) + ':' + hex(*second, 4) : std::string();
+}
+
+// Where a PCI function carries several devices, nothing here says whose node is whose.
+std::optional<unsigned> uverbs_number(const Directory& device) {
+  constexpr std::string_view prefix = "uverbs";
+  const auto nodes = device.sub("device/infiniband_verbs");
+  const auto names = nodes ? nodes->names() : std::vector<std::string>();
+  if (names.size() != 1 || !names[0].starts_with(prefix)) return std::nullopt;
+  return whole_number<unsigned>(std::string_view(names[0]).substr(prefix.size()));
+}
+
 // What all ports of a device share.
 Port read_device(const Directory& infiniband, const Directory& device, const std::string& name) {
   Port port;
@@ -43,6 +58,8 @@ Port read_device(const Directory& infiniband, const Directory& device, const std
   if (!port.pci) port.pci = last_pci_address(infiniband.link(name).value_or(""));
   port.physfn = pci_address(device.link_name("device/physfn"));
   port.driver = device.link_name("device/driver").value_or("");
+  port.uverbs = uverbs_number(device);
+  port.model = pci_model(text(device, "device/vendor"), text(device, "device/device"));
   port.node_guid = parse_guid(text(device, "node_guid")).value_or(0);
   port.sys_image_guid = parse_guid(text(device, "sys_image_guid")).value_or(0);
   port.pci_gbps =
@@ -56,9 +73,10 @@ std::vector<std::uint16_t> read_pkeys(const Directory& port) {
   for (unsigned index = 0; index < max_pkeys; ++index) {
     const auto entry = port.line("pkeys/" + std::to_string(index));
     if (!entry) break;
-    const auto pkey = prefixed_hex<std::uint16_t>(*entry);
-    if (pkey && (*pkey & 0x7fff) != 0) pkeys.push_back(*pkey);
+    const std::uint16_t pkey = prefixed_hex<std::uint16_t>(*entry).value_or(0);
+    pkeys.push_back((pkey & 0x7fff) != 0 ? pkey : std::uint16_t{0});
   }
+  while (!pkeys.empty() && pkeys.back() == 0) pkeys.pop_back();
   return pkeys;
 }
 
@@ -75,10 +93,13 @@ std::vector<Gid> read_gids(const Directory& port) {
   for (unsigned index = 0; index < max_gids; ++index) {
     const auto entry = port.line("gids/" + std::to_string(index));
     if (!entry) break;
-    if (parse_gid(*entry)) gids.push_back({index, *entry});
+    if (parse_gid(*entry))
+      gids.push_back({index, *entry, parse_gid_type(text(port, "gid_attrs/types/" + std::to_string(index)))});
   }
   return gids;
 }
+
+bool has_gids(const Directory& port) { return port.line("gids/0").has_value(); }
 
 // Overwrites what sysfs says something about, be it nonsense: of a live fact nothing older counts.
 void read_port(const Directory& directory, Port& port) {
@@ -88,9 +109,11 @@ void read_port(const Directory& directory, Port& port) {
   if (const auto line = directory.line("rate")) port.rate_gbps = parse_rate(*line);
   if (const auto line = directory.line("lid")) port.lid = parse_lid(*line);
   if (const auto line = directory.line("sm_lid")) port.sm_lid = parse_lid(*line);
-  if (const auto gid = parse_gid(text(directory, "gids/0"))) {
-    port.subnet_prefix = gid->first;
-    port.port_guid = gid->second;
+  if (const auto line = directory.line("gids/0")) {
+    const auto gid = parse_gid(*line);
+    if (gid) port.subnet_prefix = gid->first;
+    if (gid) port.port_guid = gid->second;
+    port.without_gid = !gid || gid->second == 0;
   }
 }
 
@@ -112,6 +135,8 @@ void merge_device(const Port& device, Port& port) {
   if (device.pci) port.pci = device.pci;
   if (device.physfn) port.physfn = device.physfn;
   if (!device.driver.empty()) port.driver = device.driver;
+  if (!device.model.empty()) port.model = device.model;
+  port.uverbs = device.uverbs;
   if (port.numa.empty()) port.numa = device.numa;  // hwloc knows more than one node
   if (device.pci_gbps != 0) port.pci_gbps = device.pci_gbps;
   if (device.node_guid != 0) port.node_guid = device.node_guid;
@@ -129,6 +154,7 @@ Port known_port(const Inventory& inventory, const std::string& device, unsigned 
     known.pci_gbps = port.pci_gbps;
     known.numa = port.numa;
     known.driver = port.driver;
+    known.model = port.model;
     known.node_guid = port.node_guid;
     known.sys_image_guid = port.sys_image_guid;
   }
@@ -151,10 +177,10 @@ std::vector<Port> read_ports(const Directory& infiniband, const std::string& nam
     port.number = *number;
     merge_device(shared, port);
     read_port(*port_directory, port);
-    if (options.tables) {
-      port.pkeys = read_pkeys(*port_directory);
-      port.gids = read_gids(*port_directory);
-    }
+    if (options.tables) port.pkeys = read_pkeys(*port_directory);
+    if (options.tables || port.link_layer == LinkLayer::ethernet) port.gids = read_gids(*port_directory);
+    if (port.link_layer == LinkLayer::ethernet)
+      port.without_gid = has_gids(*port_directory) && port.gids.empty();
     port.netdevs = read_netdevs(*device, *number);
     ports.push_back(std::move(port));
   }

@@ -6,6 +6,7 @@
 #include "connectors.hpp"
 #include "distance.hpp"
 #include "flow_costs.hpp"
+#include "step_nics.hpp"
 #include "task_classes.hpp"
 
 namespace cib {
@@ -146,7 +147,7 @@ struct Comparison::Question {
         ours(assignment),
         eligible(node, assignment.verdicts),
         distances(node, eligible.ports),
-        classes(task_classes(distances, tasks, options.use_gpus)),
+        classes(task_classes(distances, limited(tasks, node), options.use_gpus)),
         class_of(tasks.size()),
         allowed(classes.size()) {
     for (std::size_t k = 0; k < classes.size(); ++k) {
@@ -155,6 +156,11 @@ struct Comparison::Question {
       for (std::size_t port = 0; port < eligible.ports.size(); ++port)
         if (classes[k].allows(eligible.ports[port])) allowed[k].push_back(port);
     }
+  }
+
+  static std::vector<LocalTask> limited(const std::vector<LocalTask>& tasks, const Inventory& node) {
+    std::vector<std::string> told_already;
+    return with_nics_as_ports(tasks, node.ports, told_already);
   }
 };
 

@@ -4,15 +4,19 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 #include <tuple>
+#include <utility>
 
 #include "connectors.hpp"
 #include "container_ib/placement.hpp"
+#include "container_ib/text.hpp"
 #include "distance.hpp"
 #include "eligibility.hpp"
 #include "flow.hpp"
 #include "flow_costs.hpp"
 #include "plan_hash.hpp"
+#include "step_nics.hpp"
 #include "task_classes.hpp"
 #include "task_spread.hpp"
 
@@ -23,6 +27,17 @@ namespace {
 constexpr unsigned max_auto_rails = 2;  // UCX_MAX_RNDV_RAILS
 
 using Indexes = std::vector<std::size_t>;
+
+// Of each task in one of the fabrics.
+unsigned rails_of(const PlacementOptions& options, std::size_t fabrics, std::size_t connectors,
+                  std::size_t tasks) {
+  std::size_t rails = options.rails / fabrics;
+  if (options.rails == all_rails)
+    rails = connectors;
+  else if (options.rails == 0)
+    rails = std::min<std::size_t>(tasks == 0 ? 1 : connectors / tasks, max_auto_rails);
+  return static_cast<unsigned>(std::max<std::size_t>(rails, 1));
+}
 
 // By PCI address and not by name: names are given in the order of discovery. Unknown addresses come last.
 Indexes sorted_ports(const std::vector<Port>& ports) {
@@ -58,6 +73,7 @@ class Placer {
     for (const auto& task_class : classes_) {
       distance_.push_back(distances_.to_ports(task_class.location, task_class.gpus));
       if (!task_class.anywhere()) placed_tasks_ += task_class.tasks.size();
+      near_.push_back(may_take_near(options) ? near_gpus(node, task_class) : Near());
     }
   }
 
@@ -73,10 +89,14 @@ class Placer {
       for (std::size_t c = 0; c < connectors.size(); ++c)
         network.connectors[c].capacity = vfs_of(connectors[c]);
     for (std::size_t k = 0; k < classes_.size(); ++k)
-      network.classes.push_back(class_arcs(k, connectors, rails));
+      network.classes.push_back(class_arcs(k, connectors, std::max(rails, share_near_gpus(k, connectors))));
     const Flow flow = min_cost_flow(network);
-    for (std::size_t k = 0; k < classes_.size(); ++k)
-      classes_[k].anywhere() ? give_all(k, connectors) : deal_out(k, flow[k], connectors);
+    for (std::size_t k = 0; k < classes_.size(); ++k) {
+      if (takes_near_gpus(k))
+        give_near_gpus(k, connectors);
+      else
+        classes_[k].anywhere() ? give_all(k, connectors) : deal_out(k, flow[k], connectors);
+    }
   }
 
   std::vector<TaskPlacement> result(const std::vector<LocalTask>& tasks) && {
@@ -85,7 +105,9 @@ class Placer {
       for (const std::size_t task : classes_[k].tasks) {
         auto& ports = chosen_[task];
         std::stable_sort(ports.begin(), ports.end(), [&](std::size_t a, std::size_t b) {
-          return std::tuple(distance_[k][a].weight, a) < std::tuple(distance_[k][b].weight, b);
+          // InfiniBand first: where there is Ethernet too, a library that takes one port takes that.
+          return std::tuple(kind_of(ports_[a]), distance_[k][a].weight, a) <
+                 std::tuple(kind_of(ports_[b]), distance_[k][b].weight, b);
         });
         placed[task].task = tasks[task].id;
         if (!ports.empty()) {
@@ -100,6 +122,36 @@ class Placer {
   }
 
  private:
+  // Each port of mode vf is a VF of its own; there are too few to give one for every GPU unasked.
+  static bool may_take_near(const PlacementOptions& options) {
+    return options.rails == 0 && !options.free_vfs;
+  }
+
+  // Ports near a class's GPUs.
+  struct Near {
+    std::set<std::size_t> behind_switch;  // of PCIe, with a GPU: these are its own, as the machine is built
+    std::set<std::size_t> on_node;  // of NUMA, where no switch says more: the GPUs of the node share them
+  };
+
+  // Of each GPU the nearest ports; what is not on its NUMA node at least is not near.
+  Near near_gpus(const Inventory& node, const TaskClass& task_class) const {
+    Near near;
+    for (const Gpu& gpu : node.gpus) {
+      if (!std::binary_search(task_class.gpus.begin(), task_class.gpus.end(), gpu.pci)) continue;
+      std::vector<Nearness> nearness;
+      for (std::size_t port = 0; port < ports_.size(); ++port)
+        nearness.push_back(task_class.allows(ports_[port]) ? distances_.nearness_to_gpu(gpu, port)
+                                                           : Nearness::unknown);
+      const auto best =
+          nearness.empty() ? Nearness::unknown : *std::min_element(nearness.begin(), nearness.end());
+      if (best > Nearness::numa_node) continue;
+      for (std::size_t port = 0; port < ports_.size(); ++port)
+        if (nearness[port] == best)
+          (best <= Nearness::bridges ? near.behind_switch : near.on_node).insert(port);
+    }
+    return near;
+  }
+
   unsigned vfs_of(const Indexes& connector) const {
     unsigned sum = 0;
     for (const std::size_t port : connector) sum += options_.free_vfs->at(*ports_[port].pci);
@@ -167,6 +219,41 @@ class Placer {
     }
   }
 
+  // How many of the connectors on the NUMA nodes of its GPUs are a task's share, when every task with GPUs
+  // there has the same.
+  unsigned share_near_gpus(std::size_t k, const std::vector<Indexes>& connectors) const {
+    const auto holds = [&](const std::set<std::size_t>& ports, const Indexes& connector) {
+      return std::any_of(connector.begin(), connector.end(),
+                         [&](std::size_t port) { return ports.contains(port); });
+    };
+    std::size_t own = 0, sharers = 0;
+    for (const auto& connector : connectors) own += holds(near_[k].on_node, connector) ? 1 : 0;
+    if (own == 0) return 0;
+    for (std::size_t j = 0; j < classes_.size(); ++j)
+      if (std::any_of(connectors.begin(), connectors.end(), [&](const Indexes& connector) {
+            return holds(near_[k].on_node, connector) && holds(near_[j].on_node, connector);
+          }))
+        sharers += classes_[j].tasks.size();
+    return static_cast<unsigned>(own / sharers);
+  }
+
+  // A process that moves the data of several GPUs needs the ports of all of them, and which GPU's data goes
+  // where is decided by its libraries.
+  bool takes_near_gpus(std::size_t k) const { return !near_[k].behind_switch.empty(); }
+
+  void give_near_gpus(std::size_t k, const std::vector<Indexes>& connectors) {
+    for (const auto& connector : connectors) {
+      const auto weight = nearest(k, connector);
+      for (const std::size_t port : connector) {  // one function of a card
+        if (!near_[k].behind_switch.contains(port) || !classes_[k].allows(ports_[port]) ||
+            distance_[k][port].weight != weight)
+          continue;
+        for (const std::size_t task : classes_[k].tasks) chosen_[task].push_back(port);
+        break;
+      }
+    }
+  }
+
   // The node-wide list: the MPI library, which knows where it runs, chooses.
   void give_all(std::size_t k, const std::vector<Indexes>& connectors) {
     for (const auto& connector : connectors)
@@ -183,6 +270,7 @@ class Placer {
   double start_;
   bool spread_;
   std::vector<std::vector<PortDistance>> distance_;  // per class and port
+  std::vector<Near> near_;                           // per class, where it may take them
   std::vector<Indexes> chosen_;                      // per task
 };
 
@@ -193,20 +281,23 @@ Assignment place(const Inventory& node, const std::vector<LocalTask>& given_task
   const Indexes order = sorted_ports(node.ports);
   std::vector<Port> ports;
   for (const std::size_t i : order) ports.push_back(node.ports[i]);
-  const auto tasks = sorted_tasks(given_tasks);
   const auto physical = connectors_of(ports);
-  const auto reasons = reasons_against(ports, physical, options);
+  Eligibility judged = judge_ports(ports, physical, options);
 
   Assignment answer;
+  answer.notes = std::move(judged.notes);
+  const auto tasks = with_nics_as_ports(sorted_tasks(given_tasks), ports, answer.notes);
   std::vector<Port> eligible;
   Indexes origin;  // of the eligible ones, in node.ports
   std::vector<std::string> eligible_physical;
   std::map<Fabric, Indexes> fabrics;
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    answer.verdicts.push_back({order[i], reasons[i].empty(), reasons[i], physical[i]});
-    if (!reasons[i].empty()) continue;
-    // Only with fabric=all is there more than one left; its tasks keep a port in each.
-    fabrics[options.fabric == "all" ? fabric_of(ports[i]) : Fabric{}].push_back(eligible.size());
+    const std::string& reason = judged.reasons[i];
+    answer.verdicts.push_back({order[i], reason.empty(), reason, judged.remarks[i], physical[i]});
+    if (!reason.empty()) continue;
+    // Only with fabric=all, and with Ethernet beside InfiniBand, are there several; tasks keep a port in
+    // each.
+    fabrics[judged.fabrics[i]].push_back(eligible.size());
     eligible.push_back(ports[i]);
     eligible_physical.push_back(physical[i]);
     origin.push_back(order[i]);
@@ -215,10 +306,7 @@ Assignment place(const Inventory& node, const std::vector<LocalTask>& given_task
   Placer placer(node, eligible, tasks, options);
   for (const auto& [fabric, members] : fabrics) {
     const auto connectors = by_connector(members, eligible_physical);
-    const auto per_task = tasks.empty() ? 1 : connectors.size() / tasks.size();
-    const auto wanted =
-        options.rails != 0 ? options.rails / fabrics.size() : std::min<std::size_t>(per_task, max_auto_rails);
-    placer.assign(connectors, static_cast<unsigned>(std::max<std::size_t>(wanted, 1)));
+    placer.assign(connectors, rails_of(options, fabrics.size(), connectors.size(), tasks.size()));
   }
   answer.tasks = std::move(placer).result(tasks);
 

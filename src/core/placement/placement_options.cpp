@@ -8,10 +8,11 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
   PlacementOptions options;
   options.place = settings.place;
   options.rails = settings.rails;
-  options.use_gpus = settings.gpu == Gpus::auto_;
+  options.use_gpus = settings.gpu != Gpus::no;
   options.roce = settings.roce;
   options.fabric = settings.fabric;
   options.hca = settings.hca;
+  options.pkey = settings.pkey;
   options.drivers = site.drivers;
   options.min_rate_fraction = site.min_rate_fraction;
   for (const auto& rule : site.nodes) {

@@ -27,6 +27,11 @@ void add_port(Hash& hash, const Port& port) {
   hash.add(std::uint64_t{port.lid});
   hash.add(port.sys_image_guid);
   hash.add(port.subnet_prefix.value_or(0));
+  hash.add(std::uint64_t{port.sm_lid});
+  hash.add(port.node_guid);
+  hash.add(port.model);
+  hash.add(std::uint64_t{port.without_gid});
+  for (const std::uint16_t pkey : port.pkeys) hash.add(std::uint64_t{pkey});
 }
 
 // NUMA nodes in ascending OS number, with the distances in that order.
@@ -76,10 +81,12 @@ std::string plan_hash(const Inventory& node, const std::vector<Port>& ports,
   hash.add(static_cast<std::uint64_t>(options.place));
   hash.add(std::uint64_t{options.rails});
   hash.add(std::uint64_t{options.use_gpus});
-  hash.add(std::uint64_t{options.roce});
+  hash.add(static_cast<std::uint64_t>(options.roce));
   hash.add(options.fabric);
   hash.add(options.hca);
   hash.add(options.site_hca);
+  hash.add(std::uint64_t{options.pkey.value_or(0)});
+  for (const auto& [pci, owner] : options.claimed_vfs) hash.add(pci.text());
   hash.add(options.drivers);
   if (options.shown) hash.add(*options.shown);
   hash.add(options.min_rate_fraction);

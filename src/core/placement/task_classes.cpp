@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <string_view>
 #include <tuple>
 
 namespace cib {
@@ -16,21 +15,10 @@ std::vector<T> sorted(std::vector<T> values) {
   return values;
 }
 
-bool is_number(const std::string& text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
 }  // namespace
 
-// Slurm's gres/nic names the device, or only gives a number. Whatever an HCA is called, it puts "mlx4_"
-// before that (gres_nic.c, 22.05 to 26.05), so there the number counts too.
-bool TaskClass::lists(const Port& port) const {
-  constexpr std::string_view prefix = "mlx4_";
-  return std::any_of(allowed_nics.begin(), allowed_nics.end(), [&](const std::string& nic) {
-    const std::string number = nic.starts_with(prefix) ? nic.substr(prefix.size()) : nic;
-    return nic == port.device || nic == port.name() ||
-           (is_number(number) && port.device.ends_with("_" + number));
-  });
+bool TaskClass::allows(const Port& port) const {
+  return allowed_ports.empty() || std::binary_search(allowed_ports.begin(), allowed_ports.end(), port.name());
 }
 
 std::vector<TaskClass> task_classes(const Distances& distances, const std::vector<LocalTask>& tasks,
@@ -44,7 +32,7 @@ std::vector<TaskClass> task_classes(const Distances& distances, const std::vecto
                          sorted(tasks[i].allowed_nics),
                          {}};
     const auto [entry, is_new] =
-        known.emplace(Key{task_class.location, task_class.gpus, task_class.allowed_nics}, classes.size());
+        known.emplace(Key{task_class.location, task_class.gpus, task_class.allowed_ports}, classes.size());
     if (is_new) classes.push_back(std::move(task_class));
     classes[entry->second].tasks.push_back(i);
   }

@@ -10,19 +10,16 @@ namespace cib {
 
 struct TaskClass {
   TaskLocation location;
-  std::vector<PciAddress> gpus;           // sorted
-  std::vector<std::string> allowed_nics;  // sorted
-  std::vector<std::size_t> tasks;         // indexes, ascending
+  std::vector<PciAddress> gpus;            // sorted
+  std::vector<std::string> allowed_ports;  // by name, sorted; empty: all
+  std::vector<std::size_t> tasks;          // indexes, ascending
 
   // Nothing says where they run: any port may be as near as another.
   bool anywhere() const { return location.unbound && gpus.empty(); }
-  bool allows(const Port& port) const { return allowed_nics.empty() || lists(port); }
-
- private:
-  bool lists(const Port& port) const;
+  bool allows(const Port& port) const;
 };
 
-// In the order of their first task. `tasks` is sorted by id.
+// In the order of their first task. `tasks` is sorted by id; their allowed_nics are names of ports by now.
 std::vector<TaskClass> task_classes(const Distances& distances, const std::vector<LocalTask>& tasks,
                                     bool use_gpus);
 

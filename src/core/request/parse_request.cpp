@@ -2,6 +2,7 @@
 #include <array>
 #include <exception>
 
+#include "container_ib/hca_selection.hpp"
 #include "container_ib/request.hpp"
 #include "container_ib/text.hpp"
 #include "core/environment/profiles.hpp"
@@ -10,8 +11,7 @@ namespace cib {
 
 namespace {
 
-constexpr std::size_t max_glob = 128;
-constexpr unsigned max_rails = 8;
+constexpr unsigned max_rails = 32;   // EFA devices of the largest machines
 constexpr unsigned min_mtu = 68;     // ETH_MIN_MTU, Linux if_ether.h
 constexpr unsigned max_mtu = 65520;  // IPoIB connected mode: IPOIB_CM_MTU, Linux ipoib.h
 constexpr unsigned max_wait_s = 86400;
@@ -42,7 +42,11 @@ std::optional<Place> place_name(std::string_view text) {
       {{"balanced", Place::balanced}, {"nearest", Place::nearest}, {"spread", Place::spread}}, text);
 }
 std::optional<Gpus> gpu_name(std::string_view text) {
-  return choose<Gpus>({{"auto", Gpus::auto_}, {"no", Gpus::no}}, text);
+  return choose<Gpus>({{"auto", Gpus::auto_}, {"local", Gpus::local}, {"no", Gpus::no}}, text);
+}
+std::optional<Roce> roce_name(std::string_view text) {
+  return choose<Roce>(
+      {{"no", Roce::no}, {"yes", Roce::yes}, {"only", Roce::only}, {"fallback", Roce::fallback}}, text);
 }
 std::optional<Scope> scope_name(std::string_view text) {
   return choose<Scope>({{"auto", Scope::auto_}, {"task", Scope::task}, {"node", Scope::node}}, text);
@@ -58,24 +62,25 @@ std::optional<Folder> folder_name(std::string_view text) {
   return choose<Folder>({{"auto", Folder::auto_}, {"yes", Folder::yes}, {"no", Folder::no}}, text);
 }
 std::optional<unsigned> rails_number(std::string_view text) {
+  if (text == "all") return all_rails;
   return text == "auto" ? std::optional<unsigned>(0) : in_range(text, 1, max_rails);
 }
 std::optional<unsigned> mtu_number(std::string_view text) { return in_range(text, min_mtu, max_mtu); }
 std::optional<unsigned> wait_seconds(std::string_view text) { return in_range(text, 0, max_wait_s); }
 
-// What a device name can be made of, and what a glob adds to that. A ':' also lets it name one port.
-std::optional<std::string> device_glob(std::string_view text) {
-  constexpr std::string_view allowed =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:*?[]!";
-  if (text.empty() || text.size() > max_glob) return std::nullopt;
-  if (text.find_first_not_of(allowed) != std::string_view::npos) return std::nullopt;
-  return std::string(text);
+std::optional<std::string> hca_selection(std::string_view text) {
+  return HcaSelection::parse(text) ? std::optional<std::string>(text) : std::nullopt;
 }
 
 std::optional<std::string> fabric_name(std::string_view text) {
-  if (text == "auto" || text == "all") return std::string(text);
-  const auto prefix = parse_subnet_prefix(text);
-  return prefix ? std::optional(subnet_prefix_text(*prefix)) : std::nullopt;
+  constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  constexpr std::size_t longest_name = 32;
+  if (const auto subnet = parse_subnet(text)) return subnet_text(*subnet);
+  constexpr std::size_t letters = 52;
+  if (text.empty() || text.size() > longest_name || allowed.find(text[0]) >= letters ||
+      text.find_first_not_of(allowed) != std::string_view::npos)
+    return std::nullopt;
+  return std::string(text);  // resolve() knows which ones the site has
 }
 
 // IBTA 10.9.1: the low 15 bits are the partition, of which 0 is invalid; bit 15 is the membership.
@@ -130,12 +135,15 @@ constexpr Key key(std::string_view name, std::string_view allowed) {
 
 constexpr std::array keys = {
     key<&Request::require, yes_no>("require", "yes and no"),
-    key<&Request::rails, rails_number>("rails", "auto and 1 to 8"),
-    key<&Request::hca, device_glob>("hca", "a glob over device names such as mlx5_[01]"),
+    key<&Request::rails, rails_number>("rails", "auto, all and 1 to 32"),
+    key<&Request::hca, hca_selection>(
+        "hca", "device names or globs, ports, PCI addresses and GUIDs, such as mlx5_[0-3]+^mlx5_2"),
     key<&Request::place, place_name>("place", "balanced, nearest and spread"),
-    key<&Request::fabric, fabric_name>("fabric", "auto, all and a subnet prefix such as fe80:0000:0000:0000"),
-    key<&Request::roce, yes_no>("roce", "yes and no"),
-    key<&Request::gpu, gpu_name>("gpu", "auto and no"),
+    key<&Request::fabric, fabric_name>("fabric",
+                                       "auto, all, a subnet prefix such as fe80:0000:0000:0000 or fe80::/LID "
+                                       "of its subnet manager, and a name of the site's"),
+    key<&Request::roce, roce_name>("roce", "no, yes, only and fallback"),
+    key<&Request::gpu, gpu_name>("gpu", "auto, local and no"),
     key<&Request::scope, scope_name>("scope", "auto, task and node"),
     key<&Request::pkey, pkey_number>("pkey", "0x0001 to 0xffff, but not 0x8000"),
     key<&Request::mtu, mtu_number>("mtu", "68 to 65520"),

@@ -27,4 +27,25 @@ std::optional<std::uint64_t> parse_subnet_prefix(std::string_view text) {
 
 std::string subnet_prefix_text(std::uint64_t prefix) { return guid_text(prefix); }
 
+std::optional<Subnet> parse_subnet(std::string_view text) {
+  Subnet subnet;
+  if (const auto slash = text.find('/'); slash != std::string_view::npos) {
+    const auto lid_text = text.substr(slash + 1);
+    auto lid = whole_number<std::uint32_t>(lid_text);
+    if (!lid) lid = prefixed_hex<std::uint32_t>(lid_text);
+    if (!lid || *lid == 0 || *lid > 0xbfff) return std::nullopt;  // IBTA 4.1.3: unicast LIDs
+    subnet.sm_lid = *lid;
+    text = text.substr(0, slash);
+  }
+  const auto prefix = parse_subnet_prefix(text);
+  if (!prefix) return std::nullopt;
+  subnet.prefix = *prefix;
+  return subnet;
+}
+
+std::string subnet_text(const Subnet& subnet) {
+  return subnet_prefix_text(subnet.prefix) +
+         (subnet.sm_lid != 0 ? "/" + std::to_string(subnet.sm_lid) : std::string());
+}
+
 }  // namespace cib
