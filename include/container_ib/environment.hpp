@@ -18,7 +18,7 @@ struct EnvironmentInputs {
   bool require = false;
   std::vector<std::string> profiles = {"auto"};
   std::vector<std::string> task_ports;    // "mlx5_2:1", best first
-  std::vector<std::string> node_ports;    // every eligible port of the node, for NCCL
+  std::vector<std::string> node_ports;    // every eligible port of the node and of one kind, for NCCL
   std::vector<std::string> node_devices;  // every RDMA device of the node, eligible or not
   std::string numa;                       // NUMA nodes of the first port, "0" or "0,1"; may be empty
   std::string plan;
@@ -26,6 +26,12 @@ struct EnvironmentInputs {
   std::string address;                // their addresses, in the same order
   std::string peers;                  // the addresses that tasks of each node of the step may have
   std::optional<std::uint16_t> pkey;  // when it was asked for
+  // Of the partition in the tables of node_ports, if they agree.
+  std::optional<unsigned> pkey_index;
+  bool ethernet = false;  // all of the task's ports are: RoCE
+  // Of the GID that RoCE is to use, where all of the task's ports, or node_ports, agree.
+  std::optional<unsigned> gid_index, node_gid_index;
+  bool efa = false;  // all of the task's ports are
   std::vector<std::string> lent_providers;  // "mlx5", which the node lends to the container's image
   ReportLevel report = ReportLevel::off;
   bool private_user_namespaces = false;     // the node's tasks are in different user namespaces

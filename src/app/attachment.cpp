@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <set>
 #include <utility>
 
 #include "app/explain.hpp"
 #include "container_ib/address_pool.hpp"
 #include "container_ib/pmix_endpoint.hpp"
-#include "container_ib/task_devices.hpp"
 #include "container_ib/task_folder.hpp"
 #include "container_ib/text.hpp"
 #include "container_ib/wire.hpp"
@@ -159,21 +159,29 @@ Status Attachment::check_any_port() const {
   return error(Errc::unusable, explain_no_port(facts_.node_name, inventory_, nobody));
 }
 
-// A plugin that ours comes before makes its container of what ours has mounted for one of the tasks.
-Status Attachment::check_order(unsigned id) const {
-  const Task& task = task_[id];
-  if (task.container_option.empty() || !task.facts.container.id.empty()) return {};
-  return error(Errc::bad_config, explain_order(task.container_option));
-}
-
 // ---- place, claim, make
 // -----------------------------------------------------------------------------------------------
 
+// Each entry is a question to the firmware, so a port's table is read when it matters.
+Status Attachment::read_pkeys() {
+  if (!settings_.pkey) return {};
+  for (Port& port : inventory_.ports) {
+    if (port.state != PortState::active || port.physfn || !port.pkeys.empty()) continue;
+    if (auto table = node_.pkeys(port)) port.pkeys = std::move(*table);
+  }
+  return {};
+}
+
 Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std::vector<unsigned>& living) {
-  CIB_CHECK(settle_scope(ready));
+  CIB_CHECK(check_orders(ready));
+  CIB_CHECK(read_pkeys());
+  const bool by_us = settings_.scope == Scope::auto_;
+  settings_.scope = placement(node_facts()).scope(placed_tasks(ready));
+  shares_for_gpus_ = by_us && settings_.scope == Scope::node && !is_in_container(ready);
   if (!network_.is_private()) {
     CIB_CHECK(place(living));
-    return note_tasks();
+    CIB_CHECK(note_tasks());
+    return claim_vfs();
   }
   CIB_TRY(const auto turn, network_.claims_turn());
   CIB_CHECK(place(living));
@@ -183,103 +191,63 @@ Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std
   return network_.claim(wishes);
 }
 
-// scope=auto: tasks that a plugin has put into one container have one /dev/infiniband.
-Status Attachment::settle_scope(const std::vector<unsigned>& ready) {
-  std::set<std::string> containers;
-  std::size_t in_containers = 0;
+// A plugin that ours comes before makes its container of what ours has mounted for one of the tasks.
+Status Attachment::check_orders(const std::vector<unsigned>& ready) const {
   for (const unsigned id : ready) {
-    CIB_CHECK(check_order(id));
-    const std::string& container = task_[id].facts.container.id;
-    if (container.empty()) continue;
-    containers.insert(container);
-    ++in_containers;
+    const Task& task = task_[id];
+    if (!task.container_option.empty() && task.facts.container.id.empty())
+      return error(Errc::bad_config, explain_order(task.container_option));
   }
-  // Networks were made, or not, before anybody could see a container.
-  const bool share = in_containers > containers.size() && !network_.is_private();
-  if (settings_.scope == Scope::auto_) settings_.scope = share ? Scope::node : Scope::task;
   return {};
 }
 
-// Of several containers, what each of them shows. In a network of the step's own /sys is that network's.
-std::optional<std::vector<std::string>> Attachment::shown_in_containers() const {
-  if (network_.is_private()) return std::nullopt;
-  std::optional<std::vector<std::string>> shown;
-  for (const Task& task : task_) {
-    const auto& devices = task.facts.container.devices;
-    if (!devices) continue;
-    if (!shown) shown = devices;
-    std::erase_if(*shown, [&](const std::string& name) {
-      return std::find(devices->begin(), devices->end(), name) == devices->end();
-    });
-  }
-  return shown;
+std::vector<PlacedTask> Attachment::placed_tasks(const std::vector<unsigned>& ids) const {
+  std::vector<PlacedTask> tasks;
+  for (const unsigned id : ids) tasks.push_back({id, task_[id].origin, task_[id].facts});
+  return tasks;
+}
+
+bool Attachment::is_in_container(const std::vector<unsigned>& tasks) const {
+  return std::any_of(tasks.begin(), tasks.end(),
+                     [&](unsigned id) { return !task_[id].facts.container.id.empty(); });
+}
+
+StepPlacement Attachment::placement(const NodeFacts& node) {
+  return StepPlacement({.facts = facts_,
+                        .settings = settings_,
+                        .site = site_,
+                        .mode = *mode_,
+                        .node_facts = node,
+                        .owner = owner_,
+                        .has_own_network = network_.is_private(),
+                        .may_have_had_own_network = network_may_be_private_},
+                       node_, tasks_);
 }
 
 Status Attachment::place(const std::vector<unsigned>& living) {
-  auto options = placement_options(settings_, site_, facts_.node_name);
-  options.shown = shown_in_containers();
-  // A list of ports costs nothing, but each port of a private network is a VF or a child.
-  const bool may_roam = options.rails == 0 && !network_may_be_private_;
-  std::vector<LocalTask> tasks;
-  auto withheld = withheld_from(living);
+  std::vector<unsigned> all(task_.size());
+  std::iota(all.begin(), all.end(), 0U);
+  const NodeFacts node = node_facts();
+  CIB_TRY(auto placed, placement(node).place(placed_tasks(living), placed_tasks(all)));
+  assignment_ = std::move(placed.assignment);
   for (const unsigned id : living) {
-    const Task& task = task_[id];
-    CIB_TRY(auto allowed, allowed_to(task, withheld[id], options));
-    tasks.push_back({id, task.origin.mask, visible_gpus(inventory_, task.facts.gpus), std::move(allowed),
-                     task.origin.bound || !may_roam});
-  }
-  CIB_TRY(assignment_, mode_->place({.facts = node_facts(),
-                                     .node = node_,
-                                     .settings = settings_,
-                                     .tasks = tasks,
-                                     .options = std::move(options),
-                                     .owner = owner_}));
-  for (const TaskPlacement& placed : assignment_.tasks) {
-    Task& task = task_[placed.task];
-    task.ports = placed.ports;
-    if (facts_.daemon_step) task.ports = ports_not_withheld(withheld[placed.task]);
-    if (task.ports.empty())
-      return error(Errc::unusable, explain_no_port(facts_.node_name, inventory_, assignment_));
-    task.choice = explain_choice(facts_.node_name, task.origin.rank, inventory_, placed, task.ports);
+    task_[id].ports = std::move(placed.ports[id]);
+    task_[id].choice = std::move(placed.choices[id]);
   }
   return {};
 }
 
-// mpirun's helper starts the node's ranks itself.
-std::vector<std::size_t> Attachment::ports_not_withheld(const std::vector<std::string>& withheld) const {
-  auto ports = eligible_ports(assignment_);
-  std::erase_if(ports, [&](std::size_t port) {
-    return std::find(withheld.begin(), withheld.end(), inventory_.ports[port].device) != withheld.end();
-  });
-  return ports;
-}
-
-// What is kept from a task of a step, if only another task's, is kept from every task but that one; so where
-// the first has all, all have.
-std::map<unsigned, std::vector<std::string>> Attachment::withheld_from(const std::vector<unsigned>& tasks) {
-  std::map<unsigned, std::vector<std::string>> withheld;
-  if (settings_.mode == Mode::vf) return withheld;  // what its tasks open is on no list of Slurm's
-  for (const unsigned id : tasks) {
-    withheld[id] = tasks_.withheld_from(id);
-    if (withheld[id].empty() && id == tasks.front()) break;
+// A VF that its user has named is his alone, as in mode vf.
+Status Attachment::claim_vfs() {
+  for (const PlacedPort& placed : used_ports()) {
+    const Port& port = placed.port;
+    if (!port.physfn || !port.pci || !claimed_vfs_.insert(*port.pci).second) continue;
+    if (auto status = actions_.run(Claim{port.pci->text(), owner_}); !status) {
+      claimed_vfs_.erase(*port.pci);
+      return std::move(status).error().in(facts_.node_name + ": " + port.name());
+    }
   }
-  return withheld;
-}
-
-// What Slurm's device cgroup says counts before its variable, which knows numbers only.
-Result<std::vector<std::string>> Attachment::allowed_to(const Task& task,
-                                                        const std::vector<std::string>& withheld,
-                                                        const PlacementOptions& options) const {
-  if (withheld.empty()) return split_list(task.facts.nics);
-  std::vector<std::string> allowed;
-  const auto usable = eligible_ports(cib::place(inventory_, {}, options));
-  for (const std::size_t port : usable)
-    if (const std::string& device = inventory_.ports[port].device;
-        std::find(withheld.begin(), withheld.end(), device) == withheld.end())
-      allowed.push_back(device);
-  if (allowed.empty() && !usable.empty())
-    return error(Errc::unusable, explain_withheld(facts_.node_name, task.origin.rank, withheld));
-  return allowed;
+  return {};
 }
 
 Status Attachment::note_tasks() {
@@ -483,6 +451,7 @@ EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::strin
   in.user = task.facts.user_variables;
   if (!network_.is_private()) return in;
   // Where a task sees only its own ports, libraries that want one list for all ranks of a node get these.
+  if (settings_.mode == Mode::vf) in.pkey_index.reset();  // a VF's table is its own
   in.task_ports.clear();
   for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
   in.node_ports = node_port_names(task);
@@ -547,6 +516,11 @@ std::string Attachment::differs_inside(unsigned id, const std::vector<std::strin
 
 std::vector<std::string> Attachment::choices() const {
   std::vector<std::string> lines;
+  if (shares_for_gpus_)
+    lines.push_back(
+        facts_.node_name +
+        ": its tasks see the HCAs of all of them, as they have GPUs and NCCL needs it; scope=task would "
+        "show each its own");
   for (const Task& task : task_)
     if (!task.choice.empty()) lines.push_back(task.choice);
   return lines;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "app/step_images.hpp"
 #include "app/step_journal.hpp"
 #include "app/step_network.hpp"
+#include "app/step_placement.hpp"
 #include "container_ib/environment.hpp"
 #include "container_ib/placement.hpp"
 #include "container_ib/world/tasks.hpp"
@@ -86,6 +88,8 @@ class Attachment {
   std::string differs_inside(unsigned task, const std::vector<std::string>& devices) const;
   // Who got what and why, a line for each task that was placed.
   std::vector<std::string> choices() const;
+  // What whoever looks after the node's ports should know, a line each.
+  const std::vector<std::string>& port_notes() const { return assignment_.notes; }
 
   // As if nobody had asked, but for the networks that tasks are in.
   void undo_attach();
@@ -115,14 +119,13 @@ class Attachment {
   bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
-  std::map<unsigned, std::vector<std::string>> withheld_from(const std::vector<unsigned>& tasks);
-  std::vector<std::size_t> ports_not_withheld(const std::vector<std::string>& withheld) const;
-  Result<std::vector<std::string>> allowed_to(const Task& task, const std::vector<std::string>& withheld,
-                                              const PlacementOptions& options) const;
-  Status settle_scope(const std::vector<unsigned>& ready);
+  StepPlacement placement(const NodeFacts& node);
+  std::vector<PlacedTask> placed_tasks(const std::vector<unsigned>& ids) const;
+  bool is_in_container(const std::vector<unsigned>& tasks) const;
+  Status read_pkeys();
+  Status claim_vfs();
   Status check_any_port() const;
-  Status check_order(unsigned task) const;
-  std::optional<std::vector<std::string>> shown_in_containers() const;
+  Status check_orders(const std::vector<unsigned>& ready) const;
   Status note_tasks();
   std::vector<StepNetwork::Wish> wishes_of(const std::vector<unsigned>& tasks) const;
   Status make_network(Task& task, unsigned id);
@@ -159,6 +162,8 @@ class Attachment {
   const ModeUnit* mode_ = nullptr;  // of settings_.mode
   Inventory inventory_;
   Assignment assignment_;
+  std::set<PciAddress> claimed_vfs_;
+  bool shares_for_gpus_ = false;
   std::vector<Task> task_;
 };
 

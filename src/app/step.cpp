@@ -199,6 +199,8 @@ void Step::grant(unsigned task) {
     lines = attachment_.forced();
     lines.insert(lines.end(), notes.begin(), notes.end());
   }
+  if (!greeted_ && tells_what_is_wrong() && report_.is_talkative(level))
+    for (const std::string& note : attachment_.port_notes()) lines.push_back(facts_.node_name + ": " + note);
   lines.insert(lines.end(), of_image.begin(), of_image.end());
   greeted_ = true;
   const TaskFacts& facts = attachment_.facts_of(task);

@@ -285,7 +285,7 @@ TEST(Eligibility, ALidGivenTwiceProvesTwoSubnets) {
   const auto assignment = place(node, test::tasks_on({4}), one_rail());
   EXPECT_EQ(test::ports_text(node, assignment), "mlx5_2:1");
   EXPECT_EQ(why_not(node, assignment, "mlx5_3:1"),
-            "in another subnet than the step uses: mlx5_1:1 has the same LID 216");
+            "another subnet than the step's: mlx5_1:1 has LID 216 too");
   EXPECT_EQ(assignment.notes.size(), 1U);
   node.ports[3].physfn = node.ports[1].pci;  // a VF has its port's
   auto options = one_rail();

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "container_ib/text.hpp"
+#include "support/node_builder.hpp"
 
 namespace cib {
 namespace {
@@ -94,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"OMPI_MCA_pml", "^v"}},
             {{"OMPI_MCA_btl", "^openib,uct,ofi,tcp"}, {"OMPI_MCA_pml", "^ob1"}, {"OMPI_MCA_osc", "^pt2pt"}}},
         Stack{"pmix", {{"PMIX_MCA_gds", "hash"}}, {}},
-        Stack{"nccl", {{"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"}}, {{"NCCL_NET", "IB"}}},
+        Stack{"nccl", {{"NCCL_IB_HCA", "=mlx5_0:1,mlx5_1:1"}}, {}},
         Stack{"mvapich", {{"MV2_IBA_HCA", "mlx5_1"}, {"MV2_DEFAULT_PORT", "1"}}, {}},
         Stack{"mpich", {{"UCX_NET_DEVICES", "mlx5_1:1"}}, {{"MPIR_CVAR_CH4_NETMOD", "ucx"}}},
         Stack{"intelmpi",
@@ -109,7 +110,7 @@ TEST(Environment, RequireClosesEveryFallBack) {
   auto in = inputs();
   in.require = true;
   EXPECT_EQ(value(in, "OMPI_MCA_btl"), "^openib,uct,ofi,tcp");
-  EXPECT_EQ(value(in, "NCCL_NET"), "IB");
+  EXPECT_EQ(value(in, "NCCL_NET"), "(unset)") << "it would throw a network plugin of the image out";
   EXPECT_EQ(value(in, "UCX_TLS"), "(unset)") << "a list would cut off shared memory and GPUs";
   EXPECT_EQ(value(in, "OMPI_MCA_pml"), "^ob1") << "UCX, OFI and PSM2 stay";
   in.profiles = {"mpich"};
@@ -186,9 +187,89 @@ TEST(Environment, NcclSwitchedOffByTheUserStaysOff) {
   in.require = true;
   in.user["NCCL_IB_DISABLE"] = "1";
   EXPECT_EQ(value(in, "NCCL_IB_HCA"), "(unset)");
-  EXPECT_EQ(value(in, "NCCL_NET"), "(unset)") << "NCCL_NET=IB with IB disabled ends the job";
   in.user["NCCL_IB_DISABLE"] = "0";
-  EXPECT_EQ(value(in, "NCCL_NET"), "IB");
+  EXPECT_EQ(value(in, "NCCL_IB_HCA"), "=mlx5_0:1,mlx5_1:1");
+}
+
+// Two Ethernet ports whose GIDs are as Linux fills the table: link-local and IPv4, v1 and v2 of each.
+Inventory roce_node() {
+  Inventory node = test::numa_node(2);
+  node.ports = {test::port("mlx5_0", "0000:18:00.0", {0}), test::port("mlx5_1", "0000:86:00.0", {1})};
+  for (Port& port : node.ports) {
+    port.link_layer = LinkLayer::ethernet;
+    port.gids = {{0, "fe80:0000:0000:0000:0e42:a1ff:fe00:0001", GidType::ib_or_v1},
+                 {1, "fe80:0000:0000:0000:0e42:a1ff:fe00:0001", GidType::roce_v2},
+                 {2, "0000:0000:0000:0000:0000:ffff:0a00:0001", GidType::ib_or_v1},
+                 {3, "0000:0000:0000:0000:0000:ffff:0a00:0001", GidType::roce_v2}};
+  }
+  return node;
+}
+
+std::string of_task(const Inventory& node, const Settings& settings, const std::string& name) {
+  SiteConfig site;
+  site.drivers = {};
+  const auto assignment = place(node, test::tasks_on({0}), placement_options(settings, site, "n0"));
+  auto in = inputs_of_task(settings, node, assignment, assignment.tasks[0].ports);
+  in.profiles = {"ucx", "nccl", "nvshmem", "mvapich", "efa", "libfabric"};
+  return value(in, name);
+}
+
+TEST(Environment, RoceHasTheIndexOfAGidThatIsRouted) {
+  Inventory node = roce_node();
+  Settings settings;
+  settings.roce = Roce::yes;
+  settings.rails = 2;
+  for (const char* name :
+       {"UCX_IB_GID_INDEX", "NCCL_IB_GID_INDEX", "NVSHMEM_IB_GID_INDEX", "MV2_DEFAULT_GID_INDEX"})
+    EXPECT_EQ(of_task(node, settings, name), "3") << name;
+  EXPECT_EQ(of_task(node, settings, "MV2_USE_RoCE"), "1");
+  node.ports[1].gids[3].index = 5;
+  EXPECT_EQ(of_task(node, settings, "UCX_IB_GID_INDEX"), "(unset)") << "the two do not agree";
+  settings.rails = 1;
+  EXPECT_EQ(of_task(node, settings, "UCX_IB_GID_INDEX"), "3") << "the task's own port";
+  EXPECT_EQ(of_task(node, settings, "NCCL_IB_GID_INDEX"), "(unset)") << "NCCL's are all of the node's";
+  node.ports[0].gids.resize(2);
+  EXPECT_EQ(of_task(node, settings, "UCX_IB_GID_INDEX"), "1") << "link-local, and v2";
+  node.ports[0].gids.resize(1);
+  EXPECT_EQ(of_task(node, settings, "UCX_IB_GID_INDEX"), "0") << "link-local, v1: better than none";
+}
+
+TEST(Environment, InfinibandHasNoGidIndexAndComesFirst) {
+  Inventory node = roce_node();
+  node.ports[1].link_layer = LinkLayer::infiniband;
+  Settings settings;
+  settings.roce = Roce::yes;
+  EXPECT_EQ(of_task(node, settings, "UCX_NET_DEVICES"), "mlx5_1:1,mlx5_0:1");
+  EXPECT_EQ(of_task(node, settings, "UCX_IB_GID_INDEX"), "(unset)");
+  EXPECT_EQ(of_task(node, settings, "NCCL_IB_HCA"), "=mlx5_1:1") << "NCCL would connect one with the other";
+  EXPECT_EQ(of_task(node, settings, "MV2_USE_RoCE"), "(unset)");
+}
+
+TEST(Environment, APartitionIsAnIndexForNccl) {
+  Inventory node = test::numa_node(1);
+  node.ports = {test::port("mlx5_0", "0000:18:00.0", {0}), test::port("mlx5_1", "0000:86:00.0", {0})};
+  for (Port& port : node.ports) port.pkeys = {0xffff, 0, 0x8005};
+  Settings settings;
+  settings.pkey = 0x8005;
+  EXPECT_EQ(of_task(node, settings, "NCCL_IB_PKEY"), "2");
+  EXPECT_EQ(of_task(node, settings, "NVSHMEM_IB_PKEY_INDEX"), "2");
+  EXPECT_EQ(of_task(node, settings, "UCX_IB_PKEY"), "0x0005") << "UCX has the key";
+  node.ports[1].pkeys = {0x0005};
+  EXPECT_EQ(of_task(node, settings, "NCCL_IB_PKEY"), "(unset)") << "two indexes";
+  node.ports[1].pkeys = {0xffff};
+  EXPECT_EQ(of_task(node, settings, "NCCL_IB_PKEY"), "2") << "the other is no candidate";
+}
+
+TEST(Environment, EfaIsLibfabrics) {
+  Inventory node = test::numa_node(1);
+  node.ports = {test::port("rdmap16s27", "0000:10:1b.0", {0}), test::port("rdmap32s27", "0000:20:1b.0", {0})};
+  for (Port& port : node.ports) port.driver = "efa", port.link_layer = LinkLayer::unknown, port.lid = 0;
+  Settings settings;
+  settings.rails = all_rails;
+  EXPECT_EQ(of_task(node, settings, "FI_PROVIDER"), "efa");
+  EXPECT_EQ(of_task(node, settings, "FI_EFA_USE_DEVICE_RDMA"), "1");
+  EXPECT_EQ(of_task(node, settings, "FI_EFA_IFACE"), "rdmap16s27,rdmap32s27");
+  EXPECT_EQ(of_task(node, settings, "FI_VERBS_DEVICE_NAME"), "(unset)");
 }
 
 TEST(Environment, PortsAreAlwaysNamedWithTheirNumber) {

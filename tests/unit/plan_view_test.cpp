@@ -46,6 +46,7 @@ Shown large() {
   for (unsigned i = 0; i < 32; ++i) {
     shown.node.ports.push_back(port("mlx5_" + std::to_string(i), "0000:00:00.0", {i % 16}));
     shown.node.ports.back().pci->bus = static_cast<std::uint8_t>(i);
+    shown.node.ports.back().lid += i;
   }
   for (unsigned i = 0; i < 64; ++i) shown.tasks.push_back(test::task(i, test::cpus(i, i)));
   return shown;

@@ -107,11 +107,52 @@ TEST(Sysfs, ReadsAPort) {
   EXPECT_EQ(port.sys_image_guid, 0x506b4b03003ceee9U);
   EXPECT_EQ(port.port_guid, 0x506b4b03003ceeeaU);
   EXPECT_EQ(port.subnet_prefix, 0xfec0000000000001U);
-  EXPECT_THAT(port.pkeys, ElementsAre(0xffff, 0x8001));
+  EXPECT_THAT(port.pkeys, ElementsAre(0xffff, 0, 0x8001)) << "by their index";
+  EXPECT_FALSE(port.without_gid);
+  EXPECT_EQ(port.model, "");
+  EXPECT_EQ(port.uverbs, std::nullopt);
   ASSERT_EQ(port.gids.size(), 2U) << "those that are set, and are GIDs";
   EXPECT_EQ(port.gids[0].text, "fec0:0000:0000:0001:506b:4b03:003c:eeea");
   EXPECT_EQ(port.gids[1].index, 2U) << "UCX_IB_GID_INDEX counts those between too";
   EXPECT_THAT(port.netdevs, ElementsAre("ib0"));
+}
+
+// The port of make_device(), with these GIDs in place of its own.
+Port port_with_gids(const std::string& link_layer, const std::vector<std::string>& gids) {
+  const TempTree tree;
+  const std::string function = "devices/pci0000:00/0000:18:00.0", device = function + "/infiniband/mlx5_0";
+  tree.link("class/infiniband/mlx5_0", "../../" + device);
+  tree.link(device + "/device", "../../../0000:18:00.0");
+  tree.file(function + "/vendor", "0x15b3\n");
+  tree.file(function + "/device", "0x101e\n");
+  tree.file(function + "/infiniband_verbs/uverbs7/ibdev", "mlx5_0\n");
+  const std::string at = device + "/ports/1/";
+  tree.file(at + "link_layer", link_layer + "\n");
+  for (std::size_t i = 0; i < gids.size(); ++i) {
+    tree.file(at + "gids/" + std::to_string(i), gids[i] + "\n");
+    tree.file(at + "gid_attrs/types/" + std::to_string(i), i % 2 == 0 ? "IB/RoCE v1\n" : "RoCE v2\n");
+  }
+  Inventory node;
+  EXPECT_TRUE(merge_sysfs(tree.path(), {}, node).ok());
+  return node.ports.at(0);
+}
+
+TEST(Sysfs, ReadsTheGidsOfEthernetAlways) {
+  const std::string none = "0000:0000:0000:0000:0000:0000:0000:0000",
+                    local = "fe80:0000:0000:0000:0e42:a1ff:fe00:0001",
+                    ipv4 = "0000:0000:0000:0000:0000:ffff:0a00:0001";
+  const Port port = port_with_gids("Ethernet", {local, local, none, ipv4});
+  ASSERT_EQ(port.gids.size(), 3U);
+  EXPECT_EQ(port.gids[0].type, GidType::ib_or_v1);
+  EXPECT_EQ(port.gids[2].type, GidType::roce_v2);
+  EXPECT_EQ(roce_gid(port)->index, 3U);
+  EXPECT_FALSE(port.without_gid);
+  EXPECT_EQ(port.model, "15b3:101e");
+  EXPECT_EQ(port.uverbs, 7U);
+  EXPECT_TRUE(port_with_gids("Ethernet", {none, none}).without_gid);
+  EXPECT_FALSE(port_with_gids("Ethernet", {}).without_gid) << "not in this tree";
+  EXPECT_EQ(port_with_gids("InfiniBand", {local}).gids.size(), 0U) << "only where it is asked for";
+  EXPECT_TRUE(port_with_gids("InfiniBand", {"fe80:0000:0000:0000:0000:0000:0000:0000"}).without_gid);
 }
 
 TEST(Sysfs, FindsTheTreeBelowSysToo) {

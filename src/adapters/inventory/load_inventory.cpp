@@ -2,6 +2,7 @@
 #include "container_ib/inventory.hpp"
 #include "hwloc/read_topology.hpp"
 #include "isolated.hpp"
+#include "sysfs/gpu_uuids.hpp"
 #include "sysfs/sysfs.hpp"
 
 namespace cib {
@@ -61,6 +62,8 @@ Result<Inventory> structure(const InventorySource& source) {
 
 Result<Inventory> load_inventory(const InventorySource& source) {
   CIB_TRY(Inventory inventory, structure(source));
+  if (source.kind != InventorySource::Kind::xml)
+    read_gpu_uuids(source.kind == InventorySource::Kind::live ? "/proc" : source.path + "/proc", inventory);
   const bool same_machine = source.kind != InventorySource::Kind::xml;
   if (!source.sysfs && !same_machine) return inventory;
   const std::string root =

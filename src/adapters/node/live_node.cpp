@@ -36,15 +36,17 @@ Result<std::uint64_t> read_counter(const std::string& path) {
   return value;
 }
 
-// IBTA counts port data in 32-bit words (PortXmitData, PortRcvData).
+// IBTA counts port data in 32-bit words (PortXmitData, PortRcvData). EFA has no such counters, and bytes in
+// its own (efa_port_stats_descs in efa_verbs.c).
 Status add_port_counters(const std::string& sysfs, const Port& port, NodeCounters& sum) {
-  constexpr std::uint64_t word = 4;
-  const std::string directory =
-      sysfs + "/class/infiniband/" + port.device + "/ports/" + std::to_string(port.number) + "/counters/";
-  CIB_TRY(const auto sent, read_counter(directory + "port_xmit_data"));
-  CIB_TRY(const auto received, read_counter(directory + "port_rcv_data"));
-  sum.verbs_sent += sent * word;
-  sum.verbs_received += received * word;
+  const bool efa = port.driver == "efa";
+  const std::uint64_t unit = efa ? 1 : 4;
+  const std::string directory = sysfs + "/class/infiniband/" + port.device + "/ports/" +
+                                std::to_string(port.number) + (efa ? "/hw_counters/" : "/counters/");
+  CIB_TRY(const auto sent, read_counter(directory + (efa ? "tx_bytes" : "port_xmit_data")));
+  CIB_TRY(const auto received, read_counter(directory + (efa ? "rx_bytes" : "port_rcv_data")));
+  sum.verbs_sent += sent * unit;
+  sum.verbs_received += received * unit;
   return {};
 }
 

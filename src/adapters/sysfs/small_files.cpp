@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "adapters/linux/names_in.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t max_file = 4096;  // a sysfs attribute is at most a page
 constexpr std::size_t max_names = 4096;
+constexpr std::string_view blanks = " \t\r";
 
 }  // namespace
 
@@ -28,7 +30,7 @@ std::optional<Directory> Directory::open_at(int at, const std::string& path) {
   return fd ? std::optional(Directory(std::move(fd))) : std::nullopt;
 }
 
-std::optional<std::string> Directory::line(const std::string& path) const {
+std::optional<std::string> Directory::text(const std::string& path) const {
   const UniqueFd file(::openat(fd_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
@@ -36,10 +38,27 @@ std::optional<std::string> Directory::line(const std::string& path) const {
   std::array<char, max_file> buffer{};
   const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());
   if (size < 0) return std::nullopt;
-  std::string text(buffer.data(), static_cast<std::size_t>(size));
-  text.resize(std::min(text.size(), text.find('\n')));
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.pop_back();
-  return text;
+  return std::string(buffer.data(), static_cast<std::size_t>(size));
+}
+
+std::optional<std::string> Directory::line(const std::string& path) const {
+  auto first = text(path);
+  if (!first) return first;
+  first->resize(std::min(first->size(), first->find('\n')));
+  first->erase(first->find_last_not_of(blanks) + 1);
+  return first;
+}
+
+std::optional<std::string> Directory::value(const std::string& path, std::string_view key) const {
+  const auto all = text(path);
+  if (!all) return std::nullopt;
+  for (std::string_view line : split(*all, '\n')) {
+    if (!line.starts_with(key) || line.substr(key.size(), 1) != ":") continue;
+    line.remove_prefix(key.size() + 1);
+    line.remove_prefix(std::min(line.size(), line.find_first_not_of(blanks)));
+    return std::string(line.substr(0, line.find_last_not_of(blanks) + 1));
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> Directory::link(const std::string& path) const {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
@@ -17,6 +18,8 @@ class Directory {
 
   // First line of a regular file, at most 4 kB, without trailing blanks. Never waits for a FIFO or device.
   std::optional<std::string> line(const std::string& path) const;
+  // The text behind "KEY:" at the beginning of a line, without blanks around it; of the first 4 kB.
+  std::optional<std::string> value(const std::string& path, std::string_view key) const;
   // Where a symbolic link points to, as written.
   std::optional<std::string> link(const std::string& path) const;
   std::optional<std::string> link_name(const std::string& path) const;  // the last component of that
@@ -25,6 +28,7 @@ class Directory {
 
  private:
   explicit Directory(UniqueFd fd) : fd_(std::move(fd)) {}
+  std::optional<std::string> text(const std::string& path) const;
   static std::optional<Directory> open_at(int at, const std::string& path);
 
   UniqueFd fd_;

@@ -28,6 +28,42 @@ Names active_profiles(const std::vector<std::string>& asked) {
   return active;
 }
 
+// The eligible ports of one kind: NCCL connects a port of one rank with any of another's, and those of
+// InfiniBand and of Ethernet never reach each other.
+std::vector<const Port*> ports_for_all(const Inventory& node, const Assignment& assignment) {
+  std::vector<const Port*> infiniband, others;
+  for (const std::size_t index : eligible_ports(assignment)) {
+    const Port& port = node.ports[index];
+    (port.link_layer == LinkLayer::infiniband ? infiniband : others).push_back(&port);
+  }
+  return infiniband.empty() ? others : infiniband;
+}
+
+// What `of` answers for each of them, if it is the same for all.
+template <class Of>
+std::optional<unsigned> common(const std::vector<const Port*>& ports, Of of) {
+  std::optional<unsigned> agreed;
+  for (const Port* port : ports) {
+    const std::optional<unsigned> one = of(*port);
+    if (!one || (agreed && agreed != one)) return std::nullopt;
+    agreed = one;
+  }
+  return agreed;
+}
+
+std::optional<unsigned> gid_index_of(const Port& port) {
+  const Gid* gid = port.link_layer == LinkLayer::ethernet ? roce_gid(port) : nullptr;
+  return gid != nullptr ? std::optional(gid->index) : std::nullopt;
+}
+
+// NCCL finds its GID by itself and anew for each peer; fixing it is for what every rank has: RoCE v2 and
+// IPv4.
+std::optional<unsigned> ipv4_gid_index_of(const Port& port) {
+  const Gid* gid = port.link_layer == LinkLayer::ethernet ? roce_gid(port) : nullptr;
+  return gid != nullptr && gid->type == GidType::roce_v2 && is_ipv4(*gid) ? std::optional(gid->index)
+                                                                          : std::nullopt;
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& environment_inputs() {
@@ -51,8 +87,19 @@ EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node
   in.pkey = settings.pkey;
   for (const Port& port : node.ports) in.node_devices.push_back(port.device);
   in.plan = assignment.plan;
-  for (const std::size_t port : ports) in.task_ports.push_back(node.ports[port].name());
-  for (const std::size_t port : eligible_ports(assignment)) in.node_ports.push_back(node.ports[port].name());
+  std::vector<const Port*> own;
+  for (const std::size_t port : ports) own.push_back(&node.ports[port]);
+  const auto for_all = ports_for_all(node, assignment);
+  for (const Port* port : own) in.task_ports.push_back(port->name());
+  for (const Port* port : for_all) in.node_ports.push_back(port->name());
+  const auto all_own = [&](auto test) {
+    return !own.empty() && std::all_of(own.begin(), own.end(), [&](const Port* port) { return test(*port); });
+  };
+  in.ethernet = all_own([](const Port& port) { return port.link_layer == LinkLayer::ethernet; });
+  in.efa = all_own([](const Port& port) { return port.driver == "efa"; });
+  in.gid_index = common(own, gid_index_of);
+  in.node_gid_index = common(for_all, ipv4_gid_index_of);
+  if (in.pkey) in.pkey_index = common(for_all, [&](const Port& port) { return pkey_index(port, *in.pkey); });
   if (!ports.empty()) in.numa = numa_text(node.ports[ports.front()]);
   return in;
 }

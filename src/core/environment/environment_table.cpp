@@ -57,7 +57,9 @@ bool more_rails_than_ucx_uses(const In& in) {
   return in.task_ports.size() > 2 && ucx_uses_infiniband(in) && !in.private_user_namespaces;
 }
 bool nccl_uses_infiniband(const In& in) { return !nccl_without_infiniband(in); }
-bool nccl_must_use_infiniband(const In& in) { return in.require && nccl_uses_infiniband(in); }
+bool over_ethernet(const In& in) { return in.ethernet; }
+bool over_efa(const In& in) { return in.efa; }
+bool over_verbs(const In& in) { return !in.efa; }
 bool user_namespaces_differ(const In& in) { return in.private_user_namespaces; }
 
 // ---- values
@@ -125,6 +127,12 @@ std::string lent_providers(const In& in) {
   return join(paths, ":");
 }
 
+std::string number(const std::optional<unsigned>& value) { return value ? std::to_string(*value) : ""; }
+std::string pkey_index(const In& in) { return number(in.pkey_index); }
+std::string gid_index(const In& in) { return number(in.gid_index); }
+std::string node_gid_index(const In& in) { return number(in.node_gid_index); }
+std::string efa_devices(const In& in) { return join(devices(in), ","); }
+
 std::string partition(const In& in) { return in.pkey ? pkey_text(*in.pkey & 0x7fffU) : std::string(); }
 std::string pkey(const In& in) { return in.pkey ? pkey_text(*in.pkey) : std::string(); }
 
@@ -151,6 +159,8 @@ constexpr std::array table = {
     Variable{"UCX_NET_DEVICES", "ucx", ucx_uses_infiniband, port_list},
     Variable{"UCX_MAX_RNDV_RAILS", "ucx", more_rails_than_ucx_uses, port_count},
     Variable{"UCX_IB_PKEY", "ucx", ucx_uses_infiniband, partition},
+    // By itself UCX tests the table too, but each process anew, and it takes a link-local GID as well.
+    Variable{"UCX_IB_GID_INDEX", "ucx", ucx_uses_infiniband, gid_index},
     // Before 1.16 UCX does not notice that CMA is refused between user namespaces.
     Variable{"UCX_TLS", "ucx", user_namespaces_differ, nullptr, "^cma"},
     // And it opens the other's shared memory by /proc/PID/fd, which is refused too, unless it is told to use
@@ -184,20 +194,32 @@ constexpr std::array table = {
     Variable{"PMIX_MCA_psec", "pmix", always, pmix_security},
 
     Variable{"NCCL_IB_HCA", "nccl", nccl_uses_infiniband, nccl_ports},
-    Variable{"NCCL_NET", "nccl", nccl_must_use_infiniband, nullptr, "IB"},
+    // Nothing refuses sockets and keeps a network plugin of the image: NCCL_NET names one network, plugins'
+    // among them (ncclNetInit in plugin/net.cc), and with "IB" HPC-X's, and SHARP with it, would be thrown
+    // out.
+    Variable{"NCCL_IB_PKEY", "nccl", nccl_uses_infiniband, pkey_index},  // an index, where UCX has the key
+    Variable{"NCCL_IB_GID_INDEX", "nccl", nccl_uses_infiniband, node_gid_index},
 
     Variable{"MV2_IBA_HCA", "mvapich", always, device_list},
     Variable{"MV2_NUM_HCAS", "mvapich", always, device_count},
     Variable{"MV2_DEFAULT_PORT", "mvapich", always, common_port_number},
     Variable{"MV2_DEFAULT_PKEY", "mvapich", always, pkey},
+    Variable{"MV2_USE_RoCE", "mvapich", over_ethernet, nullptr, "1"},
+    Variable{"MV2_DEFAULT_GID_INDEX", "mvapich", over_ethernet, gid_index},
     Variable{"MV2_SMP_USE_CMA", "mvapich", user_namespaces_differ, nullptr, "0"},
 
     Variable{"MPIR_CVAR_CH4_NETMOD", "mpich", required, nullptr, "ucx"},
     Variable{"I_MPI_FABRICS", "intelmpi", required, nullptr, "shm:ofi"},
     Variable{"I_MPI_OFI_PROVIDER", "intelmpi", always, nullptr, "mlx"},
-    Variable{"FI_PROVIDER", "libfabric", always, nullptr, "verbs;ofi_rxm"},
-    Variable{"FI_VERBS_DEVICE_NAME", "libfabric", always, unambiguous_device},
+    Variable{"FI_PROVIDER", "libfabric", over_verbs, nullptr, "verbs;ofi_rxm"},
+    Variable{"FI_VERBS_DEVICE_NAME", "libfabric", over_verbs, unambiguous_device},
+    // fi_efa(7). NCCL comes to EFA by a plugin over libfabric (aws-ofi-nccl), which reads them too.
+    Variable{"FI_PROVIDER", "efa", over_efa, nullptr, "efa"},
+    Variable{"FI_EFA_USE_DEVICE_RDMA", "efa", over_efa, nullptr, "1"},
+    Variable{"FI_EFA_IFACE", "efa", over_efa, efa_devices},
     Variable{"NVSHMEM_HCA_LIST", "nvshmem", always, all_node_ports},
+    Variable{"NVSHMEM_IB_GID_INDEX", "nvshmem", always, node_gid_index},
+    Variable{"NVSHMEM_IB_PKEY_INDEX", "nvshmem", always, pkey_index},
     Variable{"NVSHMEM_REMOTE_TRANSPORT", "nvshmem", required, nullptr, "ibrc"},
     Variable{"HCOLL_MAIN_IB", "hcoll", always, first_port},
     Variable{"SHARP_COLL_IB_DEV_LIST", "hcoll", always, first_port},

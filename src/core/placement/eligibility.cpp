@@ -300,13 +300,13 @@ class Candidates {
     const auto subnets = connectors_by_subnet();
     if (subnets.size() < 2) return;
     const Fabric best = largest(subnets);
-    const std::string name = fabric_text(best);
+    const std::string name = subnet_text({best.prefix, best.sm_lid});
     reject([&](std::size_t i) -> std::string {
       const Fabric& fabric = answer_.fabrics[i];
       if (fabric.kind != Fabric::Kind::infiniband || fabric == best) return {};
       if (fabric.prefix == best.prefix && fabric.sm_lid == best.sm_lid)
-        return "in another subnet than the step uses: " + owner_of_lid(i, best) + " has the same LID " +
-               std::to_string(ports_[i].lid);
+        return "another subnet than the step's: " + owner_of_lid(i, best) + " has LID " +
+               std::to_string(ports_[i].lid) + " too";
       if (fabric.prefix == best.prefix)
         return "in the subnet of the manager at LID " + std::to_string(fabric.sm_lid) +
                ", the step uses that of LID " + std::to_string(best.sm_lid);
