@@ -12,9 +12,9 @@
 
 namespace cib {
 
-// Which HCAs of the nodes whose name matches `name` are for MPI. The first matching entry counts.
+// Which HCAs of the nodes that `name` names (node_names.hpp) are for MPI. The first matching entry counts.
 struct NodeRule {
-  std::string name;              // glob over the Slurm node name
+  std::vector<std::string> name;
   std::vector<std::string> hca;  // globs over device names; a port is for MPI when one matches
 };
 
@@ -62,6 +62,9 @@ struct SiteConfig {
   bool raise_memlock = true;
   unsigned rendezvous_timeout_s = 30;  // for all tasks of a node to report
   std::string topology_xml;            // administrator's override (VMs); empty: discover
+
+  // What is no error but hardly meant, a line each with file and line. No step is told.
+  std::vector<std::string> warnings;
 };
 
 // Strict: an unknown key, a wrong type or a bad value gives an error of code bad_config whose text names

@@ -4,6 +4,7 @@
 
 #include "container_ib/address_pool.hpp"
 #include "container_ib/config.hpp"
+#include "container_ib/node_names.hpp"
 #include "container_ib/text.hpp"
 #include "values.hpp"
 
@@ -255,7 +256,7 @@ class Parser {
       for (const auto& [key, value] : *table) {
         const std::string full = "nodes." + printable(key.str());
         if (key.str() == "name") {
-          if (!read_text(value, rule.name)) return not_allowed(value, full, "a glob over node names");
+          CIB_CHECK(node_names(value, full, rule.name));
         } else if (key.str() == "hca") {
           hca_given = read_texts(value, rule.hca);
           if (!hca_given) return not_allowed(value, full, "globs over device names");
@@ -265,13 +266,41 @@ class Parser {
       }
       if (rule.name.empty() || !hca_given)
         return at(entry.source(), "nodes: an entry lacks a key, allowed: name and hca, both");
+      warn_if_never(rule, entry);
       site_.nodes.push_back(std::move(rule));
+      lines_of_nodes_.push_back(entry.source().begin.line);
     }
     return {};
   }
 
+  Status node_names(const toml::node& node, const std::string& key, std::vector<std::string>& names) const {
+    if (!read_texts(node, names) || names.empty())
+      return not_allowed(node, key, "Slurm host lists and globs, as in \"gpu[01-16]\" and \"gpu*\"");
+    for (const std::string& text : names)
+      if (const auto status = check_node_names(text); !status)
+        return at(node.source(), key + ": " + status.error().what);
+    return {};
+  }
+
+  // The first entry that matches counts.
+  void warn_if_never(const NodeRule& rule, const toml::node& entry) {
+    for (std::size_t i = 0; i < site_.nodes.size(); ++i) {
+      const auto& earlier = site_.nodes[i].name;
+      const auto again = [&](const std::string& text) {
+        return std::find(earlier.begin(), earlier.end(), text) != earlier.end();
+      };
+      if (!names_every_node(earlier) && !std::all_of(rule.name.begin(), rule.name.end(), again)) continue;
+      site_.warnings.push_back(at(entry.source(), "nodes: this entry is never used, since that of line " +
+                                                      std::to_string(lines_of_nodes_[i]) +
+                                                      " comes first and is for all of its nodes")
+                                   .what);
+      return;
+    }
+  }
+
   std::string file_;
   SiteConfig site_;
+  std::vector<toml::source_index> lines_of_nodes_;
 };
 
 }  // namespace
