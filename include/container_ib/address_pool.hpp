@@ -40,7 +40,7 @@ Result<std::string> addresses_of_nodes(const AddressPolicy& policy, std::string_
 Status check_addresses(const AddressPolicy& policy);
 
 // The place of a name in Slurm host lists ("n[001-512,600],login"), from 0; empty when it is not there or a
-// list cannot be read. One pair of brackets a name.
+// list cannot be read.
 std::optional<std::uint64_t> place_in_host_lists(const std::vector<std::string>& lists,
                                                  std::string_view name);
 

@@ -12,10 +12,19 @@
 
 namespace cib {
 
-// Which HCAs of the nodes whose name matches `name` are for MPI. The first matching entry counts.
+// Which HCAs of the nodes that `name` names (node_names.hpp) are for MPI. The first matching entry counts.
 struct NodeRule {
-  std::string name;              // glob over the Slurm node name
+  std::vector<std::string> name;
   std::vector<std::string> hca;  // as HcaSelection reads them; a port is for MPI when it matches
+};
+
+// A fabric that the site has given a name. A port is of it when all that is said here is true of the port.
+struct SiteFabric {
+  std::string name;
+  std::vector<std::string> nodes;  // that have it, as `name` of NodeRule
+  std::optional<std::uint64_t> prefix;
+  std::uint32_t sm_lid = 0;      // 0: any
+  std::vector<std::string> hca;  // as HcaSelection reads them; empty: any
 };
 
 // Default, forced value or prohibition of one user key, kept as option text ("rails=2") until resolve()
@@ -44,16 +53,17 @@ struct AddressPolicy {
 
 struct SiteConfig {
   std::vector<std::string> drivers = {"mlx5_core", "mlx4_core"};  // whose devices count
-  double min_rate_fraction = 0.5;                                        // of the node's best eligible rate
-  std::vector<Mode> modes = {Mode::verbs};                               // allowed
-  std::vector<Mode> auto_modes = {Mode::verbs};                          // what auto tries, in this order
-  std::vector<KeyRule> defaults;                                         // [defaults]
-  std::vector<KeyRule> force;                                            // [force]
-  std::vector<std::string> forbid;                                       // keys that users may not give
-  bool allow_umad = false;                                               // whether a user may say umad=yes
-  bool allow_inject = false;                                             // and inject=providers
-  std::vector<std::uint16_t> pkeys;                                      // P_Keys that users may ask for
-  std::vector<NodeRule> nodes;                                           // empty: every HCA of every node
+  double min_rate_fraction = 0.5;                                 // of the node's best eligible rate
+  std::vector<Mode> modes = {Mode::verbs};                        // allowed
+  std::vector<Mode> auto_modes = {Mode::verbs};                   // what auto tries, in this order
+  std::vector<KeyRule> defaults;                                  // [defaults]
+  std::vector<KeyRule> force;                                     // [force]
+  std::vector<std::string> forbid;                                // keys that users may not give
+  bool allow_umad = false;                                        // whether a user may say umad=yes
+  bool allow_inject = false;                                      // and inject=providers
+  std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
+  std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
+  std::vector<SiteFabric> fabrics;  // the first that a step's nodes share counts
   VfPolicy vf;
   AddressPolicy addresses;
   bool ipoib_connected = false;                // connected mode instead of datagram
@@ -62,6 +72,9 @@ struct SiteConfig {
   bool raise_memlock = true;
   unsigned rendezvous_timeout_s = 30;  // for all tasks of a node to report
   std::string topology_xml;            // administrator's override (VMs); empty: discover
+
+  // What is no error but hardly meant, a line each with file and line. No step is told.
+  std::vector<std::string> warnings;
 };
 
 // Strict: an unknown key, a wrong type or a bad value gives an error of code bad_config whose text names

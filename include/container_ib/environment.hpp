@@ -31,7 +31,7 @@ struct EnvironmentInputs {
   bool ethernet = false;  // all of the task's ports are: RoCE
   // Of the GID that RoCE is to use, where all of the task's ports, or node_ports, agree.
   std::optional<unsigned> gid_index, node_gid_index;
-  bool efa = false;  // all of the task's ports are
+  bool efa = false;                         // all of the task's ports are
   std::vector<std::string> lent_providers;  // "mlx5", which the node lends to the container's image
   ReportLevel report = ReportLevel::off;
   bool private_user_namespaces = false;     // the node's tasks are in different user namespaces

@@ -26,6 +26,7 @@ struct PlacementOptions {
   bool use_gpus = true;
   Roce roce = Roce::no;
   std::string fabric = "auto";                // or "all", or subnet_text()
+  std::optional<SiteFabric> site_fabric;      // the site's that the step uses
   std::string hca = "*";                      // the user's selection
   std::vector<std::string> site_hca = {"*"};  // the site's for this node
   std::optional<std::uint16_t> pkey;          // that a port has to have, where its table is known

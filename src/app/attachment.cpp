@@ -10,6 +10,7 @@
 #include "app/explain.hpp"
 #include "container_ib/address_pool.hpp"
 #include "container_ib/pmix_endpoint.hpp"
+#include "container_ib/site_fabric.hpp"
 #include "container_ib/task_folder.hpp"
 #include "container_ib/text.hpp"
 #include "container_ib/wire.hpp"
@@ -175,6 +176,7 @@ Status Attachment::read_pkeys() {
 Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std::vector<unsigned>& living) {
   CIB_CHECK(check_orders(ready));
   CIB_CHECK(read_pkeys());
+  CIB_CHECK(choose_fabric(ready));
   const bool by_us = settings_.scope == Scope::auto_;
   settings_.scope = placement(node_facts()).scope(placed_tasks(ready));
   shares_for_gpus_ = by_us && settings_.scope == Scope::node && !is_in_container(ready);
@@ -219,6 +221,7 @@ StepPlacement Attachment::placement(const NodeFacts& node) {
                         .mode = *mode_,
                         .node_facts = node,
                         .owner = owner_,
+                        .site_fabric = site_fabric_,
                         .has_own_network = network_.is_private(),
                         .may_have_had_own_network = network_may_be_private_},
                        node_, tasks_);
@@ -234,6 +237,20 @@ Status Attachment::place(const std::vector<unsigned>& living) {
     task_[id].ports = std::move(placed.ports[id]);
     task_[id].choice = std::move(placed.choices[id]);
   }
+  return {};
+}
+
+// Of a list that is too long to be handed over only this node is known; its answer is then its own.
+Status Attachment::choose_fabric(const std::vector<unsigned>& ready) {
+  std::vector<std::string> nodes = {facts_.node_name};
+  const auto& variables = task_[ready.front()].facts.user_variables;
+  if (const auto list = variables.find(nodes_of_step);
+      list != variables.end() && list->second.size() < wire::longest_user_value) {
+    CIB_TRY(nodes, nodes_in_list(list->second));
+  }
+  auto fabric = fabric_of_step(settings_.fabric, site_, nodes);
+  if (!fabric) return std::move(fabric).error().in(facts_.node_name);
+  site_fabric_ = std::move(*fabric);
   return {};
 }
 

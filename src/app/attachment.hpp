@@ -124,6 +124,7 @@ class Attachment {
   bool is_in_container(const std::vector<unsigned>& tasks) const;
   Status read_pkeys();
   Status claim_vfs();
+  Status choose_fabric(const std::vector<unsigned>& ready);
   Status check_any_port() const;
   Status check_orders(const std::vector<unsigned>& ready) const;
   Status note_tasks();
@@ -163,6 +164,7 @@ class Attachment {
   Inventory inventory_;
   Assignment assignment_;
   std::set<PciAddress> claimed_vfs_;
+  std::optional<SiteFabric> site_fabric_;  // that the step uses
   bool shares_for_gpus_ = false;
   std::vector<Task> task_;
 };

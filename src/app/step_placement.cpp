@@ -59,6 +59,7 @@ Result<StepPlacement::Answer> StepPlacement::place(const std::vector<PlacedTask>
 
 PlacementOptions StepPlacement::options() const {
   PlacementOptions options = placement_options(asked_.settings, asked_.site, asked_.facts.node_name);
+  options.site_fabric = asked_.site_fabric;
   const auto& ports = inventory().ports;
   if (std::none_of(ports.begin(), ports.end(), [](const Port& port) { return port.physfn.has_value(); }))
     return options;

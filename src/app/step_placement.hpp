@@ -30,9 +30,10 @@ class StepPlacement {
     const SiteConfig& site;
     const ModeUnit& mode;
     const NodeFacts& node_facts;
-    std::string owner;                      // claim_owner() of the step
-    bool has_own_network = false;           // tasks are in network namespaces of the step's own
-    bool may_have_had_own_network = false;  // as the plugin reads the option
+    std::string owner;                           // claim_owner() of the step
+    std::optional<SiteFabric> site_fabric = {};  // that the step uses
+    bool has_own_network = false;                // tasks are in network namespaces of the step's own
+    bool may_have_had_own_network = false;       // as the plugin reads the option
   };
 
   StepPlacement(Asked asked, Node& node, AttachedTasks& tasks)

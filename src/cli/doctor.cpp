@@ -48,6 +48,7 @@ std::optional<SiteConfig> look_at_site(const std::string& named, Lines& lines) {
   }
   lines.push_back(file->found ? Line{Kind::fine, "site's file " + file->path}
                               : Line{Kind::note, file->path + ": there is none, so the defaults hold"});
+  for (const std::string& warning : file->site.warnings) lines.push_back({Kind::note, warning});
   return file->site;
 }
 

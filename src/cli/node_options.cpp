@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "adapters/node/site_file.hpp"
+#include "container_ib/site_fabric.hpp"
 
 namespace cib::cli {
 
@@ -112,7 +113,9 @@ Result<NodeQuestion> ask(const NodeOptions& options) {
   InventorySource source = options.live() ? inventory_source(question.site) : source_of(options);
   source.tables = options.tables || question.settings.pkey;
   CIB_TRY(question.inventory, load_inventory(source));
-  question.placement = placement_options(question.settings, question.site, node_name(options));
+  const std::string node = node_name(options);
+  question.placement = placement_options(question.settings, question.site, node);
+  CIB_TRY(question.placement.site_fabric, fabric_of_step(question.settings.fabric, question.site, {node}));
   return question;
 }
 

@@ -298,7 +298,7 @@ TEST_F(PrivateNetwork, WhyAPfCouldNotBeAskedIsToldWhenThereAreTooFew) {
 }
 
 TEST_F(PrivateNetwork, AnHcaThatTheSiteDoesNotAllowIsNotAskedForItsVfs) {
-  node.site.nodes = {{.name = "*", .hca = {"mlx5_1"}}};
+  node.site.nodes = {{.name = {"*"}, .hca = {"mlx5_1"}}};
   node.unanswering_pfs["mlx5_0"] = "asked";
   start("vf");
   release_tasks(*step);

@@ -10,37 +10,6 @@ namespace {
 
 using testing::HasSubstr;
 
-std::optional<std::uint64_t> place(const std::vector<std::string>& lists, std::string_view name) {
-  return place_in_host_lists(lists, name);
-}
-
-TEST(HostLists, TellTheirNamesPlaces) {
-  const std::vector<std::string> lists = {"login,n[001-003,010]", "gpu[8-12]-ib"};
-  EXPECT_EQ(place(lists, "login"), 0U);
-  EXPECT_EQ(place(lists, "n001"), 1U);
-  EXPECT_EQ(place(lists, "n010"), 4U);
-  EXPECT_EQ(place(lists, "gpu8-ib"), 5U);
-  EXPECT_EQ(place(lists, "gpu12-ib"), 9U);
-}
-
-TEST(HostLists, CanBeLong) {
-  EXPECT_EQ(place({"n[1-999999999]", "x"}, "n999999999"), 999'999'998U);
-  EXPECT_EQ(place({"n[1-999999999]", "x"}, "x"), 999'999'999U);
-  EXPECT_EQ(place({"n[5]", "m[7-7]x"}, "m7x"), 1U);
-}
-
-TEST(HostLists, KnowNoOtherNames) {
-  const std::vector<std::string> lists = {"n[001-003]", "m[8-12]"};
-  for (const char* name : {"n1", "n0001", "n004", "n", "", "m08", "m13", "m8x", "xm8", "n-1", "n+1"})
-    EXPECT_FALSE(place(lists, name)) << name;
-}
-
-TEST(HostLists, ThatCannotBeReadHaveNone) {
-  for (const char* list : {"", "n[1-2", "n1-2]", "n[]", "n[2-1]", "n[1-2][3-4]", "n[a-b]", "a,,b", "n[1-2-3]",
-                           "n[1-99999999999]", "n[1-4294967295]", "a b"})
-    EXPECT_FALSE(place({list, "x"}, "x")) << list;
-}
-
 // The whole point: no two interfaces of a cluster ever have the same address, and nobody asks anybody.
 TEST(AddressPool, TenThousandNodesShareNoAddress) {
   const AddressPolicy policy{.pool = "10.32.0.0/12", .nodes = {"n[00001-10000]"}, .per_node = 64};

@@ -325,10 +325,14 @@ TEST(Eligibility, AllFabricsGiveEachTaskAPortInEach) {
 
 TEST(PlacementOptions, TheFirstMatchingNodeRuleCounts) {
   SiteConfig site;
-  site.nodes = {{"n1*", {"a"}}, {"n*", {"b", "c"}}};
+  site.nodes = {{.name = {"login9", "n1*"}, .hca = {"a"}},
+                {.name = {"n*"}, .hca = {"b", "c"}},
+                {.name = {"gpu[01-16]"}, .hca = {"d"}}};
   EXPECT_EQ(placement_options({}, site, "n12").site_hca, std::vector<std::string>{"a"});
   EXPECT_EQ(placement_options({}, site, "n2").site_hca, (std::vector<std::string>{"b", "c"}));
-  EXPECT_EQ(placement_options({}, site, "login").site_hca, std::vector<std::string>{"*"});
+  EXPECT_EQ(placement_options({}, site, "gpu07").site_hca, std::vector<std::string>{"d"});
+  for (const char* other : {"login", "gpu7", "gpu0", "gpu17"})
+    EXPECT_EQ(placement_options({}, site, other).site_hca, std::vector<std::string>{"*"}) << other;
 }
 
 }  // namespace

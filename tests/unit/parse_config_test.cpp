@@ -67,7 +67,7 @@ carrier_s = 7
 [topology]
 xml = "/etc/slurm/node.xml"
 [[nodes]]
-name = "n[0-3]"
+name = ["n[0-3]", "rack[1-2]-*"]
 hca = "vhca0"
 [[nodes]]
 name = "*"
@@ -107,7 +107,9 @@ hca = ["a", "b*"]
   EXPECT_EQ(site.rendezvous_timeout_s, 5U);
   EXPECT_EQ(site.topology_xml, "/etc/slurm/node.xml");
   ASSERT_EQ(site.nodes.size(), 2U);
+  EXPECT_THAT(site.nodes[0].name, ElementsAre("n[0-3]", "rack[1-2]-*"));
   EXPECT_THAT(site.nodes[0].hca, ElementsAre("vhca0"));
+  EXPECT_THAT(site.nodes[1].name, ElementsAre("*"));
   EXPECT_THAT(site.nodes[1].hca, ElementsAre("a", "b*"));
   const Settings settings = resolve(parse_request("auto").value(), site).value();
   EXPECT_EQ(settings.rails, 2U);
@@ -118,7 +120,7 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
   const std::pair<const char*, const char*> cases[] = {
       {"x = 1",
        "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, memlock, "
-       "timeouts, topology, defaults, force, nodes"},
+       "timeouts, topology, defaults, force, nodes, fabrics"},
       {"[vf]\nguids = true", "conf:2: vf.guids: true, allowed: \"keep\" and \"generate\""},
       {"[vf]\nshared_rdma = false", "conf:2: vf.shared_rdma: false, allowed: \"allow\" and \"forbid\""},
       {"[vf]\nper_user = -1", "conf:2: vf.per_user: -1, allowed: a number of VFs, or 0"},
@@ -160,7 +162,24 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
        "'container-ib ... --state PATH'"},
       {"state = 1", "conf:1: state: not in this file, allowed: state=/PATH"},
       {"nodes = 1", "conf:1: nodes: 1, allowed: [[nodes]] entries with name and hca"},
+      {"[[nodes]]\nname = \"n0\"\nhca = [\"mlx5_0,mlx5_1\"]",
+       "conf:3: nodes.hca: \"mlx5_0,mlx5_1\" can match nothing, allowed: names or globs of devices"},
+      {"[[nodes]]\nname = \"n0\"\nhca = \"!mlx5_0\"", "conf:3: nodes.hca: \"!mlx5_0\" can match nothing"},
+      {"[[nodes]]\nname = \"n0\"\nhca = \"0000:18:00\"",
+       "conf:3: nodes.hca: \"0000:18:00\" can match nothing"},
+      {"fabrics = 1", "conf:1: fabrics: 1, allowed: [[fabrics]] entries"},
+      {"[[fabrics]]\nname = \"a\"\nnodes = \"n[0-1]\"", "conf:1: fabrics: an entry lacks a key"},
+      {"[[fabrics]]\nname = \"all\"", "conf:2: fabrics.name: \"all\", allowed: letters, digits"},
+      {"[[fabrics]]\nsm_lid = 0", "conf:2: fabrics.sm_lid: 0, allowed: 1 to 49151"},
+      {"[[fabrics]]\nprefix = \"x\"", "conf:2: fabrics.prefix: \"x\", allowed: a subnet prefix"},
+      {"[[fabrics]]\nrail = 1",
+       "conf:2: fabrics.rail: unknown key, allowed: name, nodes, prefix, sm_lid, hca"},
       {"[[nodes]]\nname = \"n0\"", "conf:1: nodes: an entry lacks a key, allowed: name and hca"},
+      {"[[nodes]]\nname = 1\nhca = \"*\"",
+       "conf:2: nodes.name: 1, allowed: Slurm host lists and globs, as in \"gpu[01-16]\" and \"gpu*\""},
+      {"[[nodes]]\nname = []\nhca = \"*\"", "conf:2: nodes.name: this list, allowed: Slurm host lists"},
+      {"[[nodes]]\nname = [\"n0\", \"gpu[16-01]\"]\nhca = \"*\"",
+       "conf:2: nodes.name: 'gpu[16-01]' names no nodes: '16-01' are no numbers such as 01-16,20"},
       {"[[nodes]]\nname = \"n0\"\nhca = \"*\"\nhost = 1",
        "conf:4: nodes.host: unknown key, allowed: name, hca"},
       {"[topology]\nxml = \"/a\"\nxml = \"/b\"", "conf:3: "},
@@ -188,6 +207,22 @@ TEST(ParseConfig, UnlimitedIsTheDefaultCap) {
   EXPECT_EQ(parsed("[memlock]\ncap = \"unlimited\"").memlock_bytes, std::nullopt);
   EXPECT_EQ(parsed("[memlock]\ncap = 4096").memlock_bytes, 4096U);
   EXPECT_EQ(parsed("[memlock]\ncap = \"2G\"").memlock_bytes, 2ULL << 30);
+}
+
+// Steps take such a file; check-config does not.
+TEST(ParseConfig, WarnsOfEntriesThatAreNeverUsed) {
+  const auto warnings = [](std::string_view text) { return parsed(text).warnings; };
+  const auto rule = [](const char* name) {
+    return "[[nodes]]\nname = " + std::string(name) + "\nhca = \"*\"\n";
+  };
+  EXPECT_THAT(warnings(rule("\"gpu*\"") + rule("\"n[1-9]\"") + rule("\"*\"")), testing::IsEmpty());
+  EXPECT_THAT(
+      warnings(rule("\"*\"") + rule("\"gpu*\"")),
+      ElementsAre("conf:4: nodes: this entry is never used, since that of line 1 comes first and is for "
+                  "all of its nodes"));
+  EXPECT_THAT(warnings(rule("[\"a\", \"n[1-9]\"]") + rule("\"b\"") + rule("\"n[1-9]\"")),
+              ElementsAre(HasSubstr("conf:7: nodes: this entry is never used, since that of line 1")));
+  EXPECT_THAT(warnings(rule("\"a\"") + rule("[\"a\", \"b\"]")), testing::IsEmpty()) << "b has a rule";
 }
 
 TEST(ParseConfig, AnEmptyHcaListIsARule) {

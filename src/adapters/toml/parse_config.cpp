@@ -4,6 +4,8 @@
 
 #include "container_ib/address_pool.hpp"
 #include "container_ib/config.hpp"
+#include "container_ib/hca_selection.hpp"
+#include "container_ib/node_names.hpp"
 #include "container_ib/text.hpp"
 #include "values.hpp"
 
@@ -145,7 +147,7 @@ constexpr std::array key_table = {
 };
 
 // Sections whose keys are not in the table above.
-constexpr std::array<std::string_view, 3> other_sections = {"defaults", "force", "nodes"};
+constexpr std::array<std::string_view, 4> other_sections = {"defaults", "force", "nodes", "fabrics"};
 
 const ConfigKey* find_key(std::string_view section, std::string_view name) {
   for (const auto& entry : key_table)
@@ -204,6 +206,7 @@ class Parser {
 
   Status section(const std::string& name, const toml::node& node) {
     if (name == "nodes") return nodes(node);
+    if (name == "fabrics") return fabrics(node);
     if (name == "defaults") return key_rules(name, node, site_.defaults);
     if (name == "force") return key_rules(name, node, site_.force);
     if (name == "state")  // slurmd's start and the epilog read no file of ours
@@ -255,23 +258,110 @@ class Parser {
       for (const auto& [key, value] : *table) {
         const std::string full = "nodes." + printable(key.str());
         if (key.str() == "name") {
-          if (!read_text(value, rule.name)) return not_allowed(value, full, "a glob over node names");
+          CIB_CHECK(node_names(value, full, rule.name));
         } else if (key.str() == "hca") {
           hca_given = read_texts(value, rule.hca);
-          if (!hca_given) return not_allowed(value, full, "globs over device names");
+          CIB_CHECK(hcas(value, full, hca_given, rule.hca));
         } else {
           return at(value.source(), full + ": unknown key, allowed: name, hca");
         }
       }
       if (rule.name.empty() || !hca_given)
         return at(entry.source(), "nodes: an entry lacks a key, allowed: name and hca, both");
+      warn_if_never(rule, entry);
       site_.nodes.push_back(std::move(rule));
+      lines_of_nodes_.push_back(entry.source().begin.line);
     }
     return {};
   }
 
+  Status hcas(const toml::node& node, const std::string& key, bool read,
+              const std::vector<std::string>& texts) const {
+    constexpr std::string_view allowed =
+        "names or globs of devices, ports and network devices, PCI addresses and GUIDs, in a list or with + "
+        "between; ^ excludes";
+    if (!read) return not_allowed(node, key, allowed);
+    for (const std::string& text : texts)
+      if (!HcaSelection::parse(text))
+        return at(node.source(),
+                  key + ": \"" + printable(text) + "\" can match nothing, allowed: " + std::string(allowed));
+    return {};
+  }
+
+  Status fabrics(const toml::node& node) {
+    constexpr std::string_view allowed =
+        "[[fabrics]] entries with name, nodes and some of prefix, sm_lid, hca";
+    const auto* entries = node.as_array();
+    if (entries == nullptr) return not_allowed(node, "fabrics", allowed);
+    for (const auto& entry : *entries) {
+      const auto* table = entry.as_table();
+      if (table == nullptr) return not_allowed(entry, "fabrics", allowed);
+      SiteFabric fabric;
+      for (const auto& [key, value] : *table) CIB_CHECK(fabric_key(std::string(key.str()), value, fabric));
+      if (fabric.name.empty() || fabric.nodes.empty() ||
+          (!fabric.prefix && fabric.sm_lid == 0 && fabric.hca.empty()))
+        return at(entry.source(), "fabrics: an entry lacks a key, allowed: " + std::string(allowed));
+      for (const SiteFabric& other : site_.fabrics)
+        if (other.name == fabric.name)
+          return at(entry.source(), "fabrics.name: \"" + fabric.name + "\" is there twice, allowed: once");
+      site_.fabrics.push_back(std::move(fabric));
+    }
+    return {};
+  }
+
+  Status fabric_key(const std::string& key, const toml::node& value, SiteFabric& fabric) const {
+    const std::string full = "fabrics." + printable(key);
+    if (key == "nodes") return node_names(value, full, fabric.nodes);
+    if (key == "hca") return hcas(value, full, read_texts(value, fabric.hca), fabric.hca);
+    if (key == "name") {
+      Request scratch;  // what users can say of it
+      const bool good = read_text(value, fabric.name) && set_key(scratch, "fabric", fabric.name) &&
+                        fabric.name != "auto" && fabric.name != "all" && !parse_subnet(fabric.name);
+      return good ? Status() : not_allowed(value, full, "letters, digits, _ and -, a letter first");
+    }
+    if (key == "prefix") {
+      std::string text;
+      if (read_text(value, text)) fabric.prefix = parse_subnet_prefix(text);
+      return fabric.prefix ? Status()
+                           : not_allowed(value, full, "a subnet prefix such as fe80:0000:0000:0001");
+    }
+    if (key == "sm_lid") {
+      const auto lid = value.value_exact<std::int64_t>();
+      if (!lid || *lid < 1 || *lid > 0xbfff) return not_allowed(value, full, "1 to 49151");
+      fabric.sm_lid = static_cast<std::uint32_t>(*lid);
+      return {};
+    }
+    return at(value.source(), full + ": unknown key, allowed: name, nodes, prefix, sm_lid, hca");
+  }
+
+  Status node_names(const toml::node& node, const std::string& key, std::vector<std::string>& names) const {
+    if (!read_texts(node, names) || names.empty())
+      return not_allowed(node, key, "Slurm host lists and globs, as in \"gpu[01-16]\" and \"gpu*\"");
+    for (const std::string& text : names)
+      if (const auto status = check_node_names(text); !status)
+        return at(node.source(), key + ": " + status.error().what);
+    return {};
+  }
+
+  // The first entry that matches counts.
+  void warn_if_never(const NodeRule& rule, const toml::node& entry) {
+    for (std::size_t i = 0; i < site_.nodes.size(); ++i) {
+      const auto& earlier = site_.nodes[i].name;
+      const auto again = [&](const std::string& text) {
+        return std::find(earlier.begin(), earlier.end(), text) != earlier.end();
+      };
+      if (!names_every_node(earlier) && !std::all_of(rule.name.begin(), rule.name.end(), again)) continue;
+      site_.warnings.push_back(at(entry.source(), "nodes: this entry is never used, since that of line " +
+                                                      std::to_string(lines_of_nodes_[i]) +
+                                                      " comes first and is for all of its nodes")
+                                   .what);
+      return;
+    }
+  }
+
   std::string file_;
   SiteConfig site_;
+  std::vector<toml::source_index> lines_of_nodes_;
 };
 
 }  // namespace
@@ -280,6 +370,7 @@ std::vector<ConfigKeyName> config_keys() {
   std::vector<ConfigKeyName> names;
   for (const auto& entry : key_table) names.push_back({std::string(entry.section), std::string(entry.name)});
   for (const char* key : {"name", "hca"}) names.push_back({"[nodes]", key});
+  for (const char* key : {"name", "nodes", "prefix", "sm_lid", "hca"}) names.push_back({"[fabrics]", key});
   return names;
 }
 

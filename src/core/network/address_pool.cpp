@@ -89,7 +89,8 @@ Result<std::string> addresses_of_nodes(const AddressPolicy& policy, std::string_
   };
   if (hosts->size() > limit) return too_long();  // a name and an address have more than one each
   std::string text;
-  for (const std::string& name : hosts->names()) {
+  for (std::uint64_t place = 0; place < hosts->size(); ++place) {
+    const std::string name = hosts->name_at(place);
     auto pool = AddressPool::of_node(policy, name);
     if (!pool) return error(Errc::not_found, std::move(pool).error().what);
     text += (text.empty() ? "" : ",") + name + '=' + pool->range();

@@ -1,5 +1,7 @@
 #include "host_list.hpp"
 
+#include <algorithm>
+
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -7,9 +9,14 @@ namespace cib {
 namespace {
 
 constexpr std::size_t max_digits = 9;
+constexpr std::size_t max_brackets = 4;  // Slurm: HIGHEST_DIMENSIONS is 5
+constexpr std::uint64_t max_names = std::uint64_t{1} << 32;
 
-// At commas that are in no brackets.
-std::vector<std::string_view> entries_of(std::string_view text) {
+bool plain(std::string_view text) { return text.find_first_of("[], \t") == std::string_view::npos; }
+
+}  // namespace
+
+std::vector<std::string_view> host_list_entries(std::string_view text) {
   std::vector<std::string_view> entries;
   std::size_t begin = 0;
   bool inside = false;
@@ -24,81 +31,131 @@ std::vector<std::string_view> entries_of(std::string_view text) {
   return entries;
 }
 
-bool plain(std::string_view text) { return text.find_first_of("[], \t") == std::string_view::npos; }
+// ---- in brackets
+// -----------------------------------------------------------------------------------------------
 
-}  // namespace
-
-std::optional<HostList> HostList::parse(std::string_view text) {
-  HostList list;
-  for (const auto entry : entries_of(text))
-    if (!list.add(entry)) return {};
-  return list;
-}
-
-bool HostList::add(std::string_view entry) {
-  const auto open = entry.find('['), close = entry.find(']');
-  if (open == std::string_view::npos) {
-    if (entry.empty() || !plain(entry)) return false;
-    ranges_.push_back({std::string(entry), ""});
-    return true;
-  }
-  if (close == std::string_view::npos || close < open) return false;
-  const auto prefix = entry.substr(0, open), suffix = entry.substr(close + 1);
-  if (!plain(prefix) || !plain(suffix)) return false;
-  for (const auto range : split(entry.substr(open + 1, close - open - 1), ',')) {
+std::optional<NumberRanges> NumberRanges::parse(std::string_view text) {
+  NumberRanges list;
+  for (const auto range : split(text, ',')) {
     const auto ends = split(range, '-');
     const auto first = whole_number<std::uint32_t>(ends.front()),
                last = whole_number<std::uint32_t>(ends.back());
-    if (ends.size() > 2 || !first || !last || *last < *first || ends.back().size() > max_digits) return false;
-    ranges_.push_back({std::string(prefix), std::string(suffix), first, *last, ends.front().size()});
+    if (ends.size() > 2 || !first || !last || *last < *first || ends.front().size() > max_digits ||
+        ends.back().size() > max_digits)
+      return {};
+    list.ranges_.push_back({*first, *last, ends.front().size()});
+    list.size_ += list.ranges_.back().size();
   }
-  return true;
+  return list;
 }
 
-std::uint64_t HostList::size() const {
-  std::uint64_t sum = 0;
-  for (const Range& range : ranges_) sum += range.size();
-  return sum;
-}
-
-std::vector<std::string> HostList::names() const {
-  std::vector<std::string> names;
+// 7 is not written 07 unless the list has it so; longer numbers are written in full.
+std::string NumberRanges::text_at(std::uint64_t place) const {
   for (const Range& range : ranges_) {
-    if (!range.first) {
-      names.push_back(range.prefix);
+    if (place >= range.size()) {
+      place -= range.size();
       continue;
     }
-    for (std::uint64_t number = *range.first; number <= range.last; ++number)
-      names.push_back(range.prefix + range.written(static_cast<std::uint32_t>(number)) + range.suffix);
+    const std::string digits = std::to_string(range.first + place);
+    return digits.size() < range.width ? std::string(range.width - digits.size(), '0') + digits : digits;
   }
-  return names;
+  return {};
 }
 
-std::optional<std::uint64_t> HostList::place_of(std::string_view name) const {
+std::optional<std::uint64_t> NumberRanges::place_of(std::string_view digits) const {
+  const auto number = whole_number<std::uint32_t>(digits);
+  if (!number) return {};
+  const std::size_t needed = std::to_string(*number).size();
   std::uint64_t before = 0;
   for (const Range& range : ranges_) {
-    if (const auto place = range.place_of(name)) return before + *place;
+    if (*number >= range.first && *number <= range.last && digits.size() == std::max(range.width, needed))
+      return before + (*number - range.first);
     before += range.size();
   }
   return {};
 }
 
-std::optional<std::uint64_t> HostList::Range::place_of(std::string_view name) const {
-  if (!name.starts_with(prefix)) return {};
-  name.remove_prefix(prefix.size());
-  if (!first) return name.empty() ? std::optional<std::uint64_t>(0) : std::nullopt;
-  if (!name.ends_with(suffix)) return {};
-  name.remove_suffix(suffix.size());
-  const auto number = whole_number<std::uint32_t>(name);
-  if (!number || *number < *first || *number > last) return {};
-  if (name != written(*number)) return {};
-  return *number - *first;
+// ---- the list
+// -----------------------------------------------------------------------------------------------
+
+std::optional<HostList> HostList::parse(std::string_view text) {
+  HostList list;
+  for (const auto part : host_list_entries(text)) {
+    auto entry = parse_entry(part);
+    if (!entry) return {};
+    list.size_ += entry->size;
+    if (list.size_ > max_names) return {};
+    list.entries_.push_back(std::move(*entry));
+  }
+  return list;
 }
 
-// 7 is not written 07 unless the list has it so; longer numbers are written in full.
-std::string HostList::Range::written(std::uint32_t number) const {
-  const std::string digits = std::to_string(number);
-  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
+std::optional<HostList::Entry> HostList::parse_entry(std::string_view text) {
+  if (text.empty()) return {};
+  Entry entry;
+  for (;;) {
+    const auto open = text.find('[');
+    const auto before = text.substr(0, open);
+    if (!plain(before)) return {};
+    if (open == std::string_view::npos) {
+      entry.behind = std::string(before);
+      return entry;
+    }
+    const auto close = text.find(']', open);
+    if (close == std::string_view::npos || entry.numbers.size() == max_brackets) return {};
+    auto ranges = NumberRanges::parse(text.substr(open + 1, close - open - 1));
+    if (!ranges || ranges->size() > max_names / entry.size) return {};
+    entry.size *= ranges->size();
+    entry.numbers.push_back({std::string(before), std::move(*ranges)});
+    text.remove_prefix(close + 1);
+  }
+}
+
+std::string HostList::name_at(std::uint64_t place) const {
+  for (const Entry& entry : entries_) {
+    if (place >= entry.size) {
+      place -= entry.size;
+      continue;
+    }
+    std::string name;
+    std::uint64_t of_one = entry.size;  // names that have the same numbers so far
+    for (const auto& [before, ranges] : entry.numbers) {
+      of_one /= ranges.size();
+      name += before + ranges.text_at(place / of_one);
+      place %= of_one;
+    }
+    return name + entry.behind;
+  }
+  return {};
+}
+
+std::optional<std::uint64_t> HostList::place_of(std::string_view name) const {
+  std::uint64_t before = 0;
+  for (const Entry& entry : entries_) {
+    if (const auto place = place_in(entry, 0, name)) return before + *place;
+    before += entry.size;
+  }
+  return {};
+}
+
+// Where numbers touch ("[1-20][1-20]") or the text between them has digits, each split is tried: at most
+// max_digits to the power of max_brackets.
+std::optional<std::uint64_t> HostList::place_in(const Entry& entry, std::size_t bracket,
+                                                std::string_view name) {
+  if (bracket == entry.numbers.size())
+    return name == entry.behind ? std::optional<std::uint64_t>(0) : std::nullopt;
+  const auto& [before, ranges] = entry.numbers[bracket];
+  if (!name.starts_with(before)) return {};
+  name.remove_prefix(before.size());
+  std::uint64_t of_one = 1;
+  for (std::size_t later = bracket + 1; later < entry.numbers.size(); ++later)
+    of_one *= entry.numbers[later].ranges.size();
+  for (std::size_t digits = 1; digits <= std::min(max_digits, name.size()); ++digits) {
+    const auto place = ranges.place_of(name.substr(0, digits));
+    if (!place) continue;
+    if (const auto rest = place_in(entry, bracket + 1, name.substr(digits))) return *place * of_one + *rest;
+  }
+  return {};
 }
 
 }  // namespace cib

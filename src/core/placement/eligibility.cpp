@@ -31,10 +31,14 @@ struct Wanted {
   explicit Wanted(const PlacementOptions& given)
       : options(given),
         of_site(HcaSelection::parse(given.site_hca).value_or(HcaSelection())),
-        of_user(HcaSelection::parse(given.hca).value_or(HcaSelection())) {}
+        of_user(HcaSelection::parse(given.hca).value_or(HcaSelection())) {
+    if (given.site_fabric && !given.site_fabric->hca.empty())
+      of_fabric = HcaSelection::parse(given.site_fabric->hca);
+  }
 
   const PlacementOptions& options;
   HcaSelection of_site, of_user;
+  std::optional<HcaSelection> of_fabric;            // none: all
   std::map<std::string, std::string> parents = {};  // of sub-devices
 };
 
@@ -147,6 +151,21 @@ std::string address_reason(const Port& port, const Wanted&) {
                                                 : "no GID: its port has no GUID";
 }
 
+std::string fabric_reason(const Port& port, const Wanted& wanted) {
+  const auto& fabric = wanted.options.site_fabric;
+  if (!fabric) return {};
+  const auto not_of = [&](const std::string& what) { return what + ", not of fabric " + fabric->name; };
+  if (wanted.of_fabric && !wanted.of_fabric->matches(port))
+    return not_of("among its HCAs are " + join(fabric->hca));
+  if (!fabric->prefix && fabric->sm_lid == 0) return {};
+  if (kind_of(port) != Fabric::Kind::infiniband) return not_of(std::string(kind_name(kind_of(port))));
+  if (fabric->prefix && port.subnet_prefix && *port.subnet_prefix != *fabric->prefix)
+    return not_of("subnet prefix " + subnet_prefix_text(*port.subnet_prefix));
+  if (fabric->sm_lid != 0 && port.sm_lid != 0 && port.sm_lid != fabric->sm_lid)
+    return not_of("subnet manager at LID " + std::to_string(port.sm_lid));
+  return {};
+}
+
 std::string pkey_reason(const Port& port, const Wanted& wanted) {
   const auto pkey = wanted.options.pkey;
   if (!pkey || port.pkeys.empty() || kind_of(port) == Fabric::Kind::efa || pkey_index(port, *pkey)) return {};
@@ -176,7 +195,8 @@ std::string no_vf_reason(const Port& port, const Wanted& wanted) {
 
 constexpr std::array tests_of_one_port = {name_reason, sub_device_reason, virtual_reason,   driver_reason,
                                           site_reason, user_reason,       container_reason, state_reason,
-                                          link_reason, address_reason,    pkey_reason,      no_vf_reason};
+                                          link_reason, address_reason,    fabric_reason,    pkey_reason,
+                                          no_vf_reason};
 
 std::string reason_against(const Port& port, const Wanted& wanted) {
   for (const auto test : tests_of_one_port)

@@ -1,5 +1,5 @@
+#include "container_ib/node_names.hpp"
 #include "container_ib/placement.hpp"
-#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -16,7 +16,7 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
   options.drivers = site.drivers;
   options.min_rate_fraction = site.min_rate_fraction;
   for (const auto& rule : site.nodes) {
-    if (!glob_match(rule.name, node_name)) continue;
+    if (!names_node(rule.name, node_name)) continue;
     options.site_hca = rule.hca;
     break;
   }

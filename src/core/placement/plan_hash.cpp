@@ -83,6 +83,7 @@ std::string plan_hash(const Inventory& node, const std::vector<Port>& ports,
   hash.add(std::uint64_t{options.use_gpus});
   hash.add(static_cast<std::uint64_t>(options.roce));
   hash.add(options.fabric);
+  hash.add(options.site_fabric ? options.site_fabric->name : "");
   hash.add(options.hca);
   hash.add(options.site_hca);
   hash.add(std::uint64_t{options.pkey.value_or(0)});
