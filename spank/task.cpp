@@ -15,6 +15,7 @@
 #include "container_ib/environment.hpp"
 #include "container_ib/pmix_endpoint.hpp"
 #include "container_ib/task_devices.hpp"
+#include "container_ib/text.hpp"
 #include "spank/container_plugin.hpp"
 #include "spank/job.hpp"
 #include "spank/say.hpp"
@@ -34,7 +35,9 @@ constexpr int attach_timeout_ms = 180'000;
 // Of this task; one task, one process.
 UniqueFd channel;
 std::string declined;                          // why it goes on without us
-std::map<std::string, std::string> users_own;  // what its user has set of environment_inputs()
+std::map<std::string, std::string> users_own;  // what its user has set of what the agent has asked for
+std::vector<std::string> users_environment;    // "NAME=value", before another plugin or Slurm's PMIx adds any
+wire::Ready ready;
 std::vector<std::string> set_by_us;            // names of variables
 ino_t own_mount_namespace = 0;                 // that we made for it
 
@@ -108,6 +111,20 @@ bool set_by_slurm(std::string_view name) {
   return name.starts_with("PMIX_") && !name.starts_with("PMIX_MCA_");
 }
 
+// Of what the site's file has the plugin knows no names, so all of it is kept.
+void keep_users_environment(spank_t spank) {
+  char** job = nullptr;
+  if (spank_get_item(spank, S_JOB_ENV, &job) != ESPANK_SUCCESS || job == nullptr) return;
+  for (; *job != nullptr; ++job) users_environment.emplace_back(*job);
+}
+
+Status send_variable(const std::string& name, const std::string& value) {
+  wire::UserVariable message;
+  if (!message.name.set(name)) return error(Errc::bug, "variable name " + name + " is too long");
+  message.value.set_cut(value);
+  return send_frame(channel.get(), message, task_send_timeout_ms);
+}
+
 Status report_variables(spank_t spank, bool of_slurm) {
   std::vector<std::string_view> names = environment_inputs();
   const auto& servers = pmix_server_variables();
@@ -118,10 +135,7 @@ Status report_variables(spank_t spank, bool of_slurm) {
     std::string value;
     if (!get_variable(spank, name, value)) continue;
     if (!of_slurm) users_own[name] = value;
-    wire::UserVariable message;
-    if (!message.name.set(name)) return error(Errc::bug, "variable name " + name + " is too long");
-    message.value.set_cut(value);
-    CIB_CHECK(send_frame(channel.get(), message, task_send_timeout_ms));
+    CIB_CHECK(send_variable(name, value));
   }
   return {};
 }
@@ -138,7 +152,6 @@ Status restore_users_own(spank_t spank) {
 Status report_ready(spank_t spank) {
   CIB_CHECK(restore_users_own(spank));
   CIB_CHECK(report_variables(spank, true));
-  wire::Ready ready;
   std::string value, granted;
   if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) ||
       get_variable(spank, "ROCR_VISIBLE_DEVICES", value) ||
@@ -150,14 +163,34 @@ Status report_ready(spank_t spank) {
   return send_frame(channel.get(), ready, task_send_timeout_ms);
 }
 
+// What the user has set of the site's variables stays as it is, and so the agent has to know.
+Status answer_ask(spank_t spank, const std::string& names) {
+  for (const std::string_view name : split(names, ',')) {
+    for (const std::string& entry : users_environment) {
+      if (!entry.starts_with(name) || entry.size() <= name.size() || entry[name.size()] != '=') continue;
+      const std::string value = entry.substr(name.size() + 1);
+      CIB_CHECK(send_variable(std::string(name), value));
+      users_own[std::string(name)] = value;
+      break;
+    }
+  }
+  CIB_CHECK(restore_users_own(spank));
+  return send_frame(channel.get(), ready, task_send_timeout_ms);
+}
+
 // One frame of the answer; `complete` when it was the last. The agent's refusal is an error of code denied.
 Status take_over(spank_t spank, const Frame& frame, bool& complete) {
   const auto* bytes = frame.bytes.data();
   CIB_TRY(const wire::Kind kind, wire::kind_of(bytes, frame.size));
-  complete = kind != wire::Kind::variable && kind != wire::Kind::line && kind != wire::Kind::patience;
+  complete = kind != wire::Kind::variable && kind != wire::Kind::line && kind != wire::Kind::patience &&
+             kind != wire::Kind::ask;
   if (kind == wire::Kind::patience) {
     CIB_TRY([[maybe_unused]] const auto patience, wire::read_frame<wire::Patience>(bytes, frame.size));
     return {};
+  }
+  if (kind == wire::Kind::ask) {
+    CIB_TRY(const auto ask, wire::read_frame<wire::Ask>(bytes, frame.size));
+    return answer_ask(spank, ask.names.get());
   }
   if (kind == wire::Kind::variable) {
     CIB_TRY(const auto variable, wire::read_frame<wire::Variable>(bytes, frame.size));
@@ -225,6 +258,7 @@ int enter_task(spank_t spank, SlurmstepdHalf& step) {
   auto status = make_mount_namespace(container);
   if (status.ok() && (step.network_may_be_private() || !container.empty())) status = enter_network();
   if (status.ok()) status = report_variables(spank, false);
+  if (status.ok()) keep_users_environment(spank);
   if (status.ok()) return 0;
   channel.reset();
   return status.error().code == Errc::denied ? refuse(status.error().what)

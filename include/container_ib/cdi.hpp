@@ -28,6 +28,7 @@ struct CdiQuestion {
   Settings settings;
   Inventory node;
   Assignment assignment;
+  std::vector<EnvironmentRule> rules;                     // of the site's file, for this node
   std::vector<std::size_t> ports;                         // whose HCAs are told of, in this order
   std::map<std::string, std::vector<std::string>> nodes;  // in /dev/infiniband, of each RDMA device
   std::vector<std::string> shared_nodes;                  // of all of them: rdma_cm

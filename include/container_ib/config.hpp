@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "container_ib/request.hpp"
+#include "container_ib/site_variables.hpp"
 #include "container_ib/vf.hpp"
 
 namespace cib {
@@ -64,6 +65,7 @@ struct SiteConfig {
   std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
   std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
   std::vector<SiteFabric> fabrics;  // the first that a step's nodes share counts
+  std::vector<EnvironmentRule> environment;                       // [[environment]], in the file's order
   VfPolicy vf;
   AddressPolicy addresses;
   bool ipoib_connected = false;                // connected mode instead of datagram

@@ -34,17 +34,16 @@ struct EnvironmentInputs {
   bool efa = false;                         // all of the task's ports are
   std::vector<std::string> lent_providers;  // "mlx5", which the node lends to the container's image
   ReportLevel report = ReportLevel::off;
-  bool private_user_namespaces = false;     // the node's tasks are in different user namespaces
-  std::map<std::string, std::string> user;  // what the user has set of environment_inputs()
-};
-
-struct EnvironmentChange {
-  std::string name, value;
+  bool private_user_namespaces = false;  // the node's tasks are in different user namespaces
+  // What the user has set of environment_inputs() and of the site's variables.
+  std::map<std::string, std::string> user;
+  std::vector<EnvironmentChange> site;  // what site_variables() make of the task
 };
 
 struct EnvironmentPlan {
   std::vector<EnvironmentChange> set;  // in a fixed order
   std::vector<std::string> kept;       // names that the user has set and that therefore stay
+  std::vector<std::string> of_site;    // names in `set` whose value is from the site's file
   std::vector<std::string> notes;      // one line each, for the report
 };
 
@@ -61,10 +60,13 @@ inline constexpr const char* pmix_version_variable = "PMIX_VERSION";
 const std::vector<std::string_view>& environment_inputs();
 
 // What the request, the node and its placement decide for a task in the node's network. `ports`: the task's,
-// as indexes in the inventory, best first.
+// as indexes in the inventory, best first. `rules`: those of the site's file for the node.
 EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node,
-                                 const Assignment& assignment, const std::vector<std::size_t>& ports);
+                                 const Assignment& assignment, const std::vector<std::size_t>& ports,
+                                 const std::vector<EnvironmentRule>& rules);
 
+// A variable of the user's own stays as it is. The site's file comes before our table, but for what says what
+// the task has; with env=none neither counts.
 EnvironmentPlan build_environment(const EnvironmentInputs& in);
 
 }  // namespace cib

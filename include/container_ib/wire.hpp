@@ -35,6 +35,7 @@ enum class Kind : std::uint16_t {
   network,   // + file descriptor, when the task is to enter that network namespace; answers namespaces if
              // may_be_private(mode) or a container plugin is at work; refuse does it too
   patience,  // the answer takes long; wait for it anew
+  ask,       // after ready; answered by user_variable for each of those that are set, and by ready again
   variable,
   grant,    // ends the answer: go on, attached
   decline,  // ends the answer: go on without us; text is one line for the user
@@ -152,6 +153,13 @@ struct Ready {
   Header header{.kind = kind};
   Text<1024> gpus;  // CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES
   Text<1024> nics;  // SLURM_STEP_NICS
+};
+
+// Which of these variables its user has set.
+struct Ask {
+  static constexpr Kind kind = Kind::ask;
+  Header header{.kind = kind};
+  Text<4096> names;  // ',' between
 };
 
 struct Patience {

@@ -321,6 +321,7 @@ Status Agent::on_task_frame(unsigned task, Frame& frame) {
     step_->task_has_namespace(task, conversation.container_option());  // answers
     return {};
   }
+  if (const auto names = step_->asks_for(); conversation.ask(names)) return tasks_->ask(task, names);
   TaskFacts facts = conversation.facts();
   CIB_TRY(facts.container, tasks_->settle_mount_namespace(task));
   step_->task_ready(task, std::move(facts));

@@ -27,6 +27,7 @@
 #include "adapters/linux/task_folder.hpp"
 #include "adapters/netlink/listening_ports.hpp"
 #include "agent/log.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -321,6 +322,14 @@ Status StepTasks::unmount_devices(unsigned task) {
   Handles& t = tasks_[task];
   if (t.shown.empty()) return {};
   return unless_stuck([&] { return hide_devices(t.attached_in(), t.shown); });
+}
+
+Status StepTasks::ask(unsigned task, const std::vector<std::string>& names) {
+  wire::Ask message;
+  if (!message.names.set(join(names, ",")))
+    return error(Errc::bug, "the names of the site's variables are too long to ask for");
+  auto status = send_frame(tasks_[task].channel.get(), message, task_answer_timeout_ms);
+  return !status && status.error().code == Errc::peer_gone ? Status() : status;
 }
 
 Status StepTasks::raise_memlock(unsigned task, std::optional<std::uint64_t> cap) {

@@ -62,6 +62,9 @@ class StepTasks final : public Tasks {
   // share; and tells of that container what there is to tell.
   Result<TaskContainer> settle_mount_namespace(unsigned task);
 
+  // Which of these its user has set; the names together fit wire::Ask. No error when it is gone.
+  Status ask(unsigned task, const std::vector<std::string>& names);
+
   // Before the system calls are limited: it is a program of its own. Returns what the journal keeps of it.
   Result<ProcessIdentity> start_relay();
 

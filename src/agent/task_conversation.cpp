@@ -36,6 +36,13 @@ Result<TaskConversation::Heard> TaskConversation::hear(const void* bytes, std::s
   return error(Errc::corrupt, "a message that tasks do not send");
 }
 
+bool TaskConversation::ask(const std::vector<std::string>& names) {
+  if (!asked_.empty() || names.empty()) return false;
+  asked_.insert(names.begin(), names.end());
+  ready_ = false;
+  return true;
+}
+
 Status TaskConversation::hear_variable(const void* bytes, std::size_t size) {
   CIB_TRY(const auto message, wire::read_frame<wire::UserVariable>(bytes, size));
   const auto& known = environment_inputs();
@@ -46,7 +53,7 @@ Status TaskConversation::hear_variable(const void* bytes, std::size_t size) {
     facts_.pmix_servers.push_back(message.value.get());
     return {};
   }
-  if (std::find(known.begin(), known.end(), name) == known.end())
+  if (std::find(known.begin(), known.end(), name) == known.end() && !asked_.contains(name))
     return error(Errc::corrupt, "an unknown variable");
   if (!facts_.user_variables.emplace(name, message.value.get()).second)
     return error(Errc::corrupt, name + " a second time");

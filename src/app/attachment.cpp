@@ -43,6 +43,7 @@ Status Attachment::begin() {
   CIB_CHECK(check_mode(request.mode));
   if (facts_.unfit) return Error(*facts_.unfit).in(facts_.node_name);
   CIB_TRY(site_, node_.site_config(facts_.config_path));
+  rules_ = rules_for_node(site_.environment, facts_.node_name);
   CIB_TRY(inventory_, node_.inventory(site_));
   return choose_mode(request);
 }
@@ -460,9 +461,18 @@ std::vector<std::string> Attachment::give_everything_back() {
 // ---- what a task has
 // -----------------------------------------------------------------------------------------------
 
+std::vector<std::string> Attachment::asks_for() const {
+  std::vector<std::string> names = names_of_site_variables(rules_);
+  const auto& known = environment_inputs();
+  std::erase_if(names, [&](const std::string& name) {
+    return std::find(known.begin(), known.end(), name) != known.end();
+  });
+  return names;
+}
+
 EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::string>& notes) const {
   const Task& task = task_[id];
-  EnvironmentInputs in = inputs_of_task(settings_, inventory_, assignment_, task.ports);
+  EnvironmentInputs in = inputs_of_task(settings_, inventory_, assignment_, task.ports, rules_);
   in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
   if (const auto* lent = images_.lent_to(task.facts.container.id)) in.lent_providers = lent->providers;
   in.user = task.facts.user_variables;

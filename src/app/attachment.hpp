@@ -77,6 +77,10 @@ class Attachment {
   // Makes it, with these variables for CDI, and returns its path. On an error it is gone again.
   Result<std::string> make_folder(unsigned task, const std::vector<EnvironmentChange>& env);
 
+  // The site's variables that environment_inputs() has not: what their users have set of these is to be
+  // asked.
+  std::vector<std::string> asks_for() const;
+
   // What a task's environment is made from; what of it is missing is a line in `notes`.
   EnvironmentInputs environment_of(unsigned task, std::vector<std::string>& notes) const;
   // What the image of the task's container lacks for MPI, a clause each; nothing without a container.
@@ -155,6 +159,7 @@ class Attachment {
   StepImages images_;
 
   SiteConfig site_;
+  std::vector<EnvironmentRule> rules_;  // of its variables, for this node
   Settings settings_;
   bool require_ = true, network_may_be_private_ = true;
   std::vector<std::string> forced_;

@@ -49,6 +49,10 @@ void Step::task_has_namespace(unsigned task, const std::string& container_option
     (void)tasks_.give_network(task, "");  // it waits for one, and is told why with the others
 }
 
+std::vector<std::string> Step::asks_for() const {
+  return failure_ ? std::vector<std::string>() : attachment_.asks_for();
+}
+
 void Step::task_ready(unsigned task, TaskFacts facts) {
   if (!rendezvous_.awaits(task)) return;  // dead, or answered already
   attachment_.task_ready(task, std::move(facts));
@@ -214,6 +218,10 @@ void Step::grant(unsigned task) {
   if (level == ReportLevel::full) {
     for (const std::string& name : plan.kept)
       lines.push_back("rank " + std::to_string(attachment_.rank_of(task)) + " keeps its own " + name);
+    for (const EnvironmentChange& change : plan.set)
+      if (std::find(plan.of_site.begin(), plan.of_site.end(), change.name) != plan.of_site.end())
+        lines.push_back("rank " + std::to_string(attachment_.rank_of(task)) + " has " + change.name + "=" +
+                        change.value + " from the site's file");
     lines.insert(lines.end(), plan.notes.begin(), plan.notes.end());
   }
   bool raised = false;

@@ -33,6 +33,9 @@ class Step {
   // Answered with its network if may_be_private() or if there is an option by which a plugin will put it into
   // a container; that one may be a refusal.
   void task_has_namespace(unsigned task, const std::string& container_option = "");
+  // Variables that a task shall say of whether its user has set them, besides environment_inputs(); then it
+  // is ready.
+  std::vector<std::string> asks_for() const;
   void task_ready(unsigned task, TaskFacts facts);
   void task_died(unsigned task);
   void task_left(unsigned task);                            // it will not send anything more

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <memory>
 
@@ -47,7 +48,15 @@ std::string gpus_of(const ContainerProcess& process) {
   return set.empty() ? std::string() : set.begin()->second;
 }
 
-Result<ContainerFacts> facts_of(const ContainerProcess& process) {
+// What the site's file has is no fault here: whoever reads it to attach says so.
+std::vector<std::string_view> variables_to_ask(const std::vector<std::string>& of_site) {
+  std::vector<std::string_view> names = environment_inputs();
+  for (const std::string& name : of_site)
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  return names;
+}
+
+Result<ContainerFacts> facts_of(const ContainerProcess& process, const std::vector<std::string>& of_site) {
   ContainerFacts facts;
   facts.process = identity_of(process.pid());
   facts.uid = process.uid();
@@ -56,7 +65,7 @@ Result<ContainerFacts> facts_of(const ContainerProcess& process) {
   facts.bound = cpus.bound;
   facts.inside = process.look();
   if (auto status = process.has_own_network(); !status) facts.no_network = std::move(status).error();
-  facts.variables = process.variables(environment_inputs());
+  facts.variables = process.variables(variables_to_ask(of_site));
   facts.gpus = gpus_of(process);
   // Asked last: so all of it was read of that process.
   if (!process.alive() || facts.process.start.empty())
@@ -73,7 +82,9 @@ Result<AttachRequest> request_of(const AttachOptions& options, const ContainerPr
   CIB_TRY(request.owner.boot, boot_id());
   request.owner.pid_namespace = pid_namespace_here();
   request.owner.since = std::to_string(std::time(nullptr));
-  CIB_TRY(request.container, facts_of(process));
+  const auto file = read_site_file(options.config);
+  CIB_TRY(request.container, facts_of(process, file ? names_of_site_variables(file->site.environment)
+                                                    : std::vector<std::string>()));
   return request;
 }
 

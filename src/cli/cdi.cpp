@@ -54,6 +54,7 @@ Result<CdiQuestion> question_of(const CdiOptions& options) {
                                         "; --netdev adds an interface");
   question.assignment = place(asked.inventory, {}, asked.placement);
   question.settings = std::move(asked.settings);
+  question.rules = std::move(asked.rules);
   question.node = std::move(asked.inventory);
   if (options.ports.empty()) {
     question.ports = eligible_ports(question.assignment);

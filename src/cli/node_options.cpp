@@ -100,7 +100,7 @@ void NodeOptions::add_config_to(CLI::App& command, std::string& config) {
 }
 
 void NodeOptions::add_node_to(CLI::App& command, std::string& node) {
-  command.add_option("--node", node, "Slurm's name of the node, for [[nodes]]; default: the host's")
+  command.add_option("--node", node, "Slurm's name of the node, for the site's file; default: the host's")
       ->type_name("NAME");
 }
 
@@ -116,6 +116,7 @@ Result<NodeQuestion> ask(const NodeOptions& options) {
   const std::string node = node_name(options);
   question.placement = placement_options(question.settings, question.site, node);
   CIB_TRY(question.placement.site_fabric, fabric_of_step(question.settings.fabric, question.site, {node}));
+  question.rules = rules_for_node(question.site.environment, node);
   return question;
 }
 

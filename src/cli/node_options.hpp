@@ -33,7 +33,8 @@ struct NodeQuestion {
   SiteConfig site;
   Settings settings;
   PlacementOptions placement;
-  std::vector<std::string> forced;  // what the site sets instead of the request's values, one line each
+  std::vector<EnvironmentRule> rules;  // of the site's file, for this node
+  std::vector<std::string> forced;     // what the site sets instead of the request's values, one line each
 };
 
 Result<NodeQuestion> ask(const NodeOptions& options);

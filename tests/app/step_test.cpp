@@ -145,6 +145,44 @@ TEST(Step, TheUsersOwnValueWins) {
   EXPECT_THAT(node.task(0).lines, testing::Contains(HasSubstr("keeps its own UCX_NET_DEVICES")));
 }
 
+TEST(Step, TheSitesVariablesAreGivenAndTheUsersOwnStays) {
+  FakeNode node(four_tasks);
+  node.node.ports[0].driver = "mlx5_core";
+  node.node.ports[1].driver = "mlx4_core";
+  node.site.environment = {
+      {.set = {{"NCCL_IB_TC", "41"}, {"NCCL_NET", "Socket"}}},
+      {.nodes = {"m*"}, .set = {{"NCCL_IB_SL", "3"}}},
+      {.drivers = {"mlx5_core"}, .set = {{"NCCL_IB_SL", "1"}}},
+  };
+  Step step(facts("verbs,report=full"), node, node, node, node);
+  fork_tasks(step);
+  EXPECT_THAT(step.asks_for(), testing::ElementsAre("NCCL_IB_TC", "NCCL_IB_SL"))
+      << "NCCL_NET it tells anyway";
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    TaskFacts f;
+    if (id == 1) f.user_variables["NCCL_IB_TC"] = "7";
+    step.task_ready(id, f);
+  }
+  EXPECT_EQ(node.task(0).environment["NCCL_IB_TC"], "41");
+  EXPECT_EQ(node.task(0).environment["NCCL_NET"], "Socket");
+  EXPECT_EQ(node.task(0).environment["NCCL_IB_SL"], "1");
+  EXPECT_THAT(node.task(0).lines, testing::Contains("rank 0 has NCCL_IB_TC=41 from the site's file"));
+  EXPECT_FALSE(node.task(1).environment.contains("NCCL_IB_TC"));
+  EXPECT_THAT(node.task(1).lines, testing::Contains("rank 2 keeps its own NCCL_IB_TC"));
+  EXPECT_FALSE(node.task(2).environment.contains("NCCL_IB_SL")) << "its HCA is another";
+}
+
+TEST(Step, WhoIsDeclinedHasNoVariablesOfTheSite) {
+  FakeNode node(four_tasks);
+  for (Port& port : node.node.ports) port.state = PortState::down;
+  node.site.environment = {{.set = {{"NCCL_IB_TC", "41"}}}};
+  Step step(facts("auto"), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  EXPECT_THAT(*node.task(0).answer, StartsWith("declined: "));
+  EXPECT_TRUE(node.task(0).environment.empty());
+}
+
 TEST(Step, RefusesWithTheCauseWhenNoPortIsActive) {
   FakeNode node(four_tasks);
   for (Port& port : node.node.ports) port.state = PortState::down;
@@ -398,7 +436,7 @@ TEST(Step, EachTaskHasTheEnvironmentOfThePlan) {
   Assignment assignment;
   assignment.plan = node.task(0).environment["CONTAINER_IB_PLAN"];
   for (const std::size_t port : {0U, 1U}) assignment.verdicts.push_back({port, true, "", ""});
-  const EnvironmentInputs in = inputs_of_task(settings, node.node, assignment, {1});
+  const EnvironmentInputs in = inputs_of_task(settings, node.node, assignment, {1}, {});
   EXPECT_EQ(in.task_ports, std::vector<std::string>{"mlx5_1:1"});
   EXPECT_EQ(in.node_ports, (std::vector<std::string>{"mlx5_0:1", "mlx5_1:1"}));
   EXPECT_EQ(in.numa, "1");

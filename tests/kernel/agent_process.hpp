@@ -27,8 +27,8 @@ class AgentProcess {
  public:
   // Starts it, as the plugin does, and sends the first message. This machine needs no InfiniBand: who gets as
   // far as the placement goes on without.
-  AgentProcess(const std::string& folder, unsigned tasks) {
-    std::ofstream(folder + "/site.conf") << "[timeouts]\nrendezvous_s = 60\n";
+  AgentProcess(const std::string& folder, unsigned tasks, const std::string& site = "") {
+    std::ofstream(folder + "/site.conf") << "[timeouts]\nrendezvous_s = 60\n" << site;
     auto ends = make_channel().value();
     lifeline_ = std::move(ends.first);
     const std::string agent = agent_file();
@@ -87,7 +87,8 @@ class AgentProcess {
   }
   void tell_started(unsigned task, pid_t pid) { tell_started(task, pid, open_pidfd(pid).value().get()); }
 
-  // What the agent says to a task at last: "declined: WHY", "refused: WHY", "granted", or "closed".
+  // What the agent says to a task at last: "declined: WHY", "refused: WHY", "granted", or "closed"; or that
+  // it asks it first, "asked: NAMES".
   std::string answer(unsigned task) {
     for (;;) {
       const auto frame = receive_frame(channel(task), patience_ms);
@@ -98,6 +99,7 @@ class AgentProcess {
         return "declined: " + m->text.get();
       if (const auto m = wire::read_frame<wire::Refuse>(bytes, frame->size))
         return "refused: " + m->text.get();
+      if (const auto m = wire::read_frame<wire::Ask>(bytes, frame->size)) return "asked: " + m->names.get();
       if (wire::read_frame<wire::Grant>(bytes, frame->size)) return "granted";
     }
   }

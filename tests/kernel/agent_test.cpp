@@ -252,6 +252,59 @@ TEST_F(AgentOnTrial, ALifelineThatOutlivesSlurmstepdKeepsNothing) {
   for (const Task& task : task_) EXPECT_TRUE(has_ended(open_pidfd(task.pid()).value().get()));
 }
 
+// The site's file has variables whose names no plugin knows: each task is asked once which of them it has.
+class AgentThatAsks : public Scratch {
+ protected:
+  void SetUp() override {
+    Scratch::SetUp();
+    if (IsSkipped()) return;
+    agent_.emplace(folder_, 1U, "[[environment]]\nset = { NCCL_IB_TC = 41, NCCL_IB_SL = 1 }\n");
+    agent_->tell_started(0, task_.pid());
+    const UniqueFd ns = task_.namespace_fd();
+    ASSERT_TRUE(send_frame(agent_->channel(0), wire::Namespaces{}, patience_ms, std::array{ns.get()}).ok());
+    say(wire::Ready{});
+    ASSERT_EQ(agent_->answer(0), "asked: NCCL_IB_SL,NCCL_IB_TC");
+  }
+  void TearDown() override {
+    agent_.reset();
+    Scratch::TearDown();
+  }
+  template <class M>
+  void say(const M& message) {
+    ASSERT_TRUE(send_frame(agent_->channel(0), message, patience_ms).ok());
+  }
+  void say_variable(const std::string& name) {
+    wire::UserVariable variable;
+    ASSERT_TRUE(variable.name.set(name) && variable.value.set("7"));
+    say(variable);
+  }
+  Task task_;
+  std::optional<AgentProcess> agent_;
+};
+
+TEST_F(AgentThatAsks, GoesOnWhenItIsAnswered) {
+  say_variable("NCCL_IB_SL");
+  say(wire::Ready{});
+  EXPECT_THAT(agent_->answer(0), StartsWith("declined: "));
+  EXPECT_EQ(agent_->answer(0), "closed");
+}
+
+TEST_F(AgentThatAsks, HearsNothingElse) {
+  say_variable("NCCL_IB_HCAS");
+  EXPECT_EQ(agent_->answer(0), "refused: an unknown variable");
+}
+
+TEST_F(AgentThatAsks, HearsEachOnce) {
+  say_variable("NCCL_IB_TC");
+  say_variable("NCCL_IB_TC");
+  EXPECT_EQ(agent_->answer(0), "refused: NCCL_IB_TC a second time");
+}
+
+TEST_F(AgentThatAsks, TakesNoSecondNamespace) {
+  say(wire::Namespaces{});
+  EXPECT_THAT(agent_->answer(0), StartsWith("refused: "));
+}
+
 TEST_F(Scratch, WithoutRoomForADescriptorTheAgentGoesOn) {
   Task task[2];
   AgentProcess agent(folder_, 2);

@@ -158,7 +158,7 @@ static pid_t start_engine(spank_t spank)
 	if (has_word(words, "net"))
 		ADD("--unshare-net");
 	ADD("--bind", "/tmp", "/tmp", "--setenv", "UCX_NET_DEVICES", "of-the-image:1", "--setenv", "OMPI_MCA_pml", "ob1");
-	ADD("--setenv", "PMIX_MCA_gds", "ds21", "sh", "-c", "echo $$; exec sleep infinity", NULL);
+	ADD("--setenv", "NCCL_IB_TC", "0", "--setenv", "PMIX_MCA_gds", "ds21", "sh", "-c", "echo $$; exec sleep infinity", NULL);
 
 	if (spank_get_item(spank, S_JOB_ENV, &job) != ESPANK_SUCCESS || pipe2(ends, O_CLOEXEC))
 		return -1;

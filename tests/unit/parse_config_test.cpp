@@ -72,6 +72,15 @@ hca = "vhca0"
 [[nodes]]
 name = "*"
 hca = ["a", "b*"]
+[[environment]]
+set = { NCCL_IB_TC = 41, NCCL_NET_PLUGIN = "none" }
+[[environment]]
+nodes = ["n[0-3]", "gpu*"]
+link_layer = "Ethernet"
+driver = ["mlx5_core", "bnxt_re"]
+min_rate_gbps = 100
+max_rate_gbps = 200.5
+set.NCCL_IB_TC = "106"
 )");
   EXPECT_THAT(site.drivers, ElementsAre("mlx5_core", "vhca"));
   EXPECT_EQ(site.min_rate_fraction, 1.0);
@@ -111,6 +120,18 @@ hca = ["a", "b*"]
   EXPECT_THAT(site.nodes[0].hca, ElementsAre("vhca0"));
   EXPECT_THAT(site.nodes[1].name, ElementsAre("*"));
   EXPECT_THAT(site.nodes[1].hca, ElementsAre("a", "b*"));
+  ASSERT_EQ(site.environment.size(), 2U);
+  EXPECT_THAT(site.environment[0].set, ElementsAre(EnvironmentChange{"NCCL_IB_TC", "41"},
+                                                   EnvironmentChange{"NCCL_NET_PLUGIN", "none"}));
+  EXPECT_TRUE(site.environment[0].nodes.empty() && site.environment[0].drivers.empty());
+  EXPECT_FALSE(site.environment[0].link_layer || site.environment[0].min_rate_gbps);
+  const EnvironmentRule& rule = site.environment[1];
+  EXPECT_THAT(rule.nodes, ElementsAre("n[0-3]", "gpu*"));
+  EXPECT_EQ(rule.link_layer, LinkLayer::ethernet);
+  EXPECT_THAT(rule.drivers, ElementsAre("mlx5_core", "bnxt_re"));
+  EXPECT_EQ(rule.min_rate_gbps, 100.0);
+  EXPECT_EQ(rule.max_rate_gbps, 200.5);
+  EXPECT_THAT(rule.set, ElementsAre(EnvironmentChange{"NCCL_IB_TC", "106"}));
   const Settings settings = resolve(parse_request("auto").value(), site).value();
   EXPECT_EQ(settings.rails, 2U);
   EXPECT_EQ(settings.fabric, "fe80:0000:0000:0000");
@@ -120,7 +141,34 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
   const std::pair<const char*, const char*> cases[] = {
       {"x = 1",
        "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, memlock, "
-       "timeouts, topology, defaults, force, nodes, fabrics"},
+       "timeouts, topology, defaults, force, nodes, fabrics, environment"},
+      {"[environment]\nset = { A = 1 }", "conf:1: environment: a table, allowed: at most 64 [[environment]]"},
+      {"environment = [1]", "conf:1: environment: 1, allowed: at most 64 [[environment]]"},
+      {"[[environment]]\ndriver = \"mlx5_core\"",
+       "conf:1: environment: an entry sets nothing, allowed: set = {"},
+      {"[[environment]]\nset = {}", "conf:1: environment: an entry sets nothing"},
+      {"[[environment]]\nset = 1", "conf:2: environment.set: 1, allowed: a table such as { NCCL_IB_TC"},
+      {"[[environment]]\nset = { A = true }",
+       "conf:2: environment.set.A: true, allowed: text and whole numbers"},
+      {"[[environment]]\nset = { A = \"\" }", "conf:2: environment.set.A: an empty value"},
+      {"[[environment]]\nset = { A = \"x\\ny\" }", "conf:2: environment.set.A: other than printable"},
+      {"[[environment]]\nset = { \"A B\" = 1 }", "conf:2: environment.set.A B: no name of a variable"},
+      {"[[environment]]\nset = { LD_PRELOAD = \"/x\" }",
+       "conf:2: environment.set.LD_PRELOAD: not for the site's file to set: it decides what code a program"},
+      {"[[environment]]\nset = { UCX_NET_DEVICES = \"mlx5_0:1\" }",
+       "environment.set.UCX_NET_DEVICES: not for the site's file to set: it follows from the task's "
+       "placement"},
+      {"[[environment]]\nnodes = \"n[2-1]\"\nset = { A = 1 }",
+       "conf:2: environment.nodes: 'n[2-1]' names no nodes"},
+      {"[[environment]]\nlink_layer = \"IB\"\nset = { A = 1 }",
+       "conf:2: environment.link_layer: \"IB\", allowed: \"InfiniBand\" and \"Ethernet\""},
+      {"[[environment]]\ndriver = []\nset = { A = 1 }", "conf:2: environment.driver: this list, allowed"},
+      {"[[environment]]\nmin_rate_gbps = 0\nset = { A = 1 }",
+       "conf:2: environment.min_rate_gbps: 0, allowed"},
+      {"[[environment]]\nmin_rate_gbps = 2\nmax_rate_gbps = 1\nset = { A = 1 }",
+       "conf:1: environment: min_rate_gbps is above max_rate_gbps"},
+      {"[[environment]]\nrate = 1\nset = { A = 1 }",
+       "conf:2: environment.rate: unknown key, allowed: nodes, link_layer, driver, min_rate_gbps"},
       {"[vf]\nguids = true", "conf:2: vf.guids: true, allowed: \"keep\" and \"generate\""},
       {"[vf]\nshared_rdma = false", "conf:2: vf.shared_rdma: false, allowed: \"allow\" and \"forbid\""},
       {"[vf]\nper_user = -1", "conf:2: vf.per_user: -1, allowed: a number of VFs, or 0"},
@@ -209,6 +257,22 @@ TEST(ParseConfig, UnlimitedIsTheDefaultCap) {
   EXPECT_EQ(parsed("[memlock]\ncap = \"2G\"").memlock_bytes, 2ULL << 30);
 }
 
+TEST(ParseConfig, BoundsWhatTheEnvironmentCosts) {
+  const auto entries = [](int count, bool same) {
+    std::string text;
+    for (int i = 0; i < count; ++i)
+      text += "[[environment]]\nset = { A" + std::to_string(same ? 0 : i) + " = 1 }\n";
+    return parse_config(text, "conf");
+  };
+  EXPECT_TRUE(entries(64, false).ok());
+  EXPECT_FALSE(entries(65, true).ok());
+  std::string many = "[[environment]]\n";
+  for (int i = 0; i < 65; ++i) many += "set.A" + std::to_string(i) + " = 1\n";
+  const auto site = parse_config(many, "conf");
+  ASSERT_FALSE(site.ok());
+  EXPECT_THAT(site.error().what, HasSubstr("conf:1: environment: more than 64 variables in all entries"));
+}
+
 // Steps take such a file; check-config does not.
 TEST(ParseConfig, WarnsOfEntriesThatAreNeverUsed) {
   const auto warnings = [](std::string_view text) { return parsed(text).warnings; };
@@ -262,6 +326,7 @@ TEST(ShippedConfig, ParsesAndSaysTheBuiltInDefaults) {
   const SiteConfig as_is = parsed(shipped(false));
   expect_defaults(as_is);
   EXPECT_TRUE(as_is.defaults.empty() && as_is.force.empty() && as_is.nodes.empty());
+  EXPECT_TRUE(as_is.environment.empty());
   expect_defaults(parsed(shipped(true)));
 }
 

@@ -147,7 +147,31 @@ constexpr std::array key_table = {
 };
 
 // Sections whose keys are not in the table above.
-constexpr std::array<std::string_view, 4> other_sections = {"defaults", "force", "nodes", "fabrics"};
+constexpr std::array<std::string_view, 5> other_sections = {"defaults", "force", "nodes", "fabrics",
+                                                            "environment"};
+
+// Of one entry of [[environment]], but for `set`.
+struct RuleKey {
+  std::string_view name, allowed;
+  bool (*read)(const toml::node&, EnvironmentRule&);
+};
+
+constexpr std::array rule_keys = {
+    RuleKey{
+        "link_layer", "\"InfiniBand\" and \"Ethernet\"",
+        [](const toml::node& node, EnvironmentRule& rule) { return read_link_layer(node, rule.link_layer); }},
+    RuleKey{"driver", "a kernel driver, or a list of them",
+            [](const toml::node& node, EnvironmentRule& rule) {
+              return read_texts(node, rule.drivers) && !rule.drivers.empty();
+            }},
+    RuleKey{
+        "min_rate_gbps", "a rate in Gb/s",
+        [](const toml::node& node, EnvironmentRule& rule) { return read_rate(node, rule.min_rate_gbps); }},
+    RuleKey{
+        "max_rate_gbps", "a rate in Gb/s",
+        [](const toml::node& node, EnvironmentRule& rule) { return read_rate(node, rule.max_rate_gbps); }},
+};
+constexpr std::string_view rule_key_names = "nodes, link_layer, driver, min_rate_gbps, max_rate_gbps, set";
 
 const ConfigKey* find_key(std::string_view section, std::string_view name) {
   for (const auto& entry : key_table)
@@ -207,6 +231,7 @@ class Parser {
   Status section(const std::string& name, const toml::node& node) {
     if (name == "nodes") return nodes(node);
     if (name == "fabrics") return fabrics(node);
+    if (name == "environment") return environment(node);
     if (name == "defaults") return key_rules(name, node, site_.defaults);
     if (name == "force") return key_rules(name, node, site_.force);
     if (name == "state")  // slurmd's start and the epilog read no file of ours
@@ -334,6 +359,56 @@ class Parser {
     return at(value.source(), full + ": unknown key, allowed: name, nodes, prefix, sm_lid, hca");
   }
 
+  Status environment(const toml::node& node) {
+    const std::string allowed =
+        "at most " + std::to_string(most_environment_rules) + " [[environment]] entries";
+    const auto* entries = node.as_array();
+    if (entries == nullptr || entries->size() > most_environment_rules)
+      return not_allowed(node, "environment", allowed);
+    for (const auto& entry : *entries) {
+      const auto* table = entry.as_table();
+      if (table == nullptr) return not_allowed(entry, "environment", allowed);
+      EnvironmentRule rule;
+      for (const auto& [key, value] : *table) CIB_CHECK(rule_key(std::string(key.str()), value, rule));
+      if (rule.set.empty())
+        return at(entry.source(), "environment: an entry sets nothing, allowed: set = { NAME = \"value\" }");
+      if (rule.min_rate_gbps && rule.max_rate_gbps && *rule.min_rate_gbps > *rule.max_rate_gbps)
+        return at(entry.source(),
+                  "environment: min_rate_gbps is above max_rate_gbps, so no port has such a rate");
+      site_.environment.push_back(std::move(rule));
+      if (names_of_site_variables(site_.environment).size() > most_site_variables)
+        return at(entry.source(), "environment: more than " + std::to_string(most_site_variables) +
+                                      " variables in all entries");
+    }
+    return {};
+  }
+
+  Status rule_key(const std::string& key, const toml::node& value, EnvironmentRule& rule) const {
+    const std::string full = "environment." + printable(key);
+    if (key == "nodes") return node_names(value, full, rule.nodes);
+    if (key == "set") return variables(value, full, rule.set);
+    for (const RuleKey& known : rule_keys) {
+      if (known.name != key) continue;
+      if (!known.read(value, rule)) return not_allowed(value, full, known.allowed);
+      return {};
+    }
+    return at(value.source(), full + ": unknown key, allowed: " + std::string(rule_key_names));
+  }
+
+  Status variables(const toml::node& node, const std::string& key,
+                   std::vector<EnvironmentChange>& variables) const {
+    const auto* table = node.as_table();
+    if (table == nullptr) return not_allowed(node, key, "a table such as { NCCL_IB_TC = \"41\" }");
+    for (const auto& [name, value] : *table) {
+      const auto text = as_variable(value);
+      if (!text) return not_allowed(value, key + "." + printable(name.str()), "text and whole numbers");
+      if (const auto status = check_site_variable(name.str(), *text); !status)
+        return at(value.source(), key + "." + status.error().what);
+      variables.push_back({std::string(name.str()), *text});
+    }
+    return {};
+  }
+
   Status node_names(const toml::node& node, const std::string& key, std::vector<std::string>& names) const {
     if (!read_texts(node, names) || names.empty())
       return not_allowed(node, key, "Slurm host lists and globs, as in \"gpu[01-16]\" and \"gpu*\"");
@@ -371,6 +446,8 @@ std::vector<ConfigKeyName> config_keys() {
   for (const auto& entry : key_table) names.push_back({std::string(entry.section), std::string(entry.name)});
   for (const char* key : {"name", "hca"}) names.push_back({"[nodes]", key});
   for (const char* key : {"name", "nodes", "prefix", "sm_lid", "hca"}) names.push_back({"[fabrics]", key});
+  for (const std::string_view key : split(rule_key_names, ','))
+    names.push_back({"[environment]", std::string(key.substr(key.find_first_not_of(' ')))});
   return names;
 }
 

@@ -48,6 +48,21 @@ bool read_number(const toml::node& node, unsigned& value) {
   return true;
 }
 
+bool read_rate(const toml::node& node, std::optional<double>& gbps) {
+  const auto read = node.value<double>();
+  if (!read || !(*read > 0 && *read < 1e6)) return false;
+  gbps = read;
+  return true;
+}
+
+// As sysfs writes it.
+bool read_link_layer(const toml::node& node, std::optional<LinkLayer>& link_layer) {
+  const auto text = node.value_exact<std::string>();
+  if (text == "InfiniBand") link_layer = LinkLayer::infiniband;
+  if (text == "Ethernet") link_layer = LinkLayer::ethernet;
+  return link_layer.has_value();
+}
+
 bool read_seconds(const toml::node& node, unsigned& value) {
   const auto read = node.value_exact<std::int64_t>();
   if (!read || *read < 1 || *read > max_seconds) return false;
@@ -134,6 +149,11 @@ bool read_bytes(const toml::node& node, std::optional<std::uint64_t>& bytes) {
   if (!count || *count > (UINT64_MAX >> shift)) return false;
   bytes = *count << shift;
   return true;
+}
+
+std::optional<std::string> as_variable(const toml::node& node) {
+  if (const auto number = node.value_exact<std::int64_t>()) return std::to_string(*number);
+  return node.value_exact<std::string>();
 }
 
 std::optional<std::string> as_option_text(const std::string& key, const toml::node& node) {

@@ -47,7 +47,8 @@ Status check_names(const CdiQuestion& question) {
 std::vector<EnvironmentChange> environment_of(const CdiQuestion& question,
                                               const std::vector<std::size_t>& ports,
                                               const std::vector<CdiNetdev>& netdevs) {
-  EnvironmentInputs in = inputs_of_task(question.settings, question.node, question.assignment, ports);
+  EnvironmentInputs in =
+      inputs_of_task(question.settings, question.node, question.assignment, ports, question.rules);
   in.plan.clear();
   in.node_ports = in.task_ports;
   std::vector<std::string> names;

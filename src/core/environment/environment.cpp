@@ -64,6 +64,20 @@ std::optional<unsigned> ipv4_gid_index_of(const Port& port) {
                                                                           : std::nullopt;
 }
 
+// Without a port there is nothing to tune, and env=none asks for no variables.
+bool site_counts(const EnvironmentInputs& in) {
+  return !in.task_ports.empty() &&
+         std::find(in.profiles.begin(), in.profiles.end(), "none") == in.profiles.end();
+}
+
+// Sets it, or keeps the user's own.
+void decide(const EnvironmentInputs& in, const std::string& name, std::string value, EnvironmentPlan& plan) {
+  if (!in.user.contains(name))
+    plan.set.push_back({name, std::move(value)});
+  else if (std::find(plan.kept.begin(), plan.kept.end(), name) == plan.kept.end())
+    plan.kept.push_back(name);
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& environment_inputs() {
@@ -78,7 +92,8 @@ const std::vector<std::string_view>& environment_inputs() {
 }
 
 EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node,
-                                 const Assignment& assignment, const std::vector<std::size_t>& ports) {
+                                 const Assignment& assignment, const std::vector<std::size_t>& ports,
+                                 const std::vector<EnvironmentRule>& rules) {
   EnvironmentInputs in;
   in.mode = settings.mode;
   in.require = settings.require;
@@ -101,12 +116,17 @@ EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node
   in.node_gid_index = common(for_all, ipv4_gid_index_of);
   if (in.pkey) in.pkey_index = common(for_all, [&](const Port& port) { return pkey_index(port, *in.pkey); });
   if (!ports.empty()) in.numa = numa_text(node.ports[ports.front()]);
+  std::vector<Port> copies;
+  for (const Port* port : own) copies.push_back(*port);
+  in.site = site_variables(rules, copies);
   return in;
 }
 
-EnvironmentPlan build_environment(const EnvironmentInputs& in) {
+EnvironmentPlan build_environment(const EnvironmentInputs& asked) {
   EnvironmentPlan plan;
-  if (in.mode == Mode::none) return plan;
+  if (asked.mode == Mode::none) return plan;
+  EnvironmentInputs in = asked;
+  if (!site_counts(in)) in.site.clear();
   const Names active = active_profiles(in.profiles);
   for (const auto& row : environment_table()) {
     const bool own = row.profile == own_record;
@@ -115,10 +135,15 @@ EnvironmentPlan build_environment(const EnvironmentInputs& in) {
     std::string value = row.value != nullptr ? row.value(in) : std::string(row.constant);
     if (value.empty()) continue;
     const std::string name(row.name);
-    if (own || !in.user.contains(name))
+    if (own)
       plan.set.push_back({name, std::move(value)});
-    else if (std::find(plan.kept.begin(), plan.kept.end(), name) == plan.kept.end())
-      plan.kept.push_back(name);
+    else if (std::none_of(in.site.begin(), in.site.end(),
+                          [&](const auto& change) { return change.name == name; }))
+      decide(in, name, std::move(value), plan);
+  }
+  for (const EnvironmentChange& change : in.site) {
+    decide(in, change.name, change.value, plan);
+    if (!in.user.contains(change.name)) plan.of_site.push_back(change.name);
   }
   for (const auto& conflict : user_conflicts())
     if (contains(active, conflict.profile) && conflict.holds(in)) plan.notes.emplace_back(conflict.note);

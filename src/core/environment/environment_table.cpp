@@ -14,12 +14,14 @@ namespace {
 
 using In = EnvironmentInputs;
 
-// ---- what the user has decided
+// ---- what the user has decided, or the site in his place
 // -----------------------------------------------------------------------------
 
-std::string_view user_value(const In& in, const char* name) {
-  const auto found = in.user.find(name);
-  return found == in.user.end() ? std::string_view{} : std::string_view(found->second);
+std::string_view decided_value(const In& in, std::string_view name) {
+  if (const auto found = in.user.find(std::string(name)); found != in.user.end()) return found->second;
+  for (const EnvironmentChange& change : in.site)
+    if (change.name == name) return change.value;
+  return {};
 }
 
 // UCX's names of InfiniBand transports and of aliases that contain one (ucp_tl_aliases in ucp_context.c).
@@ -33,7 +35,7 @@ bool names_infiniband(std::string_view transport) {
 // UCX ANDs UCX_TLS with UCX_NET_DEVICES (ucp_is_resource_enabled), so with a user's UCX_TLS that leaves
 // InfiniBand out our device list would leave no transport between nodes at all.
 bool ucx_without_infiniband(const In& in) {
-  const auto list = user_value(in, "UCX_TLS");
+  const auto list = decided_value(in, "UCX_TLS");
   if (list.empty()) return false;
   const auto names = split(list.starts_with('^') ? list.substr(1) : list, ',');
   if (list.starts_with('^')) return std::find(names.begin(), names.end(), "ib") != names.end();
@@ -41,7 +43,7 @@ bool ucx_without_infiniband(const In& in) {
 }
 
 bool nccl_without_infiniband(const In& in) {
-  const auto off = user_value(in, "NCCL_IB_DISABLE");
+  const auto off = decided_value(in, "NCCL_IB_DISABLE");
   return !off.empty() && off != "0";
 }
 
@@ -137,7 +139,7 @@ std::string partition(const In& in) { return in.pkey ? pkey_text(*in.pkey & 0x7f
 std::string pkey(const In& in) { return in.pkey ? pkey_text(*in.pkey) : std::string(); }
 
 // The client must use the security module that the server names, whatever the image's defaults are.
-std::string pmix_security(const In& in) { return std::string(user_value(in, "PMIX_SECURITY_MODE")); }
+std::string pmix_security(const In& in) { return std::string(decided_value(in, "PMIX_SECURITY_MODE")); }
 
 constexpr std::array table = {
     Variable{"CONTAINER_IB_MODE", own_record, always, mode},
