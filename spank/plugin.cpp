@@ -82,8 +82,8 @@ CIB_EXPORT int slurm_spank_init(spank_t spank, int argc, char** argv) {
 CIB_EXPORT int slurm_spank_init_post_opt(spank_t spank, int, char**) {
   static FirstOfEach first;
   return guard("init_post_opt", [&] {
-    if (!first() || !plugin || !cib::given_option()) return 0;
-    if (spank_context() != S_CTX_REMOTE) return cib::check_option(plugin->args) ? 0 : failure;
+    if (!first() || !plugin) return 0;
+    if (spank_context() != S_CTX_REMOTE) return cib::check_option(spank, plugin->args) ? 0 : failure;
     plugin->step = SlurmstepdHalf::begin(spank, plugin->args);
     return 0;  // an error here would drain the node for a user's mistake: it is kept for task_init
   });

@@ -16,6 +16,7 @@
 #include "container_ib/engines.hpp"
 #include "container_ib/journal.hpp"
 #include "container_ib/request.hpp"
+#include "container_ib/text.hpp"
 #include "spank/agent_process.hpp"
 #include "spank/job.hpp"
 #include "spank/option.hpp"
@@ -63,6 +64,22 @@ void say_of_node(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) say("container-ib: " + node_name() + ": " + line);
 }
 
+// Of the line in plugstack.conf, for steps whose user says nothing: it must do no harm to those that are no
+// MPI jobs at all.
+Result<Request> parse_default(const std::string& text) {
+  const auto wrong = [&](const std::string& why) {
+    return error(Errc::bad_config, "plugstack.conf: default=" + printable(text) + ": " + why);
+  };
+  const auto request = parse_request(text);
+  if (!request) return wrong(request.error().message());
+  if (const auto status = check_mode(request->mode); !status) return wrong(status.error().message());
+  if (request->mode != Mode::auto_ && may_be_private(request->mode))
+    return wrong("mode " + std::string(mode_name(request->mode)) +
+                 " takes the node's network away; allowed: auto, verbs and none");
+  if (request->require.value_or(false)) return wrong("require=yes; who has not asked cannot be refused");
+  return *request;
+}
+
 // The allowed CPUs of a process, for any size of machine. Returns the number of words that count.
 Result<std::uint32_t> read_mask(pid_t pid, std::array<std::uint64_t, wire::max_mask_words>& mask) {
   if (::sched_getaffinity(pid, sizeof mask, reinterpret_cast<cpu_set_t*>(mask.data())) != 0)
@@ -83,14 +100,19 @@ bool has_own_mask(const wire::TaskStarted& task) {
 std::unique_ptr<SlurmstepdHalf> SlurmstepdHalf::begin(spank_t spank, const PlugstackArgs& args) {
   const std::uint32_t step = item(spank, S_JOB_STEPID, 0);
   if (step == extern_step) return nullptr;
-  const std::string option = *given_option();
-  const auto request = parse_request(option);
+  const auto asked = asked_option(spank);
+  if (!asked && (!args.by_default || is_shell(step))) return nullptr;
+  const std::string& text = asked ? *asked : *args.by_default;
+  const auto request = asked ? parse_request(text) : parse_default(text);
+  const std::string option = asked || !request || request->require ? text : text + ",require=no";
   if (request && request->mode == Mode::none) return nullptr;
   if (is_shell(step) && !(request && request->batch.value_or(false))) return nullptr;
 
   std::unique_ptr<SlurmstepdHalf> side(new SlurmstepdHalf(args));
-  side->network_may_be_private_ = request && may_be_private(request->mode);
-  side->require_ = !request || request->require.value_or(request->mode != Mode::auto_);
+  side->by_default_ = !asked;
+  side->node_id_ = item(spank, S_JOB_NODEID, 0);
+  side->network_may_be_private_ = asked && request && may_be_private(request->mode);
+  side->require_ = asked && (!request || request->require.value_or(request->mode != Mode::auto_));
   const auto started = [&]() -> Status {
     if (!args.error.empty()) return cib::error(Errc::bad_config, args.error);
     if (!request) return request.error();
@@ -113,7 +135,8 @@ Status SlurmstepdHalf::start(spank_t spank, const std::string& option) {
   start.uid = item(spank, S_JOB_UID, ~0U);
   start.local_tasks = item(spank, S_JOB_LOCAL_TASK_COUNT, 1);
   start.nodes = item(spank, S_JOB_NNODES, 1);
-  start.node_id = item(spank, S_JOB_NODEID, 0);
+  start.node_id = node_id_;
+  start.by_default = by_default_ ? 1 : 0;
   start.stepd_pid = ::getpid();
   start.shell = is_shell(start.step) ? 1 : 0;
   start.began_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();

@@ -16,9 +16,9 @@ namespace cib {
 
 class SlurmstepdHalf {
  public:
-  // In init_post_opt, before Slurm forks the tasks. Null when this step is none of ours: switched off, the
-  // extern step, or a batch script or interactive shell that did not ask with batch=yes. An error is kept for
-  // the tasks.
+  // In init_post_opt, before Slurm forks the tasks. Null when this step is none of ours: nobody asked and the
+  // site has no default, switched off, the extern step, or a batch script or interactive shell that did not
+  // ask with batch=yes. An error is kept for the tasks.
   static std::unique_ptr<SlurmstepdHalf> begin(spank_t spank, const PlugstackArgs& args);
 
   void task_started(
@@ -32,6 +32,8 @@ class SlurmstepdHalf {
   const std::string& error() const { return error_; }  // why there is no agent; empty when there is one
   bool must_attach() const { return require_; }
   bool network_may_be_private() const { return network_may_be_private_; }
+  bool by_default() const { return by_default_; }  // nobody asked but the site
+  unsigned node_id() const { return node_id_; }
 
  private:
   explicit SlurmstepdHalf(PlugstackArgs args) : args_(std::move(args)) {}
@@ -46,10 +48,10 @@ class SlurmstepdHalf {
   UniqueFd lifeline_;
   std::vector<UniqueFd> task_ends_;
   std::string error_;
-  bool require_ = true, network_may_be_private_ = true;
+  bool require_ = true, network_may_be_private_ = true, by_default_ = false;
   bool silent_ = false;  // it was waited for in vain once: not again, or a wait for each task would add up
   bool death_told_ = false;
-  std::uint32_t job_ = 0, step_ = 0;
+  std::uint32_t job_ = 0, step_ = 0, node_id_ = 0;
 };
 
 }  // namespace cib

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,13 @@ constexpr int attach_timeout_ms = 180'000;
 
 // Of this task; one task, one process.
 UniqueFd channel;
-std::string declined;                          // why it goes on without us
+unsigned task_id = 0;                          // on this node
+std::optional<std::string> declined;           // why it goes on without us; empty text: nobody is told
 std::map<std::string, std::string> users_own;  // what its user has set of what the agent has asked for
 std::vector<std::string> users_environment;    // "NAME=value", before another plugin or Slurm's PMIx adds any
 wire::Ready ready;
-std::vector<std::string> set_by_us;            // names of variables
-ino_t own_mount_namespace = 0;                 // that we made for it
+std::vector<std::string> set_by_us;  // names of variables
+ino_t own_mount_namespace = 0;       // that we made for it
 
 int refuse(const std::string& why) {
   complain("container-ib: " + why);
@@ -51,11 +53,18 @@ std::string explain(const Error& error) {
                                        : error.message();
 }
 
-// With require=no the task goes on as if nobody had asked, and the user is told; else it ends here.
+// With require=no the task goes on as if nobody had asked, and the user is told; else it ends here. Where
+// nobody has asked but the site one task tells for all.
 int give_up(const SlurmstepdHalf& step, const std::string& why) {
   if (step.must_attach()) return refuse(why);
-  declined = why;
+  declined = step.by_default() && (task_id != 0 || step.node_id() != 0) ? "" : why;
   return 0;
+}
+
+// What the agent refuses is refused whatever was required, but to who has asked.
+int give_up(const SlurmstepdHalf& step, const Error& error) {
+  if (error.code == Errc::denied && !step.by_default()) return refuse(error.what);
+  return give_up(step, explain(error));
 }
 
 ino_t mount_namespace_now() {
@@ -251,7 +260,8 @@ Status await_answer(spank_t spank) {
 int enter_task(spank_t spank, SlurmstepdHalf& step) {
   int task = -1;
   (void)spank_get_item(spank, S_TASK_ID, &task);
-  channel = step.become_task(task < 0 ? 0U : static_cast<unsigned>(task));
+  task_id = task < 0 ? 0U : static_cast<unsigned>(task);
+  channel = step.become_task(task_id);
   const std::string container = container_option(spank);
   // Told in task_init, unless an image would be unpacked before that.
   if (!step.error().empty()) return container.empty() ? 0 : give_up(step, step.error());
@@ -261,8 +271,7 @@ int enter_task(spank_t spank, SlurmstepdHalf& step) {
   if (status.ok()) keep_users_environment(spank);
   if (status.ok()) return 0;
   channel.reset();
-  return status.error().code == Errc::denied ? refuse(status.error().what)
-                                             : give_up(step, explain(status.error()));
+  return give_up(step, status.error());
 }
 
 int attach_task(spank_t spank, SlurmstepdHalf& step) {
@@ -272,13 +281,13 @@ int attach_task(spank_t spank, SlurmstepdHalf& step) {
   } else if (channel) {
     auto status = report_ready(spank);
     if (status.ok()) status = await_answer(spank);
-    if (status.ok() && declined.empty()) status = tell_engines(spank);
-    if (!status.ok())
-      rc = status.error().code == Errc::denied ? refuse(status.error().what)
-                                               : give_up(step, explain(status.error()));
+    if (status.ok() && !declined) status = tell_engines(spank);
+    if (!status.ok()) rc = give_up(step, status.error());
   }
   channel.reset();
-  if (rc == 0 && !declined.empty()) say("container-ib: going on without InfiniBand: " + declined);
+  if (rc == 0 && declined && !declined->empty())
+    say("container-ib: going on without InfiniBand: " + *declined +
+        (step.by_default() ? "; nobody but this site's default asks for it: tell your administrator" : ""));
   return rc;
 }
 

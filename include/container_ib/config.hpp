@@ -115,9 +115,11 @@ struct Settings {
 // Whether the site has the mode in modes.allow.
 bool is_allowed(Mode mode, const SiteConfig& site);
 
+enum class AskedBy { user, site };
+
 // Applies the site's policy. Errors are bad_request (a forbidden or not allowed value, named, with what is
-// allowed).
-Result<Settings> resolve(const Request& request, const SiteConfig& site);
+// allowed); what users may not give the site may.
+Result<Settings> resolve(const Request& request, const SiteConfig& site, AskedBy by = AskedBy::user);
 
 // One line for each value of the user's that the site's [force] replaces by another one.
 std::vector<std::string> forced_over(const Request& request, const SiteConfig& site);

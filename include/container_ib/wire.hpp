@@ -95,6 +95,7 @@ struct Start {
   std::uint32_t reads_folder = 0;     // 1: by an engine that reads a task's folder (task_folder.hpp)
   std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
   std::uint32_t shell = 0;            // 1: the task is the batch script or an interactive shell
+  std::uint32_t by_default = 0;       // 1: nobody asked but the site (default= in plugstack.conf)
   std::int64_t began_ns = 0;          // CLOCK_MONOTONIC when slurmstepd set about starting the agent
   Text<256> node;
   Text<1024> option;

@@ -95,6 +95,7 @@ Status Agent::begin() {
   facts.reads_folder = start.reads_folder != 0;
   facts.daemon_step = start.daemon_step != 0;
   facts.shell = start.shell != 0;
+  facts.by_default = start.by_default != 0;
   if (auto host = check_hosts_user_namespace(); !host) facts.unfit = std::move(host).error();
   facts.began = Phases::Clock::time_point(std::chrono::nanoseconds(start.began_ns));
   facts.node_name = start.node.get();

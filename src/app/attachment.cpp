@@ -38,8 +38,8 @@ Attachment::Attachment(const StepFacts& facts, Node& node, AttachedTasks& tasks,
 // it from the job's environment), so it is parsed and authorised again.
 Status Attachment::begin() {
   CIB_TRY(const Request request, parse_request(facts_.option));
-  network_may_be_private_ = may_be_private(request.mode);
-  require_ = request.require.value_or(request.mode != Mode::auto_);
+  network_may_be_private_ = may_be_private(request.mode) && !facts_.by_default;
+  require_ = request.require.value_or(request.mode != Mode::auto_) && !facts_.by_default;
   CIB_CHECK(check_mode(request.mode));
   if (facts_.unfit) return Error(*facts_.unfit).in(facts_.node_name);
   CIB_TRY(site_, node_.site_config(facts_.config_path));
@@ -52,13 +52,16 @@ Status Attachment::begin() {
 Status Attachment::choose_mode(const Request& request) {
   std::vector<Mode> modes = {request.mode};
   if (request.mode == Mode::auto_ && !site_.auto_modes.empty()) modes = site_.auto_modes;
-  CIB_TRY(const Settings asked, resolve(request, site_));
-  forced_ = forced_over(request, site_);
+  const AskedBy by = facts_.by_default ? AskedBy::site : AskedBy::user;
+  CIB_TRY(const Settings asked, resolve(request, site_, by));
+  if (by == AskedBy::user) forced_ = forced_over(request, site_);
   Request one = request;
-  one.require = require_ = asked.require;  // by the mode that was asked for, be it auto
+  // By the mode that was asked for, be it auto.
+  one.require = require_ = asked.require && by == AskedBy::user;
   for (const Mode mode : modes) {
     one.mode = mode;
-    CIB_TRY(settings_, resolve(one, site_));
+    CIB_TRY(settings_, resolve(one, site_, by));
+    settings_.require = require_;  // also over a [force] of the site's
     auto status = stay_in_nodes_network();
     if (status.ok()) status = begin_mode();
     if (status.ok() || mode == modes.back()) return status;
@@ -66,19 +69,22 @@ Status Attachment::choose_mode(const Request& request) {
   return {};
 }
 
-// mpirun's helper and a job's shell talk to the nodes and to slurmctld themselves, so they stay in the node's
-// network. What a task's program is called, or that it is a shell, is the user's to choose: it leads to no
-// mode that the site does not allow.
+// mpirun's helper and a job's shell talk to the nodes and to slurmctld themselves, and what a step whose user
+// has not asked does nobody knows, so they stay in the node's network. What a task's program is called, or
+// that it is a shell, is the user's to choose: it leads to no mode that the site does not allow.
 Status Attachment::stay_in_nodes_network() {
   if (!must_reach_slurm() || !may_be_private(settings_.mode)) return {};
   const std::string asked(mode_name(std::exchange(settings_.mode, Mode::verbs)));
   if (is_allowed(Mode::verbs, site_)) return {};
-  return error(Errc::denied,
-               facts_.node_name + ": " +
-                   (facts_.daemon_step ? "mpirun's helper" : "a batch script or interactive shell") +
-                   " stays in the node's network, so mode " + asked +
-                   " means verbs for it, which is not allowed at this site; " +
-                   (facts_.daemon_step ? "start the ranks with srun" : "leave out batch=yes"));
+  return error(Errc::denied, facts_.node_name + ": " +
+                                 (facts_.daemon_step  ? "mpirun's helper"
+                                  : facts_.by_default ? "a step whose user has not asked"
+                                                      : "a batch script or interactive shell") +
+                                 " stays in the node's network, so mode " + asked +
+                                 " means verbs for it, which is not allowed at this site; " +
+                                 (facts_.daemon_step  ? "start the ranks with srun"
+                                  : facts_.by_default ? "ask for it with --container-ib"
+                                                      : "leave out batch=yes"));
 }
 
 // Nothing is asked of the RDMA subsystem for a mode that stays in the node's network.

@@ -120,7 +120,7 @@ class Attachment {
   Status begin_mode();
   // "rank 3", or the name of the attachment to a container.
   std::string who(const Task& task) const;
-  bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell; }
+  bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell || facts_.by_default; }
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
   StepPlacement placement(const NodeFacts& node);

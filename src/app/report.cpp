@@ -54,6 +54,7 @@ bool Report::is_talkative(ReportLevel level) const {
 }
 
 bool Report::is_worth_telling(const Judgement& judgement, ReportLevel level) const {
+  if (facts_.by_default && judgement.idle) return false;  // mostly no MPI program at all
   if (judgement.verdict == Verdict::not_native) return true;
   const bool is_news = judgement.verdict != Verdict::native && !judgement.idle;
   return is_talkative(level) && (is_news || level != ReportLevel::off);

@@ -173,11 +173,17 @@ Status Step::attach_late(unsigned task) {
 // With require=no a task goes on as if nobody had asked, unless it is in a network namespace of ours: it
 // cannot go back to the node's network, and in an empty one it would be worse off than without us.
 bool Step::must_refuse(const Error& error) const {
+  if (facts_.by_default) return false;
   return attachment_.require() || error.code == Errc::bad_request || attachment_.has_joined();
 }
 
 void Step::turn_away(unsigned task, const Error& error) {
   std::string why = error.message();
+  if (facts_.by_default) {  // the site's own mistakes are told, once
+    const bool is_sites = error.code == Errc::bad_config || error.code == Errc::bad_request;
+    const bool tell = is_sites && facts_.node_id == 0 && !std::exchange(greeted_, true);
+    return tasks_.decline(task, tell ? why : "");
+  }
   for (const std::string& line : attachment_.forced()) why += "; " + line;
   must_refuse(error) ? tasks_.refuse(task, why) : tasks_.decline(task, why);
 }
@@ -233,6 +239,7 @@ void Step::grant(unsigned task) {
   }
   std::vector<EnvironmentChange> set = plan.set;
   offer_folder(task, set, lines);
+  if (is_silent()) lines.clear();
   tasks_.grant(task, set, lines, raised);
 }
 
@@ -276,7 +283,7 @@ void Step::look_inside() {
 // -----------------------------------------------------------------------------------------------
 
 std::vector<std::string> Step::report() {
-  if (!rendezvous_.has_decided() || failure_ || !rendezvous_.all_dead()) return {};
+  if (!rendezvous_.has_decided() || failure_ || !rendezvous_.all_dead() || is_silent()) return {};
   count_pmix_clients();
   const bool uses_pmix = !attachment_.pmix_servers().empty();
   return report_.lines(

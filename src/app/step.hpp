@@ -93,6 +93,8 @@ class Step {
   bool tells_what_is_wrong() const {
     return attachment_.settings().report != ReportLevel::off || attachment_.require();
   }
+  // Who has not asked, of a site that has not asked for a report, is told nothing.
+  bool is_silent() const { return facts_.by_default && attachment_.settings().report == ReportLevel::off; }
   void count_pmix_clients();
   void fail(Error error) { failure_ = std::move(error); }
 

@@ -21,6 +21,7 @@ struct StepFacts {
   unsigned node_id = 0;          // this node's number in the step, from 0
   bool daemon_step = false;      // its one task is mpirun's helper (orted, prted, hydra)
   bool shell = false;            // its one task is the batch script or an interactive shell
+  bool by_default = false;       // nobody asked but the site: nothing is refused, and next to nothing is said
   bool user_namespaces = false;  // each task starts a container with a user namespace of its own
   bool engine = false;           // each task starts a container
   bool reads_folder = false;     // by an engine that reads its folder (task_folder.hpp)

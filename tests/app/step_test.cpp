@@ -183,6 +183,88 @@ TEST(Step, WhoIsDeclinedHasNoVariablesOfTheSite) {
   EXPECT_TRUE(node.task(0).environment.empty());
 }
 
+// ---- default= in plugstack.conf
+
+StepFacts default_facts(const std::string& option = "verbs,require=no") {
+  StepFacts f = facts(option);
+  f.by_default = true;
+  return f;
+}
+
+TEST(StepByDefault, GivesPortsAndSaysNothing) {
+  FakeNode node(four_tasks);
+  node.site.force = {{"require", "yes"}, {"rails", "1"}};
+  node.memlock_may_be_raised = false;
+  Step step(default_facts("verbs,rails=2,require=no"), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    EXPECT_EQ(node.task(id).answer, "granted");
+    EXPECT_THAT(node.task(id).lines, testing::IsEmpty());
+  }
+  EXPECT_EQ(node.task(0).environment["OMPI_MCA_pml"], "^v") << "nothing is required";
+  for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
+  EXPECT_THAT(step.report(), testing::IsEmpty());
+}
+
+TEST(StepByDefault, WithoutAPortGoesOnWithoutAWord) {
+  FakeNode node(four_tasks);
+  for (Port& port : node.node.ports) port.state = PortState::down;
+  node.site.force = {{"require", "yes"}};
+  Step step(default_facts(), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  for (unsigned id = 0; id < four_tasks; ++id) EXPECT_EQ(node.task(id).answer, "declined: ");
+}
+
+TEST(StepByDefault, TellsTheSitesMistakesOnce) {
+  for (const bool bad_file : {true, false}) {
+    FakeNode node(four_tasks);
+    if (bad_file) node.site_error = error(Errc::bad_config, "conf:2: devices.drivrs: unknown key");
+    if (!bad_file) node.site.modes = node.site.auto_modes = {Mode::vf};
+    Step step(default_facts(), node, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    EXPECT_THAT(*node.task(0).answer,
+                AllOf(StartsWith("declined: "), HasSubstr(bad_file ? "conf:2" : "not allowed")));
+    for (unsigned id = 1; id < four_tasks; ++id) EXPECT_EQ(node.task(id).answer, "declined: ");
+    FakeNode other(four_tasks);
+    other.site_error = node.site_error;
+    StepFacts second = default_facts();
+    second.node_id = 1;
+    Step there(second, other, other, other, other);
+    fork_tasks(there);
+    release_tasks(there);
+    if (bad_file) EXPECT_EQ(other.task(0).answer, "declined: ") << "the first node tells";
+  }
+}
+
+TEST(StepByDefault, StaysInTheNodesNetworkWhateverAutoMeans) {
+  FakeNode node(four_tasks);
+  node.site.modes = {Mode::ipoib, Mode::verbs};
+  node.site.auto_modes = {Mode::ipoib, Mode::verbs};
+  Step step(default_facts("auto,require=no"), node, node, node, node);
+  fork_tasks(step);
+  EXPECT_FALSE(node.task(0).knows_its_network) << "and waits for none";
+  release_tasks(step);
+  EXPECT_EQ(node.task(0).answer, "granted");
+  EXPECT_EQ(node.task(0).netns, "");
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_MODE"], "verbs");
+}
+
+TEST(StepByDefault, ReportsIfTheSiteAsksWhatHasMovedData) {
+  for (const bool idle : {true, false}) {
+    FakeNode node(four_tasks);
+    Step step(default_facts("verbs,report=summary,require=no"), node, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    if (!idle) node.now = {.verbs_sent = 1'000'000'000, .verbs_received = 1'000'000'000};
+    for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
+    if (idle) EXPECT_THAT(step.report(), testing::IsEmpty());
+    if (!idle) EXPECT_THAT(step.report(), testing::ElementsAre(HasSubstr("n0: native: ")));
+  }
+}
+
 TEST(Step, RefusesWithTheCauseWhenNoPortIsActive) {
   FakeNode node(four_tasks);
   for (Port& port : node.node.ports) port.state = PortState::down;

@@ -29,6 +29,20 @@ TEST(Resolve, RequireFollowsFromHowTheModeWasNamed) {
   EXPECT_FALSE(resolved("none")->require);
 }
 
+// plugstack.conf is the administrator's too.
+TEST(Resolve, WhatUsersMayNotGiveTheSitesDefaultMay) {
+  SiteConfig site;
+  site.forbid = {"report"};
+  const Request request = parse_request("verbs,report=full,umad=yes,inject=providers,pkey=0x8001").value();
+  EXPECT_FALSE(resolve(request, site).ok());
+  const auto settings = resolve(request, site, AskedBy::site);
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(settings->report, ReportLevel::full);
+  EXPECT_TRUE(settings->umad);
+  EXPECT_FALSE(resolve(parse_request("vf").value(), site, AskedBy::site).ok())
+      << "a mode that is not allowed";
+}
+
 TEST(Resolve, TheUserWinsOverTheSiteAndTheSiteOverTheBuiltIn) {
   SiteConfig site;
   EXPECT_EQ(resolved("verbs", site)->rails, 0U);

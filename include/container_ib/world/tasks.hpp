@@ -85,7 +85,7 @@ class Tasks : public AttachedTasks {
   virtual void ask_for_patience(const std::function<std::vector<unsigned>()>& waiting) = 0;
 
   // The three answers; each ends the task's conversation. A task that is gone does not get one, and that is
-  // no error.
+  // no error. One that is declined for no reason goes on without a word.
   virtual void grant(unsigned task, const std::vector<EnvironmentChange>& set,
                      const std::vector<std::string>& lines, bool memlock_raised) = 0;
   virtual void decline(unsigned task, const std::string& why) = 0;

@@ -53,9 +53,9 @@ bool is_allowed(Mode mode, const SiteConfig& site) {
   return std::find(site.modes.begin(), site.modes.end(), mode) != site.modes.end();
 }
 
-Result<Settings> resolve(const Request& request, const SiteConfig& site) {
+Result<Settings> resolve(const Request& request, const SiteConfig& site, AskedBy by) {
   CIB_TRY(const Mode mode, choose_mode(request.mode, site));
-  CIB_CHECK(check_user(request, site));
+  if (by == AskedBy::user) CIB_CHECK(check_user(request, site));
 
   Request merged = request;
   Settings settings;
