@@ -150,21 +150,21 @@ TEST(Step, TheSitesVariablesAreGivenAndTheUsersOwnStays) {
   node.node.ports[0].driver = "mlx5_core";
   node.node.ports[1].driver = "mlx4_core";
   node.site.environment = {
-      {.set = {{"NCCL_IB_TC", "41"}, {"NCCL_NET", "Socket"}}},
+      {.set = {{"NCCL_IB_TC", "41"}, {"OMPI_MCA_btl", "self"}}},
       {.nodes = {"m*"}, .set = {{"NCCL_IB_SL", "3"}}},
       {.drivers = {"mlx5_core"}, .set = {{"NCCL_IB_SL", "1"}}},
   };
   Step step(facts("verbs,report=full"), node, node, node, node);
   fork_tasks(step);
   EXPECT_THAT(step.asks_for(), testing::ElementsAre("NCCL_IB_TC", "NCCL_IB_SL"))
-      << "NCCL_NET it tells anyway";
+      << "OMPI_MCA_btl it tells anyway";
   for (unsigned id = 0; id < four_tasks; ++id) {
     TaskFacts f;
     if (id == 1) f.user_variables["NCCL_IB_TC"] = "7";
     step.task_ready(id, f);
   }
   EXPECT_EQ(node.task(0).environment["NCCL_IB_TC"], "41");
-  EXPECT_EQ(node.task(0).environment["NCCL_NET"], "Socket");
+  EXPECT_EQ(node.task(0).environment["OMPI_MCA_btl"], "self");
   EXPECT_EQ(node.task(0).environment["NCCL_IB_SL"], "1");
   EXPECT_THAT(node.task(0).lines, testing::Contains("rank 0 has NCCL_IB_TC=41 from the site's file"));
   EXPECT_FALSE(node.task(1).environment.contains("NCCL_IB_TC"));

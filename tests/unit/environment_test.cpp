@@ -209,7 +209,7 @@ std::string of_task(const Inventory& node, const Settings& settings, const std::
   SiteConfig site;
   site.drivers = {};
   const auto assignment = place(node, test::tasks_on({0}), placement_options(settings, site, "n0"));
-  auto in = inputs_of_task(settings, node, assignment, assignment.tasks[0].ports);
+  auto in = inputs_of_task(settings, node, assignment, assignment.tasks[0].ports, {});
   in.profiles = {"ucx", "nccl", "nvshmem", "mvapich", "efa", "libfabric"};
   return value(in, name);
 }
