@@ -89,7 +89,6 @@ struct Start {
   std::uint32_t local_tasks = 0, nodes = 0;
   std::uint32_t node_id = 0;  // this node's number in the step, from 0
   std::int32_t stepd_pid = 0;
-  std::uint32_t user_namespaces = 0;  // 1: each task will start a container with a user namespace of its own
   std::uint32_t engine = 0;           // 1: the tasks will start a container, as far as can be seen
   std::uint32_t reads_folder = 0;     // 1: by an engine that reads a task's folder (task_folder.hpp)
   std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
@@ -152,6 +151,7 @@ struct Ready {
   Header header{.kind = kind};
   Text<1024> gpus;  // CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES
   Text<1024> nics;  // SLURM_STEP_NICS
+  std::uint32_t user_namespace = 0;  // 1: it will start a container that may have one of its own
 };
 
 struct Patience {

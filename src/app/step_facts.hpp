@@ -21,7 +21,6 @@ struct StepFacts {
   unsigned node_id = 0;          // this node's number in the step, from 0
   bool daemon_step = false;      // its one task is mpirun's helper (orted, prted, hydra)
   bool shell = false;            // its one task is the batch script or an interactive shell
-  bool user_namespaces = false;  // each task starts a container with a user namespace of its own
   bool engine = false;           // each task starts a container
   bool reads_folder = false;     // by an engine that reads its folder (task_folder.hpp)
   std::optional<Error> unfit;    // why the agent cannot do anything here
@@ -55,6 +54,7 @@ struct TaskOrigin {
 struct TaskFacts {
   std::string gpus, nics;
   TaskContainer container;  // as the agent found it
+  bool user_namespace = false;  // it starts a container that may have a user namespace of its own
   std::map<std::string, std::string> user_variables;
   std::vector<std::string> pmix_servers;  // values of pmix_server_variables(), those that are set
 };

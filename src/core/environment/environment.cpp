@@ -121,7 +121,8 @@ EnvironmentPlan build_environment(const EnvironmentInputs& in) {
       plan.kept.push_back(name);
   }
   for (const auto& conflict : user_conflicts())
-    if (contains(active, conflict.profile) && conflict.holds(in)) plan.notes.emplace_back(conflict.note);
+    if (contains(active, conflict.profile) && conflict.holds(in))
+      (conflict.harmful ? plan.warnings : plan.notes).emplace_back(conflict.note);
   return plan;
 }
 
