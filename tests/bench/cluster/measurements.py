@@ -170,7 +170,7 @@ def _apart_once(placed, namespaces, settings, messages):
     """The program's numbers and the bytes that n0's HCAs have sent and received meanwhile; None when it died."""
     own = ("unshare", "--map-current-user", *namespaces) if namespaces else ()
     before = cluster.verbs_bytes("n0")
-    done = cluster.srun(*placed, "--mpi=pmix", "--container-ib=verbs,rails=1", "env", *settings, *own, cluster.PINGPONG, *map(str, messages), timeout=120)
+    done = cluster.srun(*placed, "-K", "--mpi=pmix", "--container-ib=verbs,rails=1", "env", *settings, *own, cluster.PINGPONG, *map(str, messages), timeout=120)
     if done.status != 0:
         return None
     return {**json.loads(done.lines[-1]), "bytes": cluster.verbs_bytes("n0") - before}
