@@ -152,7 +152,7 @@ def apart(rounds, messages=(100, 10)):
     lines = [f"apart: {cluster.must(cluster.run('n0', 'ucx_info', '-v')).lines[0].lstrip('# ')}, {rounds} rounds; 1 MiB, medians"]
     for variables, settings in VARIABLES.items():
         shown = cluster.must(cluster.srun("-w", "n0", "-n1", "--container-ib=verbs,rails=1", "env", *settings, "ucx_info", "-e", "-u", "t", "-D", "net"))
-        lines.append(f"  to another node, {variables:<18} {'an RDMA lane' if 'rma_bw#0' in shown.out else 'no RDMA lane'}")
+        lines.append(f"  to another node, {variables:<20} {'an RDMA lane' if 'rma_bw#0' in shown.out else 'no RDMA lane'}")
     for where, (placed, namespaces) in {f"{place}, {name}": (words, options) for place, words in (("in a node", ONE_NODE), ("between", TWO_NODES))
                                         for name, options in NAMESPACES.items() if place == "in a node" or name == "user"}.items():
         got = {variables: [] for variables in VARIABLES}
@@ -162,7 +162,7 @@ def apart(rounds, messages=(100, 10)):
                 got[variables].append(_apart_once(placed, namespaces, settings, messages))
         base = got["what they are told"]
         for variables, results in got.items():
-            lines.append(f"  {where:<20} {variables:<18} {_apart_text(results, base)}")
+            lines.append(f"  {where:<20} {variables:<20} {_apart_text(results, base)}")
     return lines
 
 
@@ -182,4 +182,4 @@ def _apart_text(results, base):
     rate = [result["bandwidth_mb_s"] for result in results]
     carried = sum(result["bytes"] for result in results) / len(results) / 2**20
     times = ratios(rate, [result["bandwidth_mb_s"] for result in base]) if None not in base else "-"
-    return f"{carried:5.1f} MiB by the HCA, {Spread.of(rate)} MB/s, of what they are told {times}"
+    return f"{carried:5.1f} MiB by the HCA, {Spread.of(rate)} MB/s, times what they are told {times}"
