@@ -142,10 +142,8 @@ Status SlurmstepdHalf::start(spank_t spank, const std::string& option) {
   start.began_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
   const auto command = command_words(spank);
   start.daemon_step = runs_mpi_daemon(command) ? 1 : 0;
-  // Between those the kernel refuses CMA (process_vm_readv), which UCX before 1.16 takes for a fatal error.
   const EnginesOfCommand engines = engines_of(command);
   const bool container = variable_is_set(spank, "SLURM_CONTAINER");  // starts a runtime for each task
-  start.user_namespaces = engines.user_namespaces || container ? 1 : 0;
   start.engine = engines.any || container ? 1 : 0;
   start.reads_folder = engines.reads_folder ? 1 : 0;
   if (start.local_tasks == 0 || start.local_tasks > wire::max_local_tasks)

@@ -20,6 +20,7 @@
 #include "spank/container_plugin.hpp"
 #include "spank/job.hpp"
 #include "spank/say.hpp"
+#include "spank/script.hpp"
 
 namespace cib {
 
@@ -158,6 +159,17 @@ Status restore_users_own(spank_t spank) {
   return {};
 }
 
+// As far as can be seen: what a program starts by itself cannot. What follows from it changes nothing between
+// nodes.
+bool may_get_user_namespace(spank_t spank) {
+  if (variable_is_set(spank, "SLURM_CONTAINER")) return true;  // Slurm starts a runtime for each task
+  const auto command = command_words(spank);
+  if (const EnginesOfCommand engines = engines_of(command); engines.any) return engines.user_namespaces;
+  std::string path;
+  (void)get_variable(spank, "PATH", path);
+  return engines_of_script(scripts_of(command, path)).user_namespaces;
+}
+
 Status report_ready(spank_t spank) {
   CIB_CHECK(restore_users_own(spank));
   CIB_CHECK(report_variables(spank, true));
@@ -169,6 +181,7 @@ Status report_ready(spank_t spank) {
     ready.gpus.set_cut(node_wide_gpus(value, granted));
   }
   if (get_variable(spank, "SLURM_STEP_NICS", value)) ready.nics.set_cut(value);
+  ready.user_namespace = may_get_user_namespace(spank) ? 1 : 0;
   return send_frame(channel.get(), ready, task_send_timeout_ms);
 }
 

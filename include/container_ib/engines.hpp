@@ -13,8 +13,9 @@ namespace cib {
 
 struct EnginesOfCommand {
   bool any = false;
-  // Each task will have a user namespace of its own: unprivileged engines, but those that were told to put
-  // the node's tasks into one container.
+  // Each task may get a user namespace of its own: unprivileged engines, but those that were told to put
+  // the node's tasks into one container. Whether it does is seen only later: Apptainer that is installed
+  // set-uid root makes none.
   bool user_namespaces = false;
   bool apptainer = false;    // or its sister SingularityCE
   bool singularity = false;  // by this name: Apptainer has it too
@@ -26,6 +27,10 @@ struct EnginesOfCommand {
 // From the words of a command line, also those of a shell's -c and behind env or numactl. A script's are in
 // its file and not seen.
 EnginesOfCommand engines_of(std::span<const std::string_view> command);
+
+// From a script's text, but for its comments. Whether it comes to the line that names an engine, nobody
+// knows before.
+EnginesOfCommand engines_of_script(std::string_view text);
 
 // What has to be set besides so that Apptainer and SingularityCE hand on what the task has, whatever of
 // --contain, --containall and --cleanenv their user gives. `environment`: the task's, "NAME=value" each, ours

@@ -34,7 +34,8 @@ struct EnvironmentInputs {
   bool efa = false;                         // all of the task's ports are
   std::vector<std::string> lent_providers;  // "mlx5", which the node lends to the container's image
   ReportLevel report = ReportLevel::off;
-  bool private_user_namespaces = false;  // the node's tasks are in different user namespaces
+  bool private_user_namespaces = false;  // the node's tasks may be in different user namespaces
+  std::vector<std::string> shown_ports;  // those that the task can open; empty where that is not known
   // What the user has set of environment_inputs() and of the site's variables.
   std::map<std::string, std::string> user;
   std::vector<EnvironmentChange> site;  // what site_variables() make of the task
@@ -44,7 +45,8 @@ struct EnvironmentPlan {
   std::vector<EnvironmentChange> set;  // in a fixed order
   std::vector<std::string> kept;       // names that the user has set and that therefore stay
   std::vector<std::string> of_site;    // names in `set` whose value is from the site's file
-  std::vector<std::string> notes;      // one line each, for the report
+  std::vector<std::string> notes;      // one line each, for the full report
+  std::vector<std::string> warnings;   // of what the user has set; a line each, for any report
 };
 
 // Slurm's host list of the step's nodes, which EnvironmentInputs::peers is made from.

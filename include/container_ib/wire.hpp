@@ -90,13 +90,12 @@ struct Start {
   std::uint32_t local_tasks = 0, nodes = 0;
   std::uint32_t node_id = 0;  // this node's number in the step, from 0
   std::int32_t stepd_pid = 0;
-  std::uint32_t user_namespaces = 0;  // 1: each task will start a container with a user namespace of its own
-  std::uint32_t engine = 0;           // 1: the tasks will start a container, as far as can be seen
-  std::uint32_t reads_folder = 0;     // 1: by an engine that reads a task's folder (task_folder.hpp)
-  std::uint32_t daemon_step = 0;      // 1: the task is mpirun's helper on this node (orted, prted, hydra)
-  std::uint32_t shell = 0;            // 1: the task is the batch script or an interactive shell
-  std::uint32_t by_default = 0;       // 1: nobody asked but the site (default= in plugstack.conf)
-  std::int64_t began_ns = 0;          // CLOCK_MONOTONIC when slurmstepd set about starting the agent
+  std::uint32_t engine = 0;        // 1: the tasks will start a container, as far as can be seen
+  std::uint32_t reads_folder = 0;  // 1: by an engine that reads a task's folder (task_folder.hpp)
+  std::uint32_t daemon_step = 0;   // 1: the task is mpirun's helper on this node (orted, prted, hydra)
+  std::uint32_t shell = 0;         // 1: the task is the batch script or an interactive shell
+  std::uint32_t by_default = 0;    // 1: nobody asked but the site (default= in plugstack.conf)
+  std::int64_t began_ns = 0;       // CLOCK_MONOTONIC when slurmstepd set about starting the agent
   Text<256> node;
   Text<1024> option;
   Text<1024> config;
@@ -152,8 +151,9 @@ struct UserVariable {
 struct Ready {
   static constexpr Kind kind = Kind::ready;
   Header header{.kind = kind};
-  Text<1024> gpus;  // CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES
-  Text<1024> nics;  // SLURM_STEP_NICS
+  Text<1024> gpus;                   // CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES
+  Text<1024> nics;                   // SLURM_STEP_NICS
+  std::uint32_t user_namespace = 0;  // 1: it will start a container that may have one of its own
 };
 
 // Which of these variables its user has set.

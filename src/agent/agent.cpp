@@ -90,7 +90,6 @@ Status Agent::begin() {
   facts.local_tasks = start.local_tasks;
   facts.nodes = std::max(start.nodes, 1U);
   facts.node_id = start.node_id;
-  facts.user_namespaces = start.user_namespaces != 0;
   facts.engine = start.engine != 0;
   facts.reads_folder = start.reads_folder != 0;
   facts.daemon_step = start.daemon_step != 0;

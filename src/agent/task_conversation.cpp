@@ -30,6 +30,7 @@ Result<TaskConversation::Heard> TaskConversation::hear(const void* bytes, std::s
     CIB_TRY(const auto message, wire::read_frame<wire::Ready>(bytes, size));
     facts_.gpus = message.gpus.get();
     facts_.nics = message.nics.get();
+    facts_.user_namespace = message.user_namespace != 0;
     ready_ = true;
     return Heard::ready;
   }

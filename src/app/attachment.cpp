@@ -479,7 +479,8 @@ std::vector<std::string> Attachment::asks_for() const {
 EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::string>& notes) const {
   const Task& task = task_[id];
   EnvironmentInputs in = inputs_of_task(settings_, inventory_, assignment_, task.ports, rules_);
-  in.private_user_namespaces = facts_.user_namespaces && facts_.local_tasks > 1;
+  in.private_user_namespaces = task.facts.user_namespace && facts_.local_tasks > 1;
+  for (const Port& port : shown_ports(task)) in.shown_ports.push_back(port.name());
   if (const auto* lent = images_.lent_to(task.facts.container.id)) in.lent_providers = lent->providers;
   in.user = task.facts.user_variables;
   if (!network_.is_private()) return in;

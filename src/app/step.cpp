@@ -221,6 +221,9 @@ void Step::grant(unsigned task) {
       lines.push_back(std::move(line));
   if (facts_.daemon_step && report_.is_talkative(level))
     lines.push_back(explain_daemon_step(facts_.node_name, in.task_ports));
+  if (!plan.warnings.empty() && facts_.node_id == 0 && !std::exchange(users_values_told_, true))
+    for (const std::string& warning : plan.warnings)
+      lines.push_back("rank " + std::to_string(attachment_.rank_of(task)) + ": " + warning);
   if (level == ReportLevel::full) {
     for (const std::string& name : plan.kept)
       lines.push_back("rank " + std::to_string(attachment_.rank_of(task)) + " keeps its own " + name);

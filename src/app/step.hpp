@@ -111,7 +111,7 @@ class Step {
   std::optional<Error> failure_;               // why no task of this node is attached
   std::optional<Error> waiting_;               // for what other steps have, and why
   bool greeted_ = false;                       // what is said once in a step is said
-  bool memlock_told_ = false, folder_told_ = false;
+  bool memlock_told_ = false, folder_told_ = false, users_values_told_ = false;
 };
 
 }  // namespace cib

@@ -18,14 +18,13 @@ struct StepFacts {
   std::uint32_t job = 0, step = 0;
   std::uint32_t uid = 0;
   unsigned local_tasks = 0, nodes = 1;
-  unsigned node_id = 0;          // this node's number in the step, from 0
-  bool daemon_step = false;      // its one task is mpirun's helper (orted, prted, hydra)
-  bool shell = false;            // its one task is the batch script or an interactive shell
-  bool by_default = false;       // nobody asked but the site: nothing is refused, and next to nothing is said
-  bool user_namespaces = false;  // each task starts a container with a user namespace of its own
-  bool engine = false;           // each task starts a container
-  bool reads_folder = false;     // by an engine that reads its folder (task_folder.hpp)
-  std::optional<Error> unfit;    // why the agent cannot do anything here
+  unsigned node_id = 0;        // this node's number in the step, from 0
+  bool daemon_step = false;    // its one task is mpirun's helper (orted, prted, hydra)
+  bool shell = false;          // its one task is the batch script or an interactive shell
+  bool by_default = false;     // nobody asked but the site: nothing is refused, and next to nothing is said
+  bool engine = false;         // each task starts a container
+  bool reads_folder = false;   // by an engine that reads its folder (task_folder.hpp)
+  std::optional<Error> unfit;  // why the agent cannot do anything here
   std::string node_name;
   std::string option;
   std::string config_path;
@@ -55,7 +54,8 @@ struct TaskOrigin {
 // What a task says about itself in task_init. Hostile: it comes from the user's process.
 struct TaskFacts {
   std::string gpus, nics;
-  TaskContainer container;  // as the agent found it
+  TaskContainer container;      // as the agent found it
+  bool user_namespace = false;  // it starts a container that may have a user namespace of its own
   std::map<std::string, std::string> user_variables;
   std::vector<std::string> pmix_servers;  // values of pmix_server_variables(), those that are set
 };

@@ -346,19 +346,22 @@ TEST(Step, MpirunsHelperGetsEveryPortOfTheNode) {
   EXPECT_THAT(node.task(0).lines, testing::Contains(HasSubstr("mpirun")));
 }
 
+TaskFacts starts_engine(bool does) {
+  TaskFacts said;
+  said.user_namespace = does;
+  return said;
+}
+
 // Between the user namespaces of two containers the kernel refuses CMA, and old UCX ends the program for it.
 TEST(Step, ContainersOfTheirOwnDoWithoutCmaWhenSeveralShareANode) {
   for (const bool engine : {false, true}) {
     FakeNode node(four_tasks);
-    auto f = facts();
-    f.user_namespaces = engine;
-    Step step(f, node, node, node, node);
+    Step step(facts(), node, node, node, node);
     fork_tasks(step);
-    release_tasks(step);
+    for (unsigned id = 0; id < four_tasks; ++id) step.task_ready(id, starts_engine(engine));
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), engine);
     EXPECT_EQ(node.task(0).environment["UCX_TLS"], engine ? "^cma" : "");
-    EXPECT_EQ(node.task(0).environment["UCX_MAX_RNDV_RAILS"], engine ? "0" : "");
-    EXPECT_EQ(node.task(0).environment["UCX_PROTO_ENABLE"], engine ? "n" : "");
+    EXPECT_FALSE(node.task(0).environment.contains("UCX_MAX_RNDV_RAILS")) << "0 takes RDMA between nodes too";
   }
 }
 
@@ -367,7 +370,6 @@ TEST(Step, AContainerAloneOnItsNodeKeepsCma) {
     FakeNode node(tasks);
     auto f = facts();
     f.local_tasks = tasks;
-    f.user_namespaces = true;
     Step step(f, node, node, node, node);
     step.prepare();
     for (unsigned id = 0; id < tasks; ++id) {
@@ -375,9 +377,31 @@ TEST(Step, AContainerAloneOnItsNodeKeepsCma) {
       step.task_started(
           id, {.rank = rank_of(id), .mask = mask_of(id), .process = {{std::to_string(1000 + id), ""}}});
     }
-    for (unsigned id = 0; id < tasks; ++id) step.task_ready(id, {});
+    for (unsigned id = 0; id < tasks; ++id) step.task_ready(id, starts_engine(true));
     EXPECT_EQ(node.task(0).environment.contains("UCX_TLS"), tasks > 1);
   }
+}
+
+// Without a report too, and not by each task and node.
+TEST(Step, AUsersDevicesThatATaskIsNotShownAreToldOnceInAStep) {
+  for (const char* option : {"verbs", "verbs,scope=node"})
+    for (const unsigned node_id : {0U, 1U}) {
+      FakeNode node(four_tasks);
+      auto f = facts(option);
+      f.node_id = node_id;
+      f.nodes = 2;
+      Step step(f, node, node, node, node);
+      fork_tasks(step);
+      TaskFacts said;
+      said.user_variables["UCX_NET_DEVICES"] = "mlx5_0:1";
+      for (unsigned id = 0; id < four_tasks; ++id) step.task_ready(id, said);
+      std::size_t told = 0;
+      for (unsigned id = 0; id < four_tasks; ++id)
+        for (const std::string& line : node.task(id).lines)
+          told +=
+              line.find("UCX_NET_DEVICES names none of the ports that this task has") != std::string::npos;
+      EXPECT_EQ(told, option == std::string("verbs") && node_id == 0 ? 1U : 0U) << option << " " << node_id;
+    }
 }
 
 TEST(Step, TheSitesDefaultDecidesWhetherInfiniBandIsRequired) {

@@ -24,3 +24,7 @@ def test_mpi_in_a_container_is_measured_against_the_bare_node():  # soak: ctest
 
 def test_an_ipoib_child_is_measured_against_the_nodes_own_interface():  # soak: ctest
     assert len(network.ipoib(1, FEW)) == 3
+
+
+def test_mpi_between_user_namespaces_is_measured_with_and_without_what_it_is_told():  # soak: ctest
+    assert len(measurements.apart(1, FEW)) == 19

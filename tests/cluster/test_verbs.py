@@ -1,7 +1,5 @@
 """--container-ib=verbs does what it promises, on HCAs that carry data. tests/slurm/test_verbs.py has what needs none."""
 
-import re
-
 from cluster import IMAGE, PINGPONG, must, srun, verbs_bytes
 from verbs import IN_CONTAINER, assert_native, each_task_has_the_hca_of_its_numa_node_and_no_other, has_mpi
 
@@ -18,14 +16,6 @@ def test_mpi_between_nodes_is_native_in_the_container():
 
 def test_mpi_between_nodes_is_native_on_the_bare_node():
     assert_native(PINGPONG)
-
-
-def test_mpi_inside_a_node_stays_on_shared_memory():
-    has_mpi("pmix")
-    before = verbs_bytes("n0")
-    done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs,report=summary", *IN_CONTAINER, PINGPONG, timeout=120))
-    assert verbs_bytes("n0") - before < 1 << 20, done
-    assert any(re.match(r"container-ib: n0: shm-only: ", line) for line in done.ours()), done
 
 
 def test_tasks_of_one_container_use_cma():

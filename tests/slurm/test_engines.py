@@ -1,7 +1,7 @@
 """Engines that a user starts inside the task: what is told of what they show, and what they are told. What each shows, and that MPI
 starts there: test_engine_matrix.py."""
 
-from cluster import HCAS, IMAGE, PINGPONG, Background, contents, must, run, skip, srun, suite, uverbs_of, wait_until
+from cluster import HCAS, IMAGE, PINGPONG, Background, contents, must, run, skip, srun, suite, uverbs_of, wait_until, write
 from engines import bubblewrap
 from verbs import by_tcp, has_mpi
 
@@ -38,6 +38,45 @@ def test_shared_memory_between_containers_of_their_own():
     ucx = ("UCX_TLS=tcp,posix,self", "UCX_NET_DEVICES=all", "OMPI_MCA_opal_common_ucx_tls=any", "OMPI_MCA_opal_common_ucx_devices=any", "PINGPONG_WITHOUT_FINALIZE=1")
     done = must(srun("-w", "n0", "-n2", "--mpi=pmix", "--container-ib=verbs", "env", *ucx, *bubblewrap(), PINGPONG, timeout=120))
     assert '"ranks": 2' in done.out, done
+
+
+def test_engines_in_scripts_are_found():
+    """By what the script says, however it is started; a comment is nothing that it does."""
+    say = ("sh", "-c", "echo cma=$UCX_TLS")
+    scripts = {"/tmp/starts.sh": "cd /\nexec bwrap --dev-bind / / ", "/tmp/plain.sh": "# not in bwrap\nexec "}
+    for path, text in scripts.items():
+        write("n0", path, f'#!/bin/sh\n{text}"$@"\n', "755")
+
+    def told(*command, tasks=2):
+        return must(srun("-w", "n0", f"-n{tasks}", "--container-ib=verbs", *command, *say)).lines
+
+    try:
+        for command in (("/tmp/starts.sh",), ("./starts.sh",), ("bash", "starts.sh"), ("env", "A=1", "/tmp/starts.sh")):
+            assert told(*command) == ["cma=^cma"] * 2, command
+        assert told("/tmp/starts.sh", tasks=1) == ["cma="]
+        assert told("/tmp/plain.sh") == told("sh", "/tmp/plain.sh") == ["cma="] * 2
+    finally:
+        run("n0", "rm", *scripts)
+
+
+def test_what_a_user_sets_against_his_task_is_told():
+    """Once in a step, though no report is asked for."""
+    first, second = HCAS["n0"]
+
+    def said(variable, *command, nodes="n0"):
+        words = ("env", variable, "srun", "--chdir=/tmp", "-w", nodes, "-n2", *command)
+        return must(run("n0", *words, user="alice")).ours()
+
+    option = "--container-ib=verbs,rails=1"
+    for variable in (f"UCX_NET_DEVICES={first}:1", f"MV2_IBA_HCA={first}"):
+        lines = said(variable, option, "true")
+        name = variable.partition("=")[0]
+        assert len(lines) == 1 and lines[0].startswith(f"container-ib: rank 1: the user's {name} names none "), lines
+    assert not said(f"UCX_NET_DEVICES={first}:1,{second}:1", option, "true")
+    assert not said(f"UCX_NET_DEVICES={first}:1", option + ",scope=node", "true")
+    lines = said("UCX_TLS=rc,sm,self", option, "bwrap", "--dev-bind", "/", "/", "true")
+    assert len(lines) == 1 and "UCX_TLS leaves CMA on" in lines[0], lines
+    assert not said("UCX_TLS=rc,sm,self", option, "true")
 
 
 def test_apptainer_is_told_what_the_task_has():

@@ -34,9 +34,23 @@ TEST(Engines, AreKnownWhereverTheyStandInTheCommand) {
                                                        {"./podman.sh"},
                                                        {"echo", "apptainers"},
                                                        {"ch-run", "--join", "image"},
+                                                       {"apptainer", "exec", "--sharens", "a.sif", "true"},
+                                                       {"singularity", "exec", "instance://mine", "true"},
+                                                       {"podman-hpc", "shared-run", "image"},
+                                                       {"shifter", "--image=x", "true"},
+                                                       {"sarus", "run", "x", "true"},
                                                        {"sh", "-c", "ch-run -j image -- true"}})
     EXPECT_FALSE(engines(command).user_namespaces) << (command.empty() ? "" : command.back());
   EXPECT_TRUE(engines({"ch-run", "image", "--", "prog", "--join"}).user_namespaces) << "the program's";
+}
+
+TEST(Engines, OfAScriptAreKnownByItsText) {
+  for (const char* script : {"#!/bin/sh\nexec apptainer exec app.sif \"$@\"\n", "cd /tmp\n\tenroot start x",
+                             "x=$(podman-hpc run image)", "a#b; ch-run img -- true # --join"})
+    EXPECT_TRUE(engines_of_script(script).user_namespaces) << script;
+  for (const char* script : {"", "#!/bin/sh\n# with apptainer or without\nexec \"$@\"", "true #apptainer",
+                             "#!/usr/bin/env apptainers", "ch-run -j img -- true"})
+    EXPECT_FALSE(engines_of_script(script).user_namespaces) << script;
 }
 
 TEST(Engines, PodmanAndWhoIsToldOfCdiReadATasksFolder) {

@@ -15,6 +15,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 EnvironmentInputs inputs() {
   EnvironmentInputs in;
@@ -163,13 +164,26 @@ TEST(Environment, OfTheUserEachVariableIsAskedForOnce) {
 }
 
 TEST(Environment, AUsersTcpIsNotTurnedIntoNoTransport) {
-  const std::pair<const char*, bool> lists[] = {{"tcp", false},         {"tcp,sm,self", false},
-                                                {"sm,self", false},     {"^ib", false},
-                                                {"^tcp", true},         {"tcp,rc", true},
-                                                {"all", true},          {"rc_x,sm", true},
-                                                {"\\rc_v,sm", true},    {"ib,sm", true},
-                                                {"ud_verbs:aux", true}, {"dc", true},
-                                                {"^cma", true},         {"", true}};
+  const std::pair<const char*, bool> lists[] = {{"tcp", false},
+                                                {"tcp,sm,self", false},
+                                                {"sm,self", false},
+                                                {"^ib", false},
+                                                {"^tcp", true},
+                                                {"tcp,rc", true},
+                                                {"all", true},
+                                                {"rc_x,sm", true},
+                                                {"\\rc_v,sm", true},
+                                                {"ib,sm", true},
+                                                {"ud_verbs:aux", true},
+                                                {"dc", true},
+                                                {"^cma", true},
+                                                {"", true},
+                                                {"^rc,ud,dc", false},
+                                                {"^tcp,rc,ud,dc", false},
+                                                {"^rc,ud", true},
+                                                {"^dc", true},
+                                                {"^rc_x,rc_v,ud_x,ud_verbs,dc_mlx5", false},
+                                                {"^rc_x,ud_x,dc_x", true}};
   for (const auto& [list, ours] : lists) {
     auto in = inputs();
     in.user["UCX_TLS"] = list;
@@ -301,9 +315,74 @@ TEST(Environment, ThePartitionIsWrittenAsEachStackReadsIt) {
   EXPECT_EQ(value(in, "MV2_DEFAULT_PKEY"), "0x8001");
 }
 
+// UCX reads these for every endpoint, also to other nodes.
+TEST(Environment, SeparateUserNamespacesTakeNothingFromThePathBetweenNodes) {
+  auto in = inputs();
+  in.task_ports = {"mlx5_0:1", "mlx5_1:1", "mlx5_2:1"};
+  auto apart = in;
+  apart.private_user_namespaces = true;
+  const auto before = variables(in);
+  std::vector<std::string> added;
+  for (const auto& [name, text] : variables(apart))
+    if (!before.contains(name))
+      added.push_back(name);
+    else
+      EXPECT_EQ(before.at(name), text) << name;
+  EXPECT_THAT(added, UnorderedElementsAre("UCX_TLS", "UCX_POSIX_USE_PROC_LINK", "MV2_SMP_USE_CMA",
+                                          "OMPI_MCA_smsc", "OMPI_MCA_btl_vader_single_copy_mechanism"));
+}
+
+TEST(Environment, CmaThatAUsersListLeavesOnIsTold) {
+  const std::pair<const char*, bool> lists[] = {
+      {"rc,sm,self", true},     {"rc,shm", true}, {"rc,cma", true}, {"all", true},
+      {"^tcp", true},           {"^cma", false},  {"^sm", false},   {"^tcp,shm", false},
+      {"rc,posix,sysv", false}, {"rc,mm", false}, {"", false}};
+  for (const auto& [list, told] : lists) {
+    auto in = inputs();
+    in.user["UCX_TLS"] = list;
+    EXPECT_THAT(build_environment(in).warnings, IsEmpty()) << list;
+    in.private_user_namespaces = true;
+    if (told)
+      EXPECT_THAT(build_environment(in).warnings, ElementsAre(HasSubstr("leaves CMA on"))) << list;
+    else
+      EXPECT_THAT(build_environment(in).warnings, IsEmpty()) << list;
+  }
+}
+
+TEST(Environment, AUsersDevicesThatTheTaskIsNotShownAreTold) {
+  struct Case {
+    const char *name, *value;
+    bool told;
+  };
+  for (const auto& [name, text, told] : {Case{"UCX_NET_DEVICES", "mlx5_1:1", false},
+                                         {"UCX_NET_DEVICES", "mlx5_0:1,mlx5_1:1", false},
+                                         {"UCX_NET_DEVICES", "mlx5_1", false},
+                                         {"UCX_NET_DEVICES", "mlx5_*", false},
+                                         {"UCX_NET_DEVICES", "all", false},
+                                         {"UCX_NET_DEVICES", "", false},
+                                         {"UCX_NET_DEVICES", "^eth0", false},
+                                         {"UCX_NET_DEVICES", "^mlx5_1:1", true},
+                                         {"UCX_NET_DEVICES", "mlx5_10:1", true},
+                                         {"UCX_NET_DEVICES", "mlx5_1:2", true},
+                                         {"UCX_NET_DEVICES", "eth0", true},
+                                         {"MV2_IBA_HCA", "mlx5_1", false},
+                                         {"MV2_IBA_HCA", "mlx5_0:mlx5_1", false},
+                                         {"MV2_IBA_HCA", "mlx5_0:mlx5_2", true}}) {
+    auto in = inputs();
+    in.user[name] = text;
+    EXPECT_THAT(build_environment(in).warnings, IsEmpty()) << "nobody says what it is shown";
+    in.shown_ports = {"mlx5_1:1"};
+    if (told)
+      EXPECT_THAT(build_environment(in).warnings, ElementsAre(HasSubstr(name))) << text;
+    else
+      EXPECT_THAT(build_environment(in).warnings, IsEmpty()) << name << "=" << text;
+  }
+}
+
 TEST(Environment, SeparateUserNamespacesSwitchOffWhatTheyBreak) {
   auto in = inputs();
   in.private_user_namespaces = true;
+  EXPECT_EQ(value(in, "UCX_POSIX_USE_PROC_LINK"), "n");
   EXPECT_EQ(value(in, "UCX_TLS"), "^cma");
   EXPECT_EQ(value(in, "OMPI_MCA_smsc"), "^cma");
   EXPECT_EQ(value(in, "OMPI_MCA_btl_vader_single_copy_mechanism"), "none");

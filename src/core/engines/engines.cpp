@@ -10,8 +10,27 @@ namespace cib {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> names = {"ch-run", "apptainer", "singularity", "bwrap",
-                                                   "podman", "crun",      "runc"};
+struct Engine {
+  std::string_view name;
+  bool user_namespace = true;                   // it makes one
+  std::array<std::string_view, 2> shared = {};  // words that tell it to put a node's tasks into one container
+  std::string_view shared_prefix = {};          // what such a word begins with
+};
+
+// Sarus and Shifter are set-uid root.
+constexpr std::array engines = {
+    Engine{"ch-run", true, {"--join", "-j"}},
+    Engine{"apptainer", true, {"--sharens"}, "instance://"},
+    Engine{"singularity", true, {}, "instance://"},
+    Engine{"bwrap"},
+    Engine{"podman"},
+    Engine{"podman-hpc", true, {"shared-run"}},
+    Engine{"enroot"},
+    Engine{"crun"},
+    Engine{"runc"},
+    Engine{"sarus", false},
+    Engine{"shifter", false},
+};
 
 std::string_view without_directory(std::string_view word) {
   word.remove_prefix(word.rfind('/') + 1);  // npos + 1 is 0
@@ -30,13 +49,44 @@ std::vector<std::string_view> parts_of(std::string_view word) {
   return parts;
 }
 
-// Charliecloud's way to put the tasks of a node into one container.
-bool joins_containers(std::span<const std::string_view> words) {
+const Engine* engine_called(std::string_view name) {
+  const auto found =
+      std::find_if(engines.begin(), engines.end(), [&](const Engine& engine) { return engine.name == name; });
+  return found == engines.end() ? nullptr : &*found;
+}
+
+// Of the words behind it, those behind "--" are the program's.
+bool shares_container(const Engine& engine, std::span<const std::string_view> words) {
   for (const std::string_view word : words) {
     if (word == "--") break;
-    if (word == "--join" || word == "-j") return true;
+    if (std::find(engine.shared.begin(), engine.shared.end(), word) != engine.shared.end()) return true;
+    if (!engine.shared_prefix.empty() && word.starts_with(engine.shared_prefix)) return true;
   }
   return false;
+}
+
+EnginesOfCommand engines_among(std::span<const std::string_view> words) {
+  EnginesOfCommand found;
+  for (const std::string_view word : words)
+    found.reads_folder |= without_directory(word) == "podman" || word.starts_with("--cdi");
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const Engine* engine = engine_called(without_directory(words[i]));
+    if (engine == nullptr) continue;
+    found.any = true;
+    found.directly = i == 0;
+    found.singularity = engine->name == "singularity";
+    found.apptainer = engine->name == "apptainer" || found.singularity;
+    found.user_namespaces = engine->user_namespace && !shares_container(*engine, words.subspan(i + 1));
+    break;
+  }
+  return found;
+}
+
+// A shell's comment begins with '#' at the start of a word.
+std::string_view without_comment(std::string_view line) {
+  for (auto at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1))
+    if (at == 0 || line[at - 1] == ' ' || line[at - 1] == '\t') return line.substr(0, at);
+  return line;
 }
 
 bool is_of_slurm_or_ours(std::string_view name) {
@@ -89,23 +139,17 @@ std::vector<EnvironmentChange> binds(const Variables& now) {
 }  // namespace
 
 EnginesOfCommand engines_of(std::span<const std::string_view> command) {
-  EnginesOfCommand found;
   std::vector<std::string_view> words;
   for (const std::string_view word : command)
     for (const std::string_view part : parts_of(word)) words.push_back(part);
-  for (const std::string_view word : words)
-    found.reads_folder |= without_directory(word) == "podman" || word.starts_with("--cdi");
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const auto name = without_directory(words[i]);
-    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
-    found.any = true;
-    found.directly = i == 0;
-    found.singularity = name == "singularity";
-    found.apptainer = name == "apptainer" || found.singularity;
-    found.user_namespaces = name != "ch-run" || !joins_containers(std::span(words).subspan(i));
-    break;
-  }
-  return found;
+  return engines_among(words);
+}
+
+EnginesOfCommand engines_of_script(std::string_view text) {
+  std::vector<std::string_view> words;
+  for (const std::string_view line : split(text, '\n'))
+    for (const std::string_view part : parts_of(without_comment(line))) words.push_back(part);
+  return engines_among(words);
 }
 
 std::vector<EnvironmentChange> apptainer_environment(const EnginesOfCommand& engines,

@@ -146,7 +146,8 @@ EnvironmentPlan build_environment(const EnvironmentInputs& asked) {
     if (!in.user.contains(change.name)) plan.of_site.push_back(change.name);
   }
   for (const auto& conflict : user_conflicts())
-    if (contains(active, conflict.profile) && conflict.holds(in)) plan.notes.emplace_back(conflict.note);
+    if (contains(active, conflict.profile) && conflict.holds(in))
+      (conflict.harmful ? plan.warnings : plan.notes).emplace_back(conflict.note);
   return plan;
 }
 

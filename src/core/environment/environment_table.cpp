@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "container_ib/lending.hpp"
 #include "container_ib/model.hpp"
@@ -32,15 +33,69 @@ bool names_infiniband(std::string_view transport) {
   return transport.find('*') != std::string_view::npos;
 }
 
+struct Spellings {
+  std::string_view all[4];  // a transport's own name and the aliases for it and others
+};
+constexpr std::array infiniband_transports = {
+    Spellings{"rc_verbs", "rc_v", "rc", "ib"}, Spellings{"rc_mlx5", "rc_x", "rc", "ib"},
+    Spellings{"ud_verbs", "ud_v", "ud", "ib"}, Spellings{"ud_mlx5", "ud_x", "ud", "ib"},
+    Spellings{"dc_mlx5", "dc_x", "dc", "ib"}};
+constexpr std::array cma = {Spellings{"cma", "sm", "shm"}};
+
+using TransportNames = std::vector<std::string_view>;
+
+bool contains_one_of(const TransportNames& names, const Spellings& transport) {
+  return std::any_of(std::begin(transport.all), std::end(transport.all), [&](std::string_view name) {
+    return !name.empty() && std::find(names.begin(), names.end(), name) != names.end();
+  });
+}
+
+// Whether a list that begins with '^' leaves out all of these.
+bool excludes(std::string_view list, std::span<const Spellings> transports) {
+  const TransportNames names = split(list.substr(1), ',');
+  return std::all_of(transports.begin(), transports.end(),
+                     [&](const Spellings& transport) { return contains_one_of(names, transport); });
+}
+
 // UCX ANDs UCX_TLS with UCX_NET_DEVICES (ucp_is_resource_enabled), so with a user's UCX_TLS that leaves
 // InfiniBand out our device list would leave no transport between nodes at all.
 bool ucx_without_infiniband(const In& in) {
   const auto list = decided_value(in, "UCX_TLS");
   if (list.empty()) return false;
-  const auto names = split(list.starts_with('^') ? list.substr(1) : list, ',');
-  if (list.starts_with('^')) return std::find(names.begin(), names.end(), "ib") != names.end();
+  if (list.starts_with('^')) return excludes(list, infiniband_transports);
+  const TransportNames names = split(list, ',');
   return std::none_of(names.begin(), names.end(), names_infiniband);
 }
+
+// The user's UCX_TLS stays, and with it what ours would have left out.
+bool ucx_keeps_cma(const In& in) {
+  const auto list = user_value(in, "UCX_TLS");
+  if (!in.private_user_namespaces || list.empty()) return false;
+  if (list.starts_with('^')) return !excludes(list, cma);
+  const TransportNames names = split(list, ',');
+  return contains_one_of(names, cma.front()) || std::find(names.begin(), names.end(), "all") != names.end();
+}
+
+// A list of devices, or of devices and ports, against one port. What has a wildcard is taken to fit.
+bool names_port(std::string_view entry, std::string_view port) {
+  return entry == port || entry == port.substr(0, port.rfind(':')) || entry == "all" ||
+         entry.find_first_of("*?[") != std::string_view::npos;
+}
+
+// Only what the task is shown can be opened, whatever its user's list names.
+bool names_none_shown(const In& in, const char* variable, char separator) {
+  auto list = user_value(in, variable);
+  if (list.empty() || in.shown_ports.empty()) return false;
+  const bool excluded = list.starts_with('^');
+  const TransportNames names = split(excluded ? list.substr(1) : list, separator);
+  return std::all_of(in.shown_ports.begin(), in.shown_ports.end(), [&](std::string_view port) {
+    return excluded == std::any_of(names.begin(), names.end(),
+                                   [&](std::string_view name) { return names_port(name, port); });
+  });
+}
+
+bool ucx_names_none_shown(const In& in) { return names_none_shown(in, "UCX_NET_DEVICES", ','); }
+bool mvapich_names_none_shown(const In& in) { return names_none_shown(in, "MV2_IBA_HCA", ':'); }
 
 bool nccl_without_infiniband(const In& in) {
   const auto off = decided_value(in, "NCCL_IB_DISABLE");
@@ -55,9 +110,7 @@ bool required(const In& in) { return in.require; }
 bool not_required(const In& in) { return !in.require; }
 bool full_report(const In& in) { return in.report == ReportLevel::full; }
 bool ucx_uses_infiniband(const In& in) { return !ucx_without_infiniband(in); }
-bool more_rails_than_ucx_uses(const In& in) {
-  return in.task_ports.size() > 2 && ucx_uses_infiniband(in) && !in.private_user_namespaces;
-}
+bool more_rails_than_ucx_uses(const In& in) { return in.task_ports.size() > 2 && ucx_uses_infiniband(in); }
 bool nccl_uses_infiniband(const In& in) { return !nccl_without_infiniband(in); }
 bool over_ethernet(const In& in) { return in.ethernet; }
 bool over_efa(const In& in) { return in.efa; }
@@ -163,15 +216,14 @@ constexpr std::array table = {
     Variable{"UCX_IB_PKEY", "ucx", ucx_uses_infiniband, partition},
     // By itself UCX tests the table too, but each process anew, and it takes a link-local GID as well.
     Variable{"UCX_IB_GID_INDEX", "ucx", ucx_uses_infiniband, gid_index},
-    // Before 1.16 UCX does not notice that CMA is refused between user namespaces.
+    // Whether the tasks of a node will be in user namespaces of their own is not known for sure, so these two
+    // change nothing between nodes. Before 1.16 UCX does not notice that the kernel refuses CMA between them,
+    // and ends the program at the first large message.
     Variable{"UCX_TLS", "ucx", user_namespaces_differ, nullptr, "^cma"},
     // And it opens the other's shared memory by /proc/PID/fd, which is refused too, unless it is told to use
-    // names (uct/sm/mm/posix; releases before 1.16 do not notice).
+    // names (uct/sm/mm/posix; from 1.16 on it takes another way, with a line on stderr that calls it an
+    // error).
     Variable{"UCX_POSIX_USE_PROC_LINK", "ucx", user_namespaces_differ, nullptr, "n"},
-    // And without CMA it would connect to tasks of the same node by the HCA, for rendezvous.
-    Variable{"UCX_MAX_RNDV_RAILS", "ucx", user_namespaces_differ, nullptr, "0"},
-    // The protocols that are the default from 1.16 on abort without a rail (proto_multi.c, "max_lanes >= 1").
-    Variable{"UCX_PROTO_ENABLE", "ucx", user_namespaces_differ, nullptr, "n"},
 
     // Without this pml/ucx yields to ob1 over TCP when /sys/class/infiniband/*/device/driver cannot be read.
     Variable{"OMPI_MCA_pml_ucx_devices", "ompi", always, nullptr, "any"},
@@ -232,6 +284,16 @@ constexpr std::array conflicts = {
     UserConflict{"ucx", ucx_without_infiniband,
                  "UCX_TLS is set without an InfiniBand transport, so UCX_NET_DEVICES is left alone"},
     UserConflict{"nccl", nccl_without_infiniband, "NCCL_IB_DISABLE is set, so NCCL_IB_HCA is left alone"},
+    UserConflict{
+        "ucx", ucx_keeps_cma,
+        "the user's UCX_TLS leaves CMA on, which the kernel refuses between containers of their own, "
+        "and UCX before 1.16 ends the program for it; add ^cma, or name posix,sysv in place of sm",
+        true},
+    UserConflict{"ucx", ucx_names_none_shown,
+                 "the user's UCX_NET_DEVICES names none of the ports that this task has; leave it unset",
+                 true},
+    UserConflict{"mvapich", mvapich_names_none_shown,
+                 "the user's MV2_IBA_HCA names none of the HCAs that this task has; leave it unset", true},
 };
 
 constexpr std::array<std::string_view, 5> read_only = {

@@ -19,11 +19,12 @@ struct Variable {
   std::string_view constant = {};                  // the value when `value` is null
 };
 
-// What the user has set and what follows from it, told in the report.
+// What the user has set and what follows from it. `harmful`: told whatever report is asked for.
 struct UserConflict {
   std::string_view profile;
   bool (*holds)(const EnvironmentInputs&);
   std::string_view note;
+  bool harmful = false;
 };
 
 std::span<const Variable> environment_table();

@@ -136,3 +136,50 @@ def pingpong(option, command, messages):
     if "verbs" in option and sum(": native: " in line for line in done.ours()) != len(cluster.NODES):
         raise AssertionError(f"not measured by verbs\n{done}")
     return json.loads(done.lines[-1])
+
+
+# What tasks in a user namespace each are told, what they would do by themselves, and what kept their messages out of the HCA once.
+TOLD = ("UCX_TLS=^cma", "UCX_POSIX_USE_PROC_LINK=n")
+VARIABLES = {"nothing": (), "what they are told": TOLD, "and no rails": (*TOLD, "UCX_MAX_RNDV_RAILS=0", "UCX_PROTO_ENABLE=n")}
+NAMESPACES = {"shared": (), "user": ("-U",), "user, pid": ("-U", "-p", "-f", "--mount-proc"), "user, ipc": ("-U", "-i")}
+ONE_NODE, TWO_NODES = ("-w", "n0", "-n2"), ("-N2", "-n4")
+
+
+def apart(rounds, messages=(100, 10)):
+    """MPI between two tasks of a node, and of two nodes that have two each, which do not share namespaces, as between containers of
+    their own. The variables change in turn. A quarter of the rounds: there are many of them."""
+    rounds = max(rounds // 4, 1)
+    lines = [f"apart: {cluster.must(cluster.run('n0', 'ucx_info', '-v')).lines[0].lstrip('# ')}, {rounds} rounds; 1 MiB, medians"]
+    for variables, settings in VARIABLES.items():
+        shown = cluster.must(cluster.srun("-w", "n0", "-n1", "--container-ib=verbs,rails=1", "env", *settings, "ucx_info", "-e", "-u", "t", "-D", "net"))
+        lines.append(f"  to another node, {variables:<20} {'an RDMA lane' if 'rma_bw#0' in shown.out else 'no RDMA lane'}")
+    for where, (placed, namespaces) in {f"{place}, {name}": (words, options) for place, words in (("in a node", ONE_NODE), ("between", TWO_NODES))
+                                        for name, options in NAMESPACES.items() if place == "in a node" or name == "user"}.items():
+        got = {variables: [] for variables in VARIABLES}
+        for number in range(rounds):
+            order = list(VARIABLES.items())
+            for variables, settings in order if number % 2 else reversed(order):
+                got[variables].append(_apart_once(placed, namespaces, settings, messages))
+        base = got["what they are told"]
+        for variables, results in got.items():
+            lines.append(f"  {where:<20} {variables:<20} {_apart_text(results, base)}")
+    return lines
+
+
+def _apart_once(placed, namespaces, settings, messages):
+    """The program's numbers and the bytes that n0's HCAs have sent and received meanwhile; None when it died."""
+    own = ("unshare", "--map-current-user", *namespaces) if namespaces else ()
+    before = cluster.verbs_bytes("n0")
+    done = cluster.srun(*placed, "-K", "--mpi=pmix", "--container-ib=verbs,rails=1", "env", *settings, *own, cluster.PINGPONG, *map(str, messages), timeout=120)
+    if done.status != 0:
+        return None
+    return {**json.loads(done.lines[-1]), "bytes": cluster.verbs_bytes("n0") - before}
+
+
+def _apart_text(results, base):
+    if None in results:
+        return f"dies in {results.count(None)} of {len(results)}"
+    rate = [result["bandwidth_mb_s"] for result in results]
+    carried = sum(result["bytes"] for result in results) / len(results) / 2**20
+    times = ratios(rate, [result["bandwidth_mb_s"] for result in base]) if None not in base else "-"
+    return f"{carried:5.1f} MiB by the HCA, {Spread.of(rate)} MB/s, times what they are told {times}"
