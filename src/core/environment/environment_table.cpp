@@ -69,7 +69,7 @@ bool ucx_without_infiniband(const In& in) {
 
 // The user's UCX_TLS stays, and with it what ours would have left out.
 bool ucx_keeps_cma(const In& in) {
-  const auto list = user_value(in, "UCX_TLS");
+  const auto list = decided_value(in, "UCX_TLS");
   if (!in.private_user_namespaces || list.empty()) return false;
   if (list.starts_with('^')) return !excludes(list, cma);
   const TransportNames names = split(list, ',');
@@ -84,7 +84,7 @@ bool names_port(std::string_view entry, std::string_view port) {
 
 // Only what the task is shown can be opened, whatever its user's list names.
 bool names_none_shown(const In& in, const char* variable, char separator) {
-  auto list = user_value(in, variable);
+  auto list = decided_value(in, variable);
   if (list.empty() || in.shown_ports.empty()) return false;
   const bool excluded = list.starts_with('^');
   const TransportNames names = split(excluded ? list.substr(1) : list, separator);
