@@ -40,7 +40,8 @@ void tell_lids_apart(const std::vector<Port>& ports, const std::vector<std::stri
   using Lids = std::map<std::uint32_t, std::string>;  // and the connector that has it
   std::map<Fabric, std::vector<Lids>> subnets;
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    if (!counts[i] || fabrics[i].kind != Fabric::Kind::infiniband || ports[i].lid == 0) continue;
+    if (!counts[i] || fabrics[i].kind != Fabric::Kind::infiniband) continue;
+    if (ports[i].lid == 0 || ports[i].sm_lid == 0) continue;
     auto& parts = subnets[fabrics[i]];
     std::size_t part = 0;
     while (part < parts.size()) {

@@ -29,7 +29,8 @@ std::string_view kind_name(Fabric::Kind kind);  // "InfiniBand"
 //
 // All subnets that nobody has configured have the same prefix (IBTA vol. 1, 4.1.1), so two more things prove
 // two subnets: ports that know different subnet managers, since the active one is the same for all ports of a
-// subnet, and two connectors with the same LID, which is unique in a subnet (4.1.3).
+// subnet, and two connectors with the same LID, which is unique in a subnet (4.1.3). A description that does
+// not know the manager of a port (hwloc's) is no proof: its LIDs may have been made up or made equal.
 // Neither proves anything by being absent: each subnet's manager may be at LID 1.
 std::vector<Fabric> fabrics_of(const std::vector<Port>& ports, const std::vector<std::string>& physical,
                                const std::vector<bool>& counts);
