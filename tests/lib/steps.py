@@ -45,7 +45,10 @@ def orphans_end(sleepers=SLEEPERS):
 def agents_death_leaves_the_step(sleepers=SLEEPERS, last="mount_devices of task"):
     """The agent killed: the tasks go on, and their step is nobody's leftover. `last`: what it had done last."""
     with BackgroundStep(*sleepers) as step:
-        must(run("n0", "kill", "-9", step.pid("container-ib-ag")))
+        agent = step.pid("container-ib-ag")
+        must(run("n0", "kill", "-9", agent))
+        # A killed process still ends: what it has is its until then.
+        wait_until(lambda: sh("n0", f"! grep -q '^State:.[^Z]' /proc/{agent}/status").status == 0, 10, "the agent's end")
         assert len(step.tasks()) == 2
         listed = must(run("n0", "container-ib", "list")).out
         assert "verbs" in listed and "agent died" in listed, listed
