@@ -100,5 +100,32 @@ TEST_F(Inputs, OnlyNcclsTopologyIsHandedToNccl) {
   EXPECT_THAT(run(plan), Not(HasSubstr("NCCL_TOPO_FILE")));
 }
 
+// Two HCAs, one of which is beside the GPU: which is known of the file, and that they are up of sysfs.
+TEST_F(Inputs, TopoProposesAnEntryForTheHcasBesideGpus) {
+  tree_.file("node.xml",
+             "<system version=\"1\"><cpu numaid=\"0\" affinity=\"ff\"><pci busid=\"ffff:ff:01.0\" "
+             "class=\"0x060400\"><pci busid=\"0001:00:00.0\" class=\"0x030200\"/><pci busid=\"0101:00:00.0\" "
+             "class=\"0x020700\"/></pci><pci busid=\"0102:00:00.0\" class=\"0x020700\"/></cpu></system>");
+  for (const std::string number : {"1", "2"}) {
+    const std::string device = "class/infiniband/mlx5_" + number, pci = "010" + number + ":00:00.0";
+    tree_.link(device + "/device", "../../../devices/" + pci);
+    tree_.link("devices/" + pci + "/driver", "../../drivers/mlx5_core");
+    tree_.file(device + "/ports/1/state", "4: ACTIVE\n");
+    tree_.file(device + "/ports/1/link_layer", "InfiniBand\n");
+    tree_.file(device + "/ports/1/lid", "0x1" + number + "\n");
+  }
+  const std::string topo = "topo --topology node.xml --sysfs . ";
+  EXPECT_THAT(
+      run(topo + "--node gpu01"),
+      HasSubstr("1 of these ports shares no PCIe switch with a GPU, others do: mlx5_2:1\n"
+                "If it is for storage or the front end, this entry of the site's file keeps MPI off:\n\n"
+                "[[nodes]]\nname = \"gpu01\"\nhca = [\"mlx5_1\"]\n\n"));
+  EXPECT_THAT(run(topo), HasSubstr("name = \"*\"\n")) << "a described node has no name";
+  EXPECT_THAT(run(topo + "--json"), HasSubstr("\"left_out\": [\n      \"mlx5_2:1\"\n    ]"));
+  tree_.file("site.conf", "[[nodes]]\nname = \"gpu*\"\nhca = [\"mlx5_*\"]\n");
+  EXPECT_THAT(run(topo + "--config site.conf --node gpu01"), Not(HasSubstr("[[nodes]]")));
+  EXPECT_THAT(run(topo + "--config site.conf --node gpu01 --json"), HasSubstr("\"proposal\": null"));
+}
+
 }  // namespace
 }  // namespace cib
