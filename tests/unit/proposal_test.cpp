@@ -73,7 +73,7 @@ TEST(Proposal, IsNoneWhereSomethingIsUnknown) {
 TEST(Proposal, IsNoneWhereSomebodyHasSaidIt) {
   const Inventory node = node_with_storage();
   SiteConfig site;
-  site.nodes = {{"gpu*", {"*"}}};
+  site.nodes = {NodeRule{{"gpu*"}, {"*"}}};
   const auto options = placement_options(Settings{}, site, "gpu07");
   EXPECT_FALSE(proposed(node, options)) << "that all are for MPI";
   EXPECT_TRUE(proposed(node, placement_options(Settings{}, site, "cpu07"))) << "of another node";
