@@ -301,7 +301,7 @@ bool is_nccl_topology(std::string_view beginning) {
   const Parser parser = make_parser();
   if (!parser) return false;
   struct Found {
-    XML_Parser parser;
+    XML_Parser parser = nullptr;
     bool system = false;
   } found{parser.get()};
   XML_SetUserData(parser.get(), &found);
