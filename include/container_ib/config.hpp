@@ -74,6 +74,8 @@ struct SiteConfig {
   bool raise_memlock = true;
   unsigned rendezvous_timeout_s = 30;  // for all tasks of a node to report
   std::string topology_xml;            // administrator's override (VMs); empty: discover
+  unsigned topology_xml_line = 0;      // where the file says so, for messages
+  bool hand_to_nccl = false;           // tasks are told of topology_xml, which is NCCL's then
 
   // What is no error but hardly meant, a line each with file and line. No step is told.
   std::vector<std::string> warnings;

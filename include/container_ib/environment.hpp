@@ -32,6 +32,7 @@ struct EnvironmentInputs {
   // Of the GID that RoCE is to use, where all of the task's ports, or node_ports, agree.
   std::optional<unsigned> gid_index, node_gid_index;
   bool efa = false;                         // all of the task's ports are
+  std::string nccl_topology;                // file that describes the node to NCCL, where the task sees it
   std::vector<std::string> lent_providers;  // "mlx5", which the node lends to the container's image
   ReportLevel report = ReportLevel::off;
   bool private_user_namespaces = false;  // the node's tasks may be in different user namespaces
@@ -66,6 +67,9 @@ const std::vector<std::string_view>& environment_inputs();
 EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node,
                                  const Assignment& assignment, const std::vector<std::size_t>& ports,
                                  const std::vector<EnvironmentRule>& rules);
+
+// The file for EnvironmentInputs::nccl_topology of a task that sees the node's files; empty without one.
+std::string nccl_topology_of(const SiteConfig& site);
 
 // A variable of the user's own stays as it is. The site's file comes before our table, but for what says what
 // the task has; with env=none neither counts.

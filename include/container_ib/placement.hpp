@@ -41,6 +41,7 @@ struct PlacementOptions {
   std::optional<std::map<PciAddress, unsigned>> free_vfs;
   std::map<PciAddress, std::string> why_no_vf;  // of PFs without, where it is not that none is free
   bool shared_vfs = false;
+  bool has_site_rule = false;  // site_hca is what a [[nodes]] entry says of the node
 };
 
 // Whether the port by itself, whatever the others are, may serve MPI.

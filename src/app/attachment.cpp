@@ -482,6 +482,7 @@ EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::strin
   in.private_user_namespaces = task.facts.user_namespace && facts_.local_tasks > 1;
   for (const Port& port : shown_ports(task)) in.shown_ports.push_back(port.name());
   if (const auto* lent = images_.lent_to(task.facts.container.id)) in.lent_providers = lent->providers;
+  if (task.facts.container.id.empty() && !facts_.container) in.nccl_topology = nccl_topology_of(site_);
   in.user = task.facts.user_variables;
   if (!network_.is_private()) return in;
   // Where a task sees only its own ports, libraries that want one list for all ranks of a node get these.

@@ -14,13 +14,18 @@ struct CheckConfigOptions {
   bool json = false;
 };
 
+Status check_topology(const Result<SiteConfig>& site, const std::string& file) {
+  return site ? check_topology_file(*site, file) : site.error();
+}
+
 // What steps take all the same, but was hardly meant, is a finding too: whoever checks a file before handing
 // it out wants to know.
 int run(const CheckConfigOptions& options) {
   const auto site = look_at_site_file(options.file);
-  const std::string problem = site ? "" : site.error().message();
+  const Status status = check_topology(site, options.file);
+  const std::string problem = status ? "" : status.error().message();
   const std::vector<std::string> warnings = site ? site->warnings : std::vector<std::string>();
-  const bool is_fine = site && warnings.empty();
+  const bool is_fine = status && warnings.empty();
   if (options.json) {
     print(dump({{"file", options.file}, {"fine", is_fine}, {"problem", problem}, {"warnings", warnings}}) +
           "\n");

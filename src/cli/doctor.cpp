@@ -49,6 +49,8 @@ std::optional<SiteConfig> look_at_site(const std::string& named, Lines& lines) {
   lines.push_back(file->found ? Line{Kind::fine, "site's file " + file->path}
                               : Line{Kind::note, file->path + ": there is none, so the defaults hold"});
   for (const std::string& warning : file->site.warnings) lines.push_back({Kind::note, warning});
+  if (const auto status = check_topology_file(file->site, file->path); !status)
+    lines.push_back({Kind::finding, status.error().message()});
   return file->site;
 }
 

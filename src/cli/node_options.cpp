@@ -14,6 +14,8 @@ namespace cib::cli {
 
 namespace {
 
+constexpr const char* saved_tree_variable = "HWLOC_FSROOT";
+
 bool is_directory(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
@@ -26,26 +28,31 @@ bool exists(const std::string& path) {
 
 // hwloc's own variable for a saved tree.
 std::string saved_tree() {
-  const char* fsroot = std::getenv("HWLOC_FSROOT");
+  const char* fsroot = std::getenv(saved_tree_variable);
   return fsroot != nullptr ? fsroot : "";
 }
 
-InventorySource source_of(const NodeOptions& options) {
+Result<InventorySource> source_of(const NodeOptions& options) {
+  using Kind = InventorySource::Kind;
   InventorySource source;
-  source.path = options.topology;
   if (!options.sysfs.empty()) source.sysfs = options.sysfs;
+  std::string given;  // what a saved tree is the value of
   if (!options.topology.empty()) {
-    source.kind = is_directory(options.topology) ? InventorySource::Kind::fsroot : InventorySource::Kind::xml;
-    return source;
-  }
-  // A saved tree, be it hwloc's or given as --sysfs, describes the whole node.
-  if (!saved_tree().empty()) {
-    source.kind = InventorySource::Kind::fsroot;
+    source.path = options.topology;
+    source.kind = is_directory(options.topology) ? Kind::fsroot : Kind::xml;
+    given = "--topology";
+  } else if (!saved_tree().empty()) {
     source.path = saved_tree();
-  } else if (!options.sysfs.empty() && is_directory(options.sysfs + "/sys")) {
-    source.kind = InventorySource::Kind::fsroot;
+    source.kind = Kind::fsroot;
+    given = saved_tree_variable;
+  } else if (!is_this_machines(options.sysfs)) {
+    // It says nothing of CPUs, and those here are another machine's.
     source.path = options.sysfs;
+    source.kind = Kind::fsroot;
+    given = "--sysfs without --topology";
   }
+  if (source.kind != Kind::fsroot) return source;
+  if (auto status = check_saved_tree(source.path); !status) return std::move(status).error().in(given);
   return source;
 }
 
@@ -80,7 +87,9 @@ std::string node_name_here() {
 bool NodeOptions::live() const { return topology.empty() && sysfs.empty() && saved_tree().empty(); }
 
 void NodeOptions::add_to(CLI::App& command) {
-  command.add_option("--topology", topology, "hwloc XML, or the root of a saved tree; default: this machine")
+  command
+      .add_option("--topology", topology,
+                  "hwloc's or NCCL's XML, or the root of a saved tree; default: this machine")
       ->type_name("FILE|DIR");
   command.add_option("--sysfs", sysfs, "read states, rates, LIDs below this directory")->type_name("DIR");
   command
@@ -110,13 +119,17 @@ Result<NodeQuestion> ask(const NodeOptions& options) {
   CIB_TRY(question.site, site_of(options, request));
   CIB_TRY(question.settings, resolve(request, question.site));
   question.forced = forced_over(request, question.site);
-  InventorySource source = options.live() ? inventory_source(question.site) : source_of(options);
+  InventorySource source = inventory_source(question.site);
+  if (!options.live()) {
+    CIB_TRY(source, source_of(options));
+  }
   source.tables = options.tables || question.settings.pkey;
   CIB_TRY(question.inventory, load_inventory(source));
-  const std::string node = node_name(options);
-  question.placement = placement_options(question.settings, question.site, node);
-  CIB_TRY(question.placement.site_fabric, fabric_of_step(question.settings.fabric, question.site, {node}));
-  question.rules = rules_for_node(question.site.environment, node);
+  question.node = node_name(options);
+  question.placement = placement_options(question.settings, question.site, question.node);
+  CIB_TRY(question.placement.site_fabric,
+          fabric_of_step(question.settings.fabric, question.site, {question.node}));
+  question.rules = rules_for_node(question.site.environment, question.node);
   return question;
 }
 

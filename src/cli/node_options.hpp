@@ -33,6 +33,7 @@ struct NodeQuestion {
   SiteConfig site;
   Settings settings;
   PlacementOptions placement;
+  std::string node;  // by which [[nodes]] was asked; empty: a described node that has no name
   std::vector<EnvironmentRule> rules;  // of the site's file, for this node
   std::vector<std::string> forced;     // what the site sets instead of the request's values, one line each
 };

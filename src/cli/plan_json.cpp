@@ -15,8 +15,10 @@ std::vector<std::string> port_names(const Plan& plan, const TaskPlacement& task)
 }
 
 EnvironmentPlan environment_of(const Plan& plan, const TaskPlacement& task) {
-  return build_environment(inputs_of_task(plan.question.settings, plan.question.inventory, plan.assignment,
-                                          task.ports, plan.question.rules));
+  EnvironmentInputs in = inputs_of_task(plan.question.settings, plan.question.inventory, plan.assignment,
+                                        task.ports, plan.question.rules);
+  in.nccl_topology = nccl_topology_of(plan.question.site);
+  return build_environment(in);
 }
 
 nlohmann::ordered_json task_json(const Plan& plan, const TaskPlacement& task, const CpuSet& mask) {

@@ -5,6 +5,7 @@
 
 #include "adapters/verbs/verbs_devices.hpp"
 #include "command.hpp"
+#include "container_ib/proposal.hpp"
 #include "container_ib/text.hpp"
 #include "json.hpp"
 #include "mode_answers.hpp"
@@ -40,6 +41,29 @@ DeviceReasons verbs_of(const NodeQuestion& question) {
   return reasons;
 }
 
+std::optional<NodeProposal> proposal_of(const NodeQuestion& question, const Assignment& assignment) {
+  return propose_node_rule(question.inventory, question.placement, assignment,
+                           question.node.empty() ? "*" : question.node);
+}
+
+nlohmann::ordered_json proposal_json(const std::optional<NodeProposal>& proposal) {
+  if (!proposal) return nullptr;
+  return {{"name", proposal->name},
+          {"hca", proposal->hca},
+          {"left_out", proposal->left_out},
+          {"toml", proposal->toml()}};
+}
+
+void print_proposal(const NodeProposal& proposal) {
+  const std::size_t left_out = proposal.left_out.size();
+  print(
+      fmt::format("{} of these ports {} no PCIe switch with a GPU, others do: {}\n"
+                  "If {} for storage or the front end, this entry of the site's file keeps MPI off:\n\n",
+                  left_out, left_out == 1 ? "shares" : "share", join(proposal.left_out, " "),
+                  left_out == 1 ? "it is" : "they are"));
+  print(proposal.toml() + "\n");
+}
+
 void print_json(const NodeQuestion& question, const Assignment& assignment,
                 const std::vector<ModeAnswer>& answers, const DeviceReasons& verbs) {
   auto modes = nlohmann::ordered_json::object();
@@ -59,7 +83,8 @@ void print_json(const NodeQuestion& question, const Assignment& assignment,
                                  {"distances", question.inventory.distances},
                                  {"gpus", gpus},
                                  {"modes", modes},
-                                 {"notes", assignment.notes}};
+                                 {"notes", assignment.notes},
+                                 {"proposal", proposal_json(proposal_of(question, assignment))}};
   for (const auto& [name, reason] : verbs)
     node["verbs"][name] = {{"opens", reason.empty()}, {"why_not", reason}};
   for (const Port& port : question.inventory.ports) {
@@ -102,6 +127,7 @@ void print_text(const NodeQuestion& question, const Assignment& assignment,
   if (!node.ports.empty()) print(format_table(ports_table(node, assignment)) + "\n");
   for (const std::string& note : assignment.notes) print("note: " + note + "\n");
   if (!assignment.notes.empty()) print("\n");
+  if (const auto proposal = proposal_of(question, assignment)) print_proposal(*proposal);
   print_tables(node);
   bool told = false;
   for (const auto& [name, reason] : verbs) {

@@ -6,7 +6,7 @@ import re
 import sys
 
 SYSTEM_CALLS = r"(unistd|fcntl|poll|sched|signal|dirent|dlfcn)\.h|sys/.*|linux/.*|net/.*|netinet/.*|arpa/.*"
-FOREIGN = r"hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|nlohmann/.*|CLI/.*|fmt/.*"
+FOREIGN = r"expat\.h|hwloc(/.*)?\.h|netlink/.*|infiniband/.*|slurm/.*|toml\+\+/.*|nlohmann/.*|CLI/.*|fmt/.*"
 
 # Folder -> what it must not include. "own" are our headers, by their first folder.
 RULES = [
@@ -21,6 +21,7 @@ RULES = [
 ]
 ONLY_IN = [
     (r"hwloc(/.*)?\.h", "src/adapters/hwloc"),
+    (r"expat\.h", "src/adapters/nccl"),
     (r"netlink/.*", "src/adapters/netlink"),
     (r"infiniband/.*", "src/adapters/verbs"),
     (r"toml\+\+/.*", "src/adapters/toml"),

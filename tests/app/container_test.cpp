@@ -42,6 +42,18 @@ TEST(Container, SharedByTheTasksShowsThePortsOfAllAndEachKeepsItsOwn) {
   }
 }
 
+// The node's files are not there, and NCCL looks for none of its own where it was told of one.
+TEST(Container, HasNoTopologyFileOfTheNodes) {
+  FakeNode node(four_tasks);
+  node.site.topology_xml = "/etc/nccl.xml";
+  node.site.hand_to_nccl = true;
+  Step step(facts("verbs,env=nccl,scope=task"), node, node, node, node);
+  fork_tasks(step);
+  release_into(step, {in_container("1"), TaskFacts{}});
+  EXPECT_FALSE(node.task(0).environment.contains("NCCL_TOPO_FILE"));
+  EXPECT_EQ(node.task(1).environment["NCCL_TOPO_FILE"], "/etc/nccl.xml");
+}
+
 TEST(Container, OfEachTasksOwnShowsItsOwnPorts) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node, node);

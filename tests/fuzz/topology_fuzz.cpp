@@ -1,4 +1,5 @@
-// hwloc XML from anywhere: read in a child process, so that the worst a file can do is to be refused.
+// XML of hwloc and of NCCL from anywhere: read in a child process, so that the worst a file can do is to be
+// refused.
 #include "container_ib/inventory.hpp"
 #include "fuzz/fuzz_input.hpp"
 #include "support/temp_tree.hpp"

@@ -119,6 +119,19 @@ TEST(Environment, RequireClosesEveryFallBack) {
   EXPECT_EQ(value(in, "UCX_NET_DEVICES"), "mlx5_1:1") << "implied profile";
 }
 
+TEST(Environment, NcclHasTheNodesTopologyWhereTheSiteHandsItOn) {
+  SiteConfig site;
+  site.topology_xml = "/etc/nccl.xml";
+  EXPECT_EQ(nccl_topology_of(site), "");
+  site.hand_to_nccl = true;
+  auto in = inputs();
+  EXPECT_EQ(value(in, "NCCL_TOPO_FILE"), "(unset)");
+  in.nccl_topology = nccl_topology_of(site);
+  EXPECT_EQ(value(in, "NCCL_TOPO_FILE"), "/etc/nccl.xml");
+  in.user["NCCL_IB_DISABLE"] = "1";
+  EXPECT_EQ(value(in, "NCCL_TOPO_FILE"), "(unset)");
+}
+
 TEST(Environment, NoneLeavesOnlyOurOwnRecord) {
   auto in = inputs();
   in.profiles = {"none"};

@@ -66,6 +66,7 @@ rendezvous_s = 5
 carrier_s = 7
 [topology]
 xml = "/etc/slurm/node.xml"
+hand_to_nccl = true
 [[nodes]]
 name = ["n[0-3]", "rack[1-2]-*"]
 hca = "vhca0"
@@ -115,6 +116,8 @@ set.NCCL_IB_TC = "106"
   EXPECT_EQ(site.memlock_bytes, 64U << 20);
   EXPECT_EQ(site.rendezvous_timeout_s, 5U);
   EXPECT_EQ(site.topology_xml, "/etc/slurm/node.xml");
+  EXPECT_GT(site.topology_xml_line, 40U);
+  EXPECT_TRUE(site.hand_to_nccl);
   ASSERT_EQ(site.nodes.size(), 2U);
   EXPECT_THAT(site.nodes[0].name, ElementsAre("n[0-3]", "rack[1-2]-*"));
   EXPECT_THAT(site.nodes[0].hca, ElementsAre("vhca0"));
@@ -205,6 +208,10 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
       {"[memlock]\ncap = \"99999999999999999G\"", "conf:2: memlock.cap"},
       {"[timeouts]\nrendezvous_s = 0", "conf:2: timeouts.rendezvous_s: 0, allowed: 1 to 3600"},
       {"[topology]\nxml = \"node.xml\"", "conf:2: topology.xml: \"node.xml\", allowed: an absolute path"},
+      {"\n[topology]\nhand_to_nccl = true",
+       "conf:2: topology.hand_to_nccl: true, allowed: with topology.xml"},
+      {"[topology]\nxml = \"/a\"\nhand_to_nccl = 1",
+       "conf:3: topology.hand_to_nccl: 1, allowed: true and false"},
       {"[state]\ndir = \"/a\"",
        "conf:1: state: not in this file, allowed: state=/PATH behind the plugin in plugstack.conf, and "
        "'container-ib ... --state PATH'"},
@@ -320,6 +327,7 @@ void expect_defaults(const SiteConfig& site) {
   EXPECT_EQ(site.raise_memlock, built_in.raise_memlock);
   EXPECT_EQ(site.rendezvous_timeout_s, built_in.rendezvous_timeout_s);
   EXPECT_EQ(site.topology_xml, built_in.topology_xml);
+  EXPECT_EQ(site.hand_to_nccl, built_in.hand_to_nccl);
 }
 
 TEST(ShippedConfig, ParsesAndSaysTheBuiltInDefaults) {

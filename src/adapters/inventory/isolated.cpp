@@ -20,16 +20,16 @@ namespace {
 constexpr int timeout_ms = 20'000;  // of the slowest load ever reported
 constexpr std::size_t size_limit = 64 << 20;
 
-// The answer is one byte 'v' and an encoded inventory, or 'e', the code and errno, and the text.
-std::string answer_text(const Result<Inventory>& result) {
-  if (result) return "v" + encode_inventory(*result);
+// The answer is one byte 'v' and the text, or 'e', the code and errno, and the error's.
+std::string answer_text(const Result<std::string>& result) {
+  if (result) return "v" + *result;
   const Error& error = result.error();
   return "e" + std::to_string(static_cast<int>(error.code)) + " " + std::to_string(error.sys_errno) + " " +
          error.what;
 }
 
-Result<Inventory> parse_answer(std::string_view text) {
-  if (text.starts_with('v')) return decode_inventory(text.substr(1));
+Result<std::string> parse_answer(std::string_view text) {
+  if (text.starts_with('v')) return std::string(text.substr(1));
   const auto words = split(text, ' ');
   const auto bad = [] { return error(Errc::bug, "no answer from the process that reads topologies"); };
   if (!text.starts_with('e') || words.size() < 3) return bad();
@@ -40,7 +40,7 @@ Result<Inventory> parse_answer(std::string_view text) {
                number);
 }
 
-[[noreturn]] void child(int out, const std::function<Result<Inventory>()>& read) {
+[[noreturn]] void child(int out, const std::function<Result<std::string>()>& read) {
   // It holds copies of the caller's sockets, whose peers must see at once when the caller is killed.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};
@@ -59,7 +59,8 @@ Result<Inventory> parse_answer(std::string_view text) {
 
 }  // namespace
 
-Result<Inventory> run_isolated(const std::string& what, const std::function<Result<Inventory>()>& read) {
+Result<std::string> run_isolated_for_text(const std::string& what,
+                                          const std::function<Result<std::string>()>& read) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return error(Errc::kernel, "pipe", errno);
   const pid_t pid = ::fork();
@@ -84,6 +85,14 @@ Result<Inventory> run_isolated(const std::string& what, const std::function<Resu
     return error(Errc::not_found,
                  what + ": hwloc ended by signal " + std::to_string(WTERMSIG(status)) + " while reading it");
   return parse_answer(text);
+}
+
+Result<Inventory> run_isolated(const std::string& what, const std::function<Result<Inventory>()>& read) {
+  CIB_TRY(const std::string text, run_isolated_for_text(what, [&]() -> Result<std::string> {
+            CIB_TRY(const Inventory inventory, read());
+            return encode_inventory(inventory);
+          }));
+  return decode_inventory(text);
 }
 
 }  // namespace cib

@@ -1,13 +1,29 @@
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
 #include "cache.hpp"
 #include "container_ib/inventory.hpp"
+#include "container_ib/text.hpp"
 #include "hwloc/read_topology.hpp"
 #include "isolated.hpp"
+#include "linux/bounded_read.hpp"
+#include "linux/unique_fd.hpp"
+#include "nccl/nccl_topology.hpp"
 #include "sysfs/gpu_uuids.hpp"
+#include "sysfs/small_files.hpp"
 #include "sysfs/sysfs.hpp"
 
 namespace cib {
 
 namespace {
+
+constexpr const char* this_machines_sysfs = "/sys";
 
 std::string describe(const InventorySource& source) {
   switch (source.kind) {
@@ -58,18 +74,117 @@ Result<Inventory> structure(const InventorySource& source) {
   return kept;
 }
 
+// ---- a description in a file, hwloc's or NCCL's
+// ------------------------------------------------------------
+
+struct Described {
+  Inventory inventory;
+  bool by_nccl = false;
+};
+
+constexpr std::string_view by_nccl_mark = "nccl ";
+
+// Nothing when it is another program's, or no file at all, which hwloc is to say.
+Result<std::optional<std::string>> nccl_text(const std::string& path) {
+  constexpr std::size_t enough = 64UL * 1024;  // of comments before the first element
+  const std::optional<std::string> none;
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return none;
+  CIB_TRY(std::string text, read_up_to(file.get(), "it", enough));
+  if (!is_nccl_topology(text)) return none;
+  CIB_TRY(const std::string rest,
+          read_whole(file.get(), "it", max_nccl_topology - enough,
+                     error(Errc::not_found, "NCCL's topology XML of more than 1 MiB")));
+  return std::optional(text + rest);
+}
+
+Result<Described> read_description(const InventorySource& source) {
+  const auto read = [&]() -> Result<std::string> {
+    CIB_TRY(const auto nccl, nccl_text(source.path));
+    CIB_TRY(const Inventory inventory, nccl ? parse_nccl_topology(*nccl) : read_topology(source));
+    return std::string(nccl ? by_nccl_mark : "") + encode_inventory(inventory);
+  };
+  CIB_TRY(const std::string answer, run_isolated_for_text(describe(source), [&]() -> Result<std::string> {
+            auto text = read();
+            if (!text) return std::move(text).error().in(describe(source));
+            return text;
+          }));
+  const bool by_nccl = answer.starts_with(by_nccl_mark);
+  CIB_TRY(Inventory inventory,
+          decode_inventory(std::string_view(answer).substr(by_nccl ? by_nccl_mark.size() : 0)));
+  return Described{std::move(inventory), by_nccl};
+}
+
+// Which HCAs there are and all of the machine but where its PCI devices are is not NCCL's to say where sysfs
+// does.
+Result<Inventory> over_sysfs(const InventorySource& source, const Inventory& description) {
+  InventorySource machine{.sysfs = source.sysfs, .tables = source.tables, .cache = source.cache};
+  Inventory node;
+  if (is_this_machines(*source.sysfs)) {
+    if (*source.sysfs == this_machines_sysfs) machine.sysfs.reset();
+    CIB_TRY(node, load_inventory(machine));
+  } else if (check_saved_tree(*source.sysfs)) {
+    machine.kind = InventorySource::Kind::fsroot;
+    machine.path = *source.sysfs;
+    machine.sysfs.reset();
+    CIB_TRY(node, load_inventory(machine));
+  } else {
+    node = description;
+    node.ports.clear();
+    CIB_CHECK(merge_sysfs(*source.sysfs, {.tables = source.tables}, node));
+  }
+  locate_by_nccl(description, node);
+  return node;
+}
+
+Result<Inventory> load_description(const InventorySource& source) {
+  CIB_TRY(Described described, read_description(source));
+  if (!source.sysfs) return std::move(described.inventory);
+  if (described.by_nccl) return over_sysfs(source, described.inventory);
+  CIB_CHECK(merge_sysfs(*source.sysfs, {.tables = source.tables}, described.inventory));
+  return std::move(described.inventory);
+}
+
 }  // namespace
 
+bool is_this_machines(const std::string& sysfs) {
+  if (sysfs == this_machines_sysfs) return true;
+  struct statfs status {};
+  return ::statfs(sysfs.c_str(), &status) == 0 && status.f_type == SYSFS_MAGIC;
+}
+
+Status check_saved_tree(const std::string& root) {
+  const auto tree = Directory::open(root);
+  if (!tree) return error(Errc::not_found, root + " is no directory that can be read", errno);
+  const auto cpus = tree->sub("sys/devices/system/cpu");
+  const auto names = cpus ? cpus->names() : std::vector<std::string>();
+  const auto is_cpu = [](const std::string& name) {
+    return name.starts_with("cpu") && whole_number<unsigned>(std::string_view(name).substr(3));
+  };
+  const bool has_proc = tree->sub("proc").has_value();
+  const bool has_cpus = std::any_of(names.begin(), names.end(), is_cpu);
+  if (has_proc && has_cpus) return {};
+  const std::string missing = has_proc   ? "sys/devices/system/cpu with CPUs in it"
+                              : has_cpus ? "proc"
+                                         : "proc and sys/devices/system/cpu with CPUs in it";
+  return error(Errc::not_found, "no saved tree of a machine below " + root + ": it lacks " + missing +
+                                    " (hwloc-gather-topology writes such trees, as an archive to unpack)");
+}
+
+Result<bool> is_nccl_file(const std::string& path) {
+  CIB_TRY(const Described described, read_description({.kind = InventorySource::Kind::xml, .path = path}));
+  return described.by_nccl;
+}
+
 Result<Inventory> load_inventory(const InventorySource& source) {
+  if (source.kind == InventorySource::Kind::xml) return load_description(source);
+  if (source.kind == InventorySource::Kind::fsroot) CIB_CHECK(check_saved_tree(source.path));
   CIB_TRY(Inventory inventory, structure(source));
-  if (source.kind != InventorySource::Kind::xml)
-    read_gpu_uuids(source.kind == InventorySource::Kind::live ? "/proc" : source.path + "/proc", inventory);
-  const bool same_machine = source.kind != InventorySource::Kind::xml;
-  if (!source.sysfs && !same_machine) return inventory;
-  const std::string root =
-      source.sysfs.value_or(source.kind == InventorySource::Kind::fsroot ? source.path + "/sys" : "/sys");
-  CIB_CHECK(
-      merge_sysfs(root, {.tables = source.tables, .complete = same_machine && !source.sysfs}, inventory));
+  read_gpu_uuids(source.kind == InventorySource::Kind::live ? "/proc" : source.path + "/proc", inventory);
+  const std::string root = source.sysfs.value_or(
+      source.kind == InventorySource::Kind::fsroot ? source.path + "/sys" : this_machines_sysfs);
+  CIB_CHECK(merge_sysfs(root, {.tables = source.tables, .complete = !source.sysfs}, inventory));
   return inventory;
 }
 

@@ -85,6 +85,10 @@ Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
   InventorySource source = inventory_source(site);
   source.cache = state_dir_;
   if (!site.topology_xml.empty()) CIB_CHECK(check_trusted_file(site.topology_xml));
+  if (site.hand_to_nccl) {
+    CIB_TRY(const bool by_nccl, is_nccl_file(site.topology_xml));
+    if (!by_nccl) return not_for_nccl(site);
+  }
   return load_inventory(source);
 }
 

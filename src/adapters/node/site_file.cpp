@@ -36,6 +36,28 @@ Result<SiteConfig> look_at_site_file(const std::string& path) {
   return parse_config(text, path);
 }
 
+namespace {
+
+Status is_usable_topology(const SiteConfig& site) {
+  CIB_CHECK(check_trusted_file(site.topology_xml));
+  CIB_TRY(const bool by_nccl, is_nccl_file(site.topology_xml));
+  return site.hand_to_nccl && !by_nccl ? not_for_nccl(site) : Status();
+}
+
+}  // namespace
+
+Error not_for_nccl(const SiteConfig& site) {
+  return error(Errc::bad_config, "topology.hand_to_nccl: " + site.topology_xml +
+                                     " is hwloc's, and NCCL reads its own topology XML only");
+}
+
+Status check_topology_file(const SiteConfig& site, const std::string& path) {
+  if (site.topology_xml.empty()) return {};
+  auto status = is_usable_topology(site);
+  if (status) return {};
+  return std::move(status).error().in(path + ":" + std::to_string(site.topology_xml_line) + ": topology.xml");
+}
+
 InventorySource inventory_source(const SiteConfig& site) {
   InventorySource source;
   if (site.topology_xml.empty()) return source;

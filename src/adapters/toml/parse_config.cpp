@@ -34,6 +34,7 @@ bool read_forbid(const toml::node& node, SiteConfig& site) {
 }
 
 bool read_topology(const toml::node& node, SiteConfig& site) {
+  site.topology_xml_line = static_cast<unsigned>(node.source().begin.line);
   return node.value_exact<std::string>() == "" || read_absolute_path(node, site.topology_xml);
 }
 
@@ -144,6 +145,7 @@ constexpr std::array key_table = {
     ConfigKey{"timeouts", "rendezvous_s", "1 to 3600", into<&SiteConfig::rendezvous_timeout_s, read_seconds>},
     ConfigKey{"timeouts", "carrier_s", "1 to 3600", into<&SiteConfig::carrier_timeout_s, read_seconds>},
     ConfigKey{"topology", "xml", "an absolute path, or \"\"", read_topology},
+    ConfigKey{"topology", "hand_to_nccl", "true and false", into<&SiteConfig::hand_to_nccl, read_bool>},
 };
 
 // Sections whose keys are not in the table above.
@@ -191,6 +193,9 @@ class Parser {
       if (std::find(site_.modes.begin(), site_.modes.end(), mode) == site_.modes.end())
         return at(parsed.at_path("modes").node()->source(),
                   "modes.auto: " + std::string(mode_name(mode)) + ", allowed: the modes in modes.allow");
+    if (site_.hand_to_nccl && site_.topology_xml.empty())
+      return at(parsed.at_path("topology").node()->source(),
+                "topology.hand_to_nccl: true, allowed: with topology.xml, which it is about");
     if (auto status = check_addresses(site_.addresses); !status) return std::move(status).error().in(file_);
     return site_;
   }

@@ -122,6 +122,8 @@ EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node
   return in;
 }
 
+std::string nccl_topology_of(const SiteConfig& site) { return site.hand_to_nccl ? site.topology_xml : ""; }
+
 EnvironmentPlan build_environment(const EnvironmentInputs& asked) {
   EnvironmentPlan plan;
   if (asked.mode == Mode::none) return plan;

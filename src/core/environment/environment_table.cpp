@@ -141,6 +141,8 @@ std::string port_list(const In& in) { return join(in.task_ports, ","); }
 // of a node get the same list, because NCCL balances by itself and single ports would idle the others.
 std::string nccl_ports(const In& in) { return "=" + all_node_ports(in); }
 
+std::string nccl_topology(const In& in) { return in.nccl_topology; }
+
 std::vector<std::string_view> devices(const In& in) {
   std::vector<std::string_view> list;
   for (const auto& port : in.task_ports)
@@ -248,6 +250,7 @@ constexpr std::array table = {
     Variable{"PMIX_MCA_psec", "pmix", always, pmix_security},
 
     Variable{"NCCL_IB_HCA", "nccl", nccl_uses_infiniband, nccl_ports},
+    Variable{"NCCL_TOPO_FILE", "nccl", nccl_uses_infiniband, nccl_topology},
     // Nothing refuses sockets and keeps a network plugin of the image: NCCL_NET names one network, plugins'
     // among them (ncclNetInit in plugin/net.cc), and with "IB" HPC-X's, and SHARP with it, would be thrown
     // out.

@@ -130,10 +130,12 @@ class Placer {
   // Ports near a class's GPUs.
   struct Near {
     std::set<std::size_t> behind_switch;  // of PCIe, with a GPU: these are its own, as the machine is built
-    std::set<std::size_t> on_node;  // of NUMA, where no switch says more: the GPUs of the node share them
+    // Of NUMA, or else of its package, where no switch says more: the GPUs there share them.
+    std::set<std::size_t> on_node;
+    double part = 0;  // of the node's GPUs, those of this class of which nobody knows what they are near to
   };
 
-  // Of each GPU the nearest ports; what is not on its NUMA node at least is not near.
+  // Of each GPU the nearest ports; what is in another package is not near.
   Near near_gpus(const Inventory& node, const TaskClass& task_class) const {
     Near near;
     for (const Gpu& gpu : node.gpus) {
@@ -144,7 +146,8 @@ class Placer {
                                                            : Nearness::unknown);
       const auto best =
           nearness.empty() ? Nearness::unknown : *std::min_element(nearness.begin(), nearness.end());
-      if (best > Nearness::numa_node) continue;
+      if (best == Nearness::unknown) near.part += 1.0 / static_cast<double>(node.gpus.size());
+      if (best > Nearness::package) continue;
       for (std::size_t port = 0; port < ports_.size(); ++port)
         if (nearness[port] == best)
           (best <= Nearness::bridges ? near.behind_switch : near.on_node).insert(port);
@@ -220,7 +223,7 @@ class Placer {
   }
 
   // How many of the connectors on the NUMA nodes of its GPUs are a task's share, when every task with GPUs
-  // there has the same.
+  // there has the same. Of connectors that are not known to be near or far, as many as it has of the GPUs.
   unsigned share_near_gpus(std::size_t k, const std::vector<Indexes>& connectors) const {
     const auto holds = [&](const std::set<std::size_t>& ports, const Indexes& connector) {
       return std::any_of(connector.begin(), connector.end(),
@@ -228,7 +231,7 @@ class Placer {
     };
     std::size_t own = 0, sharers = 0;
     for (const auto& connector : connectors) own += holds(near_[k].on_node, connector) ? 1 : 0;
-    if (own == 0) return 0;
+    if (own == 0) return static_cast<unsigned>(near_[k].part * static_cast<double>(connectors.size()) + 1e-9);
     for (std::size_t j = 0; j < classes_.size(); ++j)
       if (std::any_of(connectors.begin(), connectors.end(), [&](const Indexes& connector) {
             return holds(near_[k].on_node, connector) && holds(near_[j].on_node, connector);

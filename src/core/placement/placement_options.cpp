@@ -18,6 +18,7 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
   for (const auto& rule : site.nodes) {
     if (!names_node(rule.name, node_name)) continue;
     options.site_hca = rule.hca;
+    options.has_site_rule = true;
     break;
   }
   return options;
