@@ -263,9 +263,13 @@ Status Attachment::choose_fabric(const std::vector<unsigned>& ready) {
 
 // A VF that its user has named is his alone, as in mode vf.
 Status Attachment::claim_vfs() {
-  for (const PlacedPort& placed : used_ports()) {
+  auto ports = used_ports();
+  std::erase_if(ports, [](const PlacedPort& placed) { return !placed.port.physfn || !placed.port.pci; });
+  if (ports.empty()) return {};
+  CIB_TRY(const auto turn, network_.claims_turn());
+  for (const PlacedPort& placed : ports) {
     const Port& port = placed.port;
-    if (!port.physfn || !port.pci || !claimed_vfs_.insert(*port.pci).second) continue;
+    if (!claimed_vfs_.insert(*port.pci).second) continue;
     if (auto status = actions_.run(Claim{port.pci->text(), owner_}); !status) {
       claimed_vfs_.erase(*port.pci);
       return std::move(status).error().in(facts_.node_name + ": " + port.name());

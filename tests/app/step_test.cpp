@@ -41,6 +41,114 @@ TEST(Step, TasksThatNothingBindsGetTheNodeWideListUnlessTheUserCountsThePorts) {
   }
 }
 
+// Two GPUs, one on each NUMA node, behind no switch that anybody knows of.
+Inventory with_gpus() {
+  Inventory node = FakeNode::two_numa_nodes();
+  for (std::uint8_t n = 0; n < 2; ++n)
+    node.gpus.push_back({.pci = {0, n, 0, 0}, .numa = {n}, .pci_path = {}, .name = "", .uuid = ""});
+  return node;
+}
+
+void release_tasks_with_gpus(Step& step, const std::string& gpus) {
+  TaskFacts said;
+  said.gpus = gpus;
+  for (unsigned id = 0; id < four_tasks; ++id) step.task_ready(id, said);
+}
+
+TEST(Step, TasksWithGpusSeeTheHcasOfAllAndUseTheirOwn) {
+  for (const auto& [option, seen] : std::map<std::string, std::size_t>{{"verbs,report=full", 2},
+                                                                       {"verbs,gpu=local", 2},
+                                                                       {"verbs,scope=task,gpu=local", 1},
+                                                                       {"verbs,gpu=no", 1}}) {
+    FakeNode node(four_tasks);
+    node.node = with_gpus();
+    Step step(facts(option), node, node, node, node);
+    fork_tasks(step);
+    release_tasks_with_gpus(step, "0,1");
+    for (unsigned id = 0; id < four_tasks; ++id) EXPECT_THAT(node.task(id).devices, SizeIs(seen)) << option;
+    EXPECT_EQ(node.task(1).environment["NCCL_IB_HCA"], "=mlx5_0:1,mlx5_1:1") << option;
+    if (option.find("gpu=local") != std::string::npos) {
+      EXPECT_EQ(node.task(0).environment["UCX_NET_DEVICES"], "mlx5_0:1");
+      EXPECT_EQ(node.task(1).environment["UCX_NET_DEVICES"], "mlx5_1:1") << "of the second GPU";
+    }
+    for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
+    const auto lines = step.report();
+    EXPECT_EQ(
+        std::any_of(lines.begin(), lines.end(),
+                    [](const std::string& line) { return line.find("NCCL needs it") != std::string::npos; }),
+        option == "verbs,report=full");
+  }
+}
+
+TEST(Step, WhatIsOddAboutTheNodesPortsIsToldOnce) {
+  for (const char* option : {"verbs", "auto"}) {
+    FakeNode node(four_tasks);
+    for (Port& port : node.node.ports) port.model = "15b3:1021", port.rate_gbps = 200;
+    node.node.ports[1].rate_gbps = 150;
+    Step step(facts(option), node, node, node, node);
+    fork_tasks(step);
+    release_tasks(step);
+    std::size_t told = 0;
+    for (unsigned id = 0; id < four_tasks; ++id)
+      for (const std::string& line : node.task(id).lines)
+        told += line.starts_with("n0: mlx5_1:1 is slower than its siblings") ? 1 : 0;
+    EXPECT_EQ(told, option == std::string("verbs") ? 1U : 0U) << option;
+  }
+}
+
+// On PFs that are mlx5_0 and mlx5_1.
+Inventory with_a_vf() {
+  Inventory node = FakeNode::two_numa_nodes();
+  node.ports.push_back(node.ports[0]);
+  node.ports.back().device = "mlx5_2";
+  node.ports.back().physfn = node.ports[0].pci = PciAddress{0, 0x20, 0, 0};
+  node.ports.back().pci = PciAddress{0, 0x20, 0, 1};
+  return node;
+}
+
+TEST(Step, AVfThatIsNamedIsItsStepsAlone) {
+  FakeNode node(four_tasks);
+  node.node = with_a_vf();
+  Step step(facts("verbs,hca=mlx5_2"), node, node, node, node);
+  fork_tasks(step);
+  release_tasks(step);
+  EXPECT_THAT(node.task(3).devices, ElementsAre("mlx5_2"));
+  EXPECT_THAT(node.claimed, testing::Contains(testing::Key("0000:20:00.1")));
+  Step other(facts("verbs,hca=mlx5_2"), node, node, node, node);
+  FakeNode elsewhere(four_tasks);
+  elsewhere.node = with_a_vf();
+  elsewhere.claimed["0000:20:00.1"] = "18.0@1";
+  Step late(facts("verbs,hca=mlx5_2"), elsewhere, elsewhere, elsewhere, elsewhere);
+  fork_tasks(late);
+  release_tasks(late);
+  EXPECT_THAT(*elsewhere.task(0).answer, HasSubstr("mlx5_2:1: a VF that another step has"));
+  for (unsigned id = 0; id < four_tasks; ++id) step.task_died(id);
+  (void)step.finish();
+  EXPECT_THAT(node.claimed, IsEmpty());
+}
+
+TEST(Step, UsesTheFabricThatAllOfItsNodesHave) {
+  const auto answer_of = [](const std::string& nodes, const std::string& option) {
+    FakeNode node(four_tasks);
+    node.site.fabrics = {{.name = "left", .nodes = {"n[0-1]"}, .prefix = {}, .hca = {"mlx5_0"}},
+                         {.name = "right", .nodes = {"n0", "m0"}, .prefix = {}, .hca = {"mlx5_1"}}};
+    Step step(facts(option), node, node, node, node);
+    fork_tasks(step);
+    TaskFacts said;
+    said.user_variables[nodes_of_step] = nodes;
+    for (unsigned id = 0; id < four_tasks; ++id) step.task_ready(id, said);
+    return *node.task(3).answer == "granted" ? node.task(3).environment["UCX_NET_DEVICES"]
+                                             : *node.task(3).answer;
+  };
+  EXPECT_EQ(answer_of("n[0-1]", "verbs"), "mlx5_0:1");
+  EXPECT_EQ(answer_of("n0,m0", "verbs"), "mlx5_1:1");
+  EXPECT_EQ(answer_of("n0", "verbs,fabric=right"), "mlx5_1:1");
+  EXPECT_THAT(answer_of("n[0-1]", "verbs,fabric=right"),
+              HasSubstr("fabric=right: node n1 of this step is not in it"));
+  EXPECT_THAT(answer_of("n[0-1],m0", "verbs"), HasSubstr("no fabric in common"));
+  EXPECT_THAT(answer_of("n0", "verbs,fabric=middle"), HasSubstr("fabric=middle is none of this site's"));
+}
+
 TEST(Step, AnswersNobodyBeforeAllHaveReported) {
   FakeNode node(four_tasks);
   Step step(facts(), node, node, node, node);

@@ -2,7 +2,7 @@
 
 import json
 
-from cluster import CPUS, must, run, srun_bound
+from cluster import CPUS, must, run, srun, srun_bound
 
 INSTANCE = "native-unequal"
 
@@ -35,6 +35,40 @@ def test_two_tasks_have_two_near_rails_each():
     numbers = {task: [int(port[5]) for port in ports.split(",")] for task, ports in (line.split() for line in done.lines)}
     assert set(numbers["0"]) < {0, 1, 2, 3} and set(numbers["1"]) < {4, 5, 6, 7}, done
     assert len(numbers["0"]) == len(numbers["1"]) == 2, done
+
+
+def test_nodes_of_other_numbers_and_names_of_hcas_are_in_one_step():
+    ports = json.loads(must(run("n1", "container-ib", "topo", "--json")).out)["ports"]
+    theirs = {f"{port['name']}:{port['port']}" for port in ports if port["eligible"]}
+    done = must(srun("-N2", "-n4", "--ntasks-per-node=2", "--container-ib=verbs,rails=all", "sh", "-c", "echo $SLURMD_NODENAME $CONTAINER_IB_PORTS"))
+    given = {}
+    for line in done.lines:
+        node, names = line.split()
+        given.setdefault(node, []).append(set(names.split(",")))
+    assert given["n0"] == [{f"mlx5_{number}:1" for number in range(8)}] * 2, done
+    assert given["n1"] == [theirs] * 2 and len(theirs) < 8, done
+
+
+def with_gpus(visible, *args):
+    """A step on n0 whose tasks see these of its GPUs, by their numbers."""
+    step = ("env", f"CUDA_VISIBLE_DEVICES={visible}", "srun", "--chdir=/tmp", "--overcommit", "-N1", "-w", "n0")
+    return must(run("n0", *step, *args, user="alice", timeout=90)).lines
+
+
+def test_a_task_with_all_gpus_has_the_ports_beside_them():
+    [ports] = with_gpus("0,1,2,3,4,5,6,7", "-n1", "--container-ib=verbs", "sh", "-c", "echo $CONTAINER_IB_PORTS")
+    assert sorted(ports.split(",")) == [f"mlx5_{number}:1" for number in range(8)], ports
+
+
+def test_tasks_with_gpus_see_the_hcas_of_all_and_use_their_own():
+    seen = "echo $SLURM_LOCALID $UCX_NET_DEVICES $(ls /sys/class/infiniband | wc -l)"
+    rows = {}
+    for scope in ("auto", "task"):
+        lines = with_gpus("0,7", "-n2", f"--container-ib=verbs,gpu=local,rails=1,scope={scope}", "sh", "-c", seen)
+        rows[scope] = dict((line.split()[0], line.split()[1:]) for line in lines)
+        assert int(rows[scope]["0"][0][5]) < 4 <= int(rows[scope]["1"][0][5]), rows
+    assert [row[1] for row in rows["auto"].values()] == ["2", "2"], rows
+    assert [row[1] for row in rows["task"].values()] == ["1", "1"], rows
 
 
 def test_the_gpus_are_seen_on_their_numa_nodes():

@@ -88,6 +88,31 @@ TEST(Inventory, FindsGpusBehindTheirSwitches) {
   EXPECT_THAT(node.gpus[7].numa, ElementsAre(1U));
 }
 
+// Eight GPUs, the last of which are made into something else.
+std::size_t gpus_with(const std::string& something, unsigned how_many = 1) {
+  std::ifstream stream(test::in_checkout("tests/fixtures/nodes/eight-rails.xml"));
+  std::string text((std::istreambuf_iterator<char>(stream)), {});
+  const std::string gpu = "0302 [10de:2330]";
+  for (; how_many > 0; --how_many) text.replace(text.rfind(gpu), gpu.size(), something);
+  const test::TempTree tree;
+  tree.file("node.xml", text);
+  const auto node = test::load_xml(tree.path("node.xml"));
+  EXPECT_TRUE(node.ok());
+  return node ? node->gpus.size() : 0;
+}
+
+TEST(Inventory, OnlyWhatItsLibraryNumbersIsAGpu) {
+  EXPECT_EQ(gpus_with("0300 [10de:2330]"), 8U) << "CUDA numbers NVIDIA's, whatever they draw";
+  for (const char* console : {"0300 [19e5:1711]", "0300 [1a03:2000]", "0300 [102b:0538]", "0300 [1002:515e]",
+                              "0300 [8086:56a0]", "1200 [1da3:1020]", "0380 [1002:740f]"})
+    EXPECT_EQ(gpus_with(console), 7U) << console << " beside NVIDIA's";
+  EXPECT_EQ(gpus_with("0380 [1002:740f]", 8), 8U) << "AMD's alone";
+  EXPECT_EQ(gpus_with("0300 [1002:66a1]", 8), 8U) << "some of AMD's accelerators are VGAs";
+  EXPECT_EQ(gpus_with("0300 [1002:515e]", 8), 0U) << "and some only draw the console";
+  EXPECT_EQ(gpus_with("0380 [8086:0bd5]", 8), 8U);
+  EXPECT_EQ(gpus_with("0300 [1a03:2000]", 8), 0U);
+}
+
 TEST(Inventory, SysfsAddsWhatTheXmlLacks) {
   const auto node = load_inventory({.kind = InventorySource::Kind::xml,
                                     .path = test::in_checkout("tests/fixtures/nodes/decoys.xml"),
