@@ -30,10 +30,11 @@ std::string join_numbers(const std::vector<unsigned>& numbers) {
 std::string explain_no_port(const std::string& node, const Inventory& inventory,
                             const Assignment& assignment) {
   if (assignment.verdicts.empty()) return node + ": no InfiniBand port: this node has no RDMA device";
-  // VFs are in nobody's way where there is a PF that says why.
+  // VFs that nobody has named are in nobody's way where there is a PF that says why.
   std::vector<PortVerdict> ports = assignment.verdicts;
-  std::erase_if(ports,
-                [&](const PortVerdict& verdict) { return inventory.ports[verdict.port].physfn.has_value(); });
+  std::erase_if(ports, [&](const PortVerdict& verdict) {
+    return inventory.ports[verdict.port].physfn && verdict.why_not.starts_with("a VF; ");
+  });
   if (ports.empty()) ports = assignment.verdicts;
   return node + ": no InfiniBand port can be used: " + join(ports, "; ", [&](const PortVerdict& verdict) {
            return inventory.ports[verdict.port].name() + ": " +

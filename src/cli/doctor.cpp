@@ -76,7 +76,9 @@ void look_at_node(const SiteConfig& site, const DoctorOptions& options, Lines& l
   const auto question = ask(node);
   if (!question) return lines.push_back({Kind::finding, question.error().message()});
   const NodeFacts facts = facts_of(*question, true);
-  look_at_modes(site, facts, place(question->inventory, {}, question->placement), lines);
+  const Assignment assignment = place(question->inventory, {}, question->placement);
+  look_at_modes(site, facts, assignment, lines);
+  for (const std::string& note : assignment.notes) lines.push_back({Kind::finding, note});
   const auto& exclusive = *facts.rdma_is_exclusive;
   lines.push_back({Kind::note, "RDMA subsystem: " + (!exclusive   ? exclusive.error().message()
                                                      : *exclusive ? "exclusive mode"
