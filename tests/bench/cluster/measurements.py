@@ -138,6 +138,24 @@ def pingpong(option, command, messages):
     return json.loads(done.lines[-1])
 
 
+def rails(_rounds, messages=(20, 30)):
+    """The share of each of n0's ports in what it has sent, when a task a node has so many of them."""
+    lines = [f"rails: {cluster.must(cluster.run('n0', 'ucx_info', '-v')).lines[0].lstrip('# ')}, 1 MiB between two nodes"]
+    for count in ("1", "2", "4", "all"):
+        before = _sent_by_port()
+        pingpong(f"verbs,report=summary,rails={count}", (), messages)
+        sent = {port: bytes_now - before[port] for port, bytes_now in _sent_by_port().items()}
+        shares = {port: round(100 * part / sum(sent.values())) for port, part in sent.items()}
+        lines.append(f"  rails={count:<4} " + ", ".join(f"{port} {share} %" for port, share in shares.items() if share))
+    return lines
+
+
+def _sent_by_port():
+    script = "cd /sys/class/infiniband && for hca in *; do echo $hca $(cat $hca/ports/1/counters/port_xmit_data); done"
+    rows = (line.split() for line in cluster.must(cluster.sh("n0", script)).lines)
+    return {hca: 4 * int(words) for hca, words in rows}
+
+
 # What tasks in a user namespace each are told, what they would do by themselves, and what kept their messages out of the HCA once.
 TOLD = ("UCX_TLS=^cma", "UCX_POSIX_USE_PROC_LINK=n")
 VARIABLES = {"nothing": (), "what they are told": TOLD, "and no rails": (*TOLD, "UCX_MAX_RNDV_RAILS=0", "UCX_PROTO_ENABLE=n")}
