@@ -16,8 +16,9 @@ struct Traffic {
   std::uint64_t verbs_sent = 0, verbs_received = 0;  // bytes, on the step's ports
   std::uint64_t tcp_sent = 0, tcp_received = 0;      // bytes, on the network devices other than lo and IPoIB
   std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // bytes, by IPoIB on the step's ports; part of verbs_*
-  bool shared = false;                               // another attachment used one of the ports meanwhile
-  unsigned nodes = 1;                                // of the step
+  bool shared = false;   // another attachment used one of the ports meanwhile, or may have
+  std::string others{};  // that one or who else, and what they did: "step 17.0 had ..."; empty: nobody
+  unsigned nodes = 1;    // of the step
 };
 
 struct Judgement {
@@ -27,6 +28,9 @@ struct Judgement {
 };
 
 Judgement judge(const Traffic& traffic);
+
+// Whether so many bytes on a port may be the subnet manager's alone.
+bool is_management(std::uint64_t verbs_bytes);
 
 // 1536 -> "1.5 kB"; decimal units, as fabrics are sold.
 std::string human_bytes(std::uint64_t bytes);

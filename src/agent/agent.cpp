@@ -30,6 +30,9 @@ constexpr int vf_poll_ms = 250;           // how soon a VF that another step giv
 // Before each look into the tasks' containers, the first one after the answers: 1, 5, 30 and 300 s. An engine
 // takes a second to start, an image that has to be fetched takes minutes.
 constexpr int look_pauses_ms[] = {1'000, 4'000, 25'000, 270'000};
+// Looks at the ports come twice as late each time, 1, 3, 7, 15 s after the answers, and no later than this:
+// what lasts longer than the step had run before is seen. Each costs the kernel one list.
+constexpr int longest_ports_pause_ms = 300'000;
 
 std::uint64_t tag(std::uint32_t source, unsigned task) { return std::uint64_t{source} << 32 | task; }
 
@@ -69,6 +72,7 @@ Status Agent::turn(int at_most_ms) {
     if (source == Source::process) on_process(task);
   }
   if (!over_ && step_->has_decided() && looks_ < std::size(look_pauses_ms)) look_inside();
+  if (!over_ && step_->has_decided()) look_at_ports();
   for (const auto& kept = tasks_->never_closed(); unwatched_ < kept.size(); ++unwatched_)
     unwatch(kept[unwatched_].get());  // or it is ready for ever
   return {};
@@ -155,10 +159,22 @@ void Agent::look_inside() {
   if (!look_deadline_ && looks_ < std::size(look_pauses_ms)) look_deadline_.emplace(look_pauses_ms[looks_]);
 }
 
+void Agent::look_at_ports() {
+  if (ports_deadline_ && !ports_deadline_->passed()) return;
+  if (ports_deadline_) {
+    step_->look_at_ports();
+    ports_pause_ms_ = std::min(2 * ports_pause_ms_, longest_ports_pause_ms);
+  }
+  ports_deadline_.emplace(ports_pause_ms_);
+}
+
 int Agent::wait_ms(int at_most_ms) {
   if (step_->waits_for_vfs()) return vf_poll_ms;
   if (look_deadline_)
     at_most_ms = at_most_ms < 0 ? look_deadline_->left_ms() : std::min(at_most_ms, look_deadline_->left_ms());
+  if (ports_deadline_)
+    at_most_ms =
+        at_most_ms < 0 ? ports_deadline_->left_ms() : std::min(at_most_ms, ports_deadline_->left_ms());
   if (!step_->awaits_deadline()) return at_most_ms;
   if (!deadline_) deadline_.emplace(static_cast<int>(step_->rendezvous_timeout_s()) * 1000);
   const int left = std::min(deadline_->left_ms(), patience_ms);

@@ -48,6 +48,7 @@ class Agent {
   void say_to_stepd(const std::vector<std::string>& lines);
   void wait_for_vfs();
   void look_inside();
+  void look_at_ports();
   int wait_ms(int at_most_ms);
 
   UniqueFd lifeline_, epoll_;
@@ -57,9 +58,10 @@ class Agent {
   std::unique_ptr<LoggedState> state_;
   std::unique_ptr<Step> step_;
   std::vector<TaskConversation> conversations_;
-  std::optional<Deadline> deadline_, vf_deadline_, look_deadline_;
-  std::size_t looks_ = 0;      // into the tasks' containers
-  std::size_t unwatched_ = 0;  // of StepTasks::never_closed()
+  std::optional<Deadline> deadline_, vf_deadline_, look_deadline_, ports_deadline_;
+  std::size_t looks_ = 0;       // into the tasks' containers
+  int ports_pause_ms_ = 1'000;  // before the next look at the ports
+  std::size_t unwatched_ = 0;   // of StepTasks::never_closed()
   bool lifeline_broken_ = false, over_ = false;
 };
 

@@ -14,10 +14,15 @@ namespace cib {
 class Report {
  public:
   // `facts` lives as long as this.
-  Report(const StepFacts& facts, Node& node, StateStore& state) : facts_(facts), traffic_(node, state) {}
+  Report(const StepFacts& facts, Node& node, StateStore& state)
+      : facts_(facts), traffic_(facts, node, state) {}
 
   // The step uses all of these from now on, those of before among them.
   void uses(std::vector<PlacedPort> ports);
+
+  // While tasks run, now and then; and when none does any more.
+  void look_at_ports() { traffic_.look(); }
+  void end_of_tasks() { traffic_.end(); }
 
   struct About {
     ReportLevel level = ReportLevel::off;

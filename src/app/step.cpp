@@ -273,6 +273,11 @@ void Step::count_pmix_clients() {
   if (const auto now = node_.connections_to(servers)) pmix_clients_ = std::max(pmix_clients_, *now);
 }
 
+// Once they have ended nothing is seen, and that would say nothing.
+void Step::look_at_ports() {
+  if (!rendezvous_.all_dead()) report_.look_at_ports();
+}
+
 void Step::look_inside() {
   count_pmix_clients();
   if (!tells_what_is_wrong()) return;
@@ -299,6 +304,7 @@ std::vector<std::string> Step::report() {
 
 // Who sees to the node may never see what the user's terminal shows.
 Step::Ending Step::finish() {
+  report_.end_of_tasks();
   Ending ending{.for_user = report(), .for_administrator = attachment_.give_everything_back()};
   ending.for_user.insert(ending.for_user.end(), ending.for_administrator.begin(),
                          ending.for_administrator.end());

@@ -59,6 +59,8 @@ class Step {
   // they run.
   bool has_decided() const { return rendezvous_.has_decided() && !failure_; }
   void look_inside();
+  // Who has the step's ports in use by now, for its verdict and for those of steps that share them.
+  void look_at_ports();
 
   // Some task has reported and has no answer: call ask_for_patience() now and then.
   bool keeps_tasks_waiting() const { return !rendezvous_.ready().empty(); }

@@ -20,6 +20,8 @@ constexpr std::uint64_t clear_factor = 4;
 
 }  // namespace
 
+bool is_management(std::uint64_t verbs_bytes) { return verbs_bytes < management_bytes; }
+
 std::string_view verdict_name(Verdict verdict) {
   switch (verdict) {
     case Verdict::native:
@@ -60,13 +62,16 @@ Judgement judge(const Traffic& traffic) {
   // TCP inside one node is on lo; what other devices moved was files and control.
   const bool one_node = traffic.nodes <= 1;
   const std::uint64_t tcp_beyond_startup = one_node || tcp <= startup_bytes(traffic.nodes) ? 0 : tcp;
-  const bool idle = verbs < management_bytes && tcp_beyond_startup == 0;
-  if (traffic.shared)
-    return {Verdict::unknown, moved + ", but another step used the same port meanwhile", idle};
+  const bool idle = is_management(verbs) && tcp_beyond_startup == 0;
+  // Where next to nothing went by verbs, a process of no step cannot have moved it either.
+  if (traffic.shared || (!traffic.others.empty() && !is_management(verbs))) {
+    const std::string did = traffic.others.empty() ? "another step used the same port" : traffic.others;
+    return {Verdict::unknown, moved + ", but " + did + " meanwhile", idle};
+  }
   if (one_node && idle) return {Verdict::shm_only, "one node, nothing by the HCA (" + moved + ")", idle};
   if (one_node) return {Verdict::native, moved + ", inside one node"};
   if (idle) return {Verdict::unknown, moved + ": no more than starting a step moves", idle};
-  if (verbs < management_bytes) return {Verdict::not_native, moved};
+  if (is_management(verbs)) return {Verdict::not_native, moved};
   if (verbs / clear_factor >= tcp_beyond_startup) return {Verdict::native, moved};
   if (tcp_beyond_startup / clear_factor >= verbs) return {Verdict::not_native, moved};
   return {Verdict::unknown, moved + ": the counters cannot tell messages from file access"};

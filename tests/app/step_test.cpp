@@ -763,7 +763,7 @@ TEST_F(ReportTest, TheFirstNodesOfALargeStepSpeakForAll) {
   bool shared = false;
   const auto told = [&](const std::string& option, unsigned node_id) {
     anew();
-    node.port_is_shared = shared;
+    if (shared) node.sharers_since["9.0"] = PortUse::unsure;
     const auto lines = run(option, node_id, 1000);
     return lines.empty() ? std::string() : lines.back();
   };
@@ -786,7 +786,7 @@ TEST_F(ReportTest, TheLastNodeThatSpeaksNamesNoSilentOnesWhereThereAreNone) {
 }
 
 TEST_F(ReportTest, CountersThatOthersMovedTooProveNothing) {
-  node.port_is_shared = true;
+  node.sharers_before = {{"9.0", "ipoib"}};
   EXPECT_THAT(run("verbs"), ElementsAre(StartsWith("n0: unknown: ")));
 }
 

@@ -21,7 +21,9 @@
 namespace cib::test {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 using Records = std::vector<Record>;
 
@@ -120,13 +122,24 @@ TEST_F(StateDirectory, NoReaperSeesAStepThatIsJustBeginning) {
 TEST_F(StateDirectory, TellsBothStepsThatAPortIsShared) {
   StateDir first(state()), second(state()), other(state());
   ASSERT_TRUE(first.create("17.0", open("")).ok() && first.append(uses("mlx5_0:1,mlx5_1:1")).ok());
-  EXPECT_FALSE(first.share({"mlx5_0:1", "mlx5_1:1"}));
-  EXPECT_FALSE(first.shared());
+  EXPECT_THAT(first.share({"mlx5_0:1", "mlx5_1:1"}), IsEmpty());
+  EXPECT_THAT(first.sharers(), IsEmpty());
   ASSERT_TRUE(second.create("18.0", open("")).ok() && second.append(uses("mlx5_1:1")).ok());
-  EXPECT_TRUE(second.share({"mlx5_1:1"}));
-  EXPECT_TRUE(first.shared());
+  const auto before = second.share({"mlx5_1:1"});
+  ASSERT_THAT(before, SizeIs(1));
+  EXPECT_EQ(before[0].step + ' ' + before[0].mode, "17.0 verbs");
+  EXPECT_THAT(first.sharers(), ElementsAre(Pair("18.0", PortUse::unsure)));
+  EXPECT_THAT(second.sharers(), IsEmpty()) << "the first one has said nothing of itself yet";
   ASSERT_TRUE(other.create("19.0", open("")).ok() && other.append(uses("mlx5_10:1")).ok());
-  EXPECT_FALSE(other.share({"mlx5_10:1"})) << "mlx5_1 is not mlx5_10";
+  EXPECT_THAT(other.share({"mlx5_10:1"}), IsEmpty()) << "mlx5_1 is not mlx5_10";
+
+  first.tell_use({"mlx5_0:1", "mlx5_1:1"}, PortUse::used);
+  second.tell_use({"mlx5_1:1"}, PortUse::idle);
+  EXPECT_THAT(second.sharers(), ElementsAre(Pair("17.0", PortUse::used)));
+  EXPECT_THAT(first.sharers(), ElementsAre(Pair("18.0", PortUse::idle)));
+  second.tell_use({"mlx5_1:1"}, PortUse::used);
+  EXPECT_THAT(first.sharers(), ElementsAre(Pair("18.0", PortUse::used)));
+  EXPECT_THAT(other.sharers(), IsEmpty());
   EXPECT_TRUE(first.remove().ok()) << "with the mark in it";
 }
 
@@ -269,7 +282,7 @@ TEST_F(StateDirectory, HoldsOtherFilesThatAreNoSteps) {
   ASSERT_TRUE(dir.create("17.0", open("mlx5_0:1")).ok());
   std::ofstream(state() + "/inventory") << "fingerprint 0\n";
   std::filesystem::create_directory(state() + "/lost+found");
-  EXPECT_FALSE(dir.share({"mlx5_0:1"}));
+  EXPECT_THAT(dir.share({"mlx5_0:1"}), IsEmpty());
   ASSERT_THAT(*stored_steps(state()), SizeIs(1));
   EXPECT_EQ(stored_steps(state())->front().name, "17.0");
 }

@@ -113,9 +113,13 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::map<unsigned, std::vector<std::string>> withheld;             // devices, by task
   std::string glibc = "2.34";                                        // that the node's libraries ask for
   unsigned connections = 0;                                          // to whatever server
-  std::set<unsigned> adopted;          // tasks that have what another step has mounted
-  std::uint64_t verbs_of_each_vf = 0;  // bytes that it has sent before any step
-  bool port_is_shared = false;
+  std::set<unsigned> adopted;                    // tasks that have what another step has mounted
+  std::uint64_t verbs_of_each_vf = 0;            // bytes that it has sent before any step
+  std::vector<Sharer> sharers_before;            // steps that have a port already
+  std::map<std::string, PortUse> sharers_since;  // what steps say that have a port too
+  std::vector<PortUse> told;                     // what ours says
+  RdmaUsers rdma;                                // now
+  std::optional<Error> rdma_error;               // why nobody knows
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
   bool memlock_may_be_raised = true;
@@ -144,6 +148,9 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   Result<SiteConfig> site_config(const std::string&) override;
   Result<Inventory> inventory(const SiteConfig&) override { return node; }
   Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
+  Result<RdmaUsers> rdma_users(const std::vector<PlacedPort>&, const std::string&) override {
+    return rdma_error ? Result<RdmaUsers>(*rdma_error) : Result<RdmaUsers>(rdma);
+  }
   Result<bool> rdma_is_exclusive() override { return exclusive; }
   Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
@@ -190,8 +197,9 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::string directory() const override { return "/state/" + own_step_; }
   Status append(const Record& record) override;
   Status remove() override;
-  bool share(const std::vector<std::string>&) override { return port_is_shared; }
-  bool shared() override { return port_is_shared; }
+  std::vector<Sharer> share(const std::vector<std::string>&) override { return sharers_before; }
+  void tell_use(const std::vector<std::string>&, PortUse use) override { told.push_back(use); }
+  std::map<std::string, PortUse> sharers() override { return sharers_since; }
   // StoredSteps
   Result<std::vector<JournaledStep>> steps() override;
   Result<std::string> boot_id() override { return std::string("boot"); }

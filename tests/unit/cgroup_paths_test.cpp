@@ -34,6 +34,12 @@ TEST(CgroupPaths, TheJobIsTheParentOfTheStepWhateverItsName) {
     EXPECT_FALSE(step_part(path).has_value()) << path;
 }
 
+TEST(CgroupPaths, AStepIsNamedAsSlurmNamesIt) {
+  EXPECT_EQ(step_name_of_cgroup("/slurm/uid_1000/job_17/step_0"), "17.0");
+  EXPECT_EQ(step_name_of_cgroup("/system.slice/slurmstepd.scope/job_17/step_batch"), "17.batch");
+  EXPECT_EQ(step_name_of_cgroup("/system.slice/slurmstepd.scope/s8BKXMA0R7H400/step_3"), "s8BKXMA0R7H400.3");
+}
+
 TEST(CgroupPaths, AProcessIsInEachHierarchyOnce) {
   const auto found =
       parse_cgroups("12:freezer:/slurm\n3:cpu,cpuacct:/a:b\n1:name=systemd:/\n0::/c\nno colons\n");

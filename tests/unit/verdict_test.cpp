@@ -76,6 +76,26 @@ TEST(Judge, CountersThatOthersMovedTellNothing) {
   EXPECT_EQ(judge({.verbs_sent = 1 * GB, .shared = true, .nodes = 2}).verdict, Verdict::unknown);
 }
 
+TEST(Judge, NamesWhoMayHaveMovedThem) {
+  const std::string who = "pid 4711 (ib_write_bw) had queue pairs on mlx5_0:1";
+  const auto told = [&](Traffic traffic) {
+    traffic.others = who;
+    const Judgement judgement = judge(traffic);
+    return std::string(verdict_name(judgement.verdict)) + ": " + judgement.reason;
+  };
+  const std::string unknown = "unknown: 1.0 GB by verbs, 0 B by TCP, but " + who + " meanwhile";
+  EXPECT_EQ(told({.verbs_sent = 1 * GB, .nodes = 2}), unknown);
+  EXPECT_EQ(told({.verbs_sent = 1 * GB, .nodes = 1}), unknown);
+  EXPECT_EQ(told({.verbs_sent = 1 * GB, .shared = true, .nodes = 2}), unknown);
+  // Where nothing went by verbs, a stranger has moved nothing either; TCP may be another step's.
+  EXPECT_EQ(told({.verbs_sent = 63'999, .tcp_sent = 1 * GB, .nodes = 2}),
+            "not native: 64.0 kB by verbs, 1.0 GB by TCP");
+  EXPECT_EQ(told({.verbs_sent = 63'999, .nodes = 1}),
+            "shm-only: one node, nothing by the HCA (64.0 kB by verbs, 0 B by TCP)");
+  EXPECT_EQ(told({.tcp_sent = 1 * GB, .shared = true, .nodes = 2}),
+            "unknown: 0 B by verbs, 1.0 GB by TCP, but " + who + " meanwhile");
+}
+
 TEST(Judge, IpOverTheSamePortIsNotVerbs) {
   const Traffic by_ipoib{.verbs_sent = 801 * MB, .ipoib_sent = 800 * MB, .nodes = 2};
   EXPECT_EQ(judge(by_ipoib).verdict, Verdict::not_native);

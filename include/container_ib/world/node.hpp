@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,19 @@ struct ContainerUse {
   std::string step, ports;
 };
 
+// Who can have moved bytes on a step's ports, besides the kernel itself.
+struct RdmaUser {
+  std::string process;                    // "pid 4711 (ib_write_bw)"; empty: the kernel does not name it
+  std::string step;                       // "17.0", or "pid-4711" of an attachment; empty: of none
+  std::optional<std::uint32_t> uid = {};  // of the process; empty: nobody could look
+  std::string did;                        // "had queue pairs on mlx5_0:1", "had mlx5_0 in use"
+};
+
+struct RdmaUsers {
+  bool own = false;  // a process of the step itself
+  std::vector<RdmaUser> others;
+};
+
 class Node {
  public:
   virtual ~Node() = default;
@@ -51,6 +65,12 @@ class Node {
   virtual Result<Inventory> inventory(const SiteConfig& site) = 0;
   // With ports in namespaces of their own the network devices of those are summed, and the node's are not.
   virtual Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) = 0;
+
+  // Who has protection domains of the ports' devices now, without which there are no queue pairs, and if it
+  // is not `step`, what else the kernel tells of it. Queue pairs that mlx5 makes by DEVX are in no list, so
+  // there a protection domain is enough. Of a process that ends meanwhile nothing is told, and nothing of
+  // what the kernel has itself (IPoIB, file systems).
+  virtual Result<RdmaUsers> rdma_users(const std::vector<PlacedPort>& ports, const std::string& step) = 0;
 
   // Whether an RDMA device belongs to one network namespace, instead of to all of them.
   virtual Result<bool> rdma_is_exclusive() = 0;

@@ -1,6 +1,7 @@
 // Journals on disk, one per step. See journal.hpp for what is in them.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,15 @@
 #include "container_ib/result.hpp"
 
 namespace cib {
+
+// Another step that has a port of ours, and the mode by which it has it.
+struct Sharer {
+  std::string step, mode;
+};
+
+// What a step says of itself to those that it shares ports with. Unsure: nobody has looked yet whether it
+// does anything with them.
+enum class PortUse { unsure, idle, used };
 
 // The journal of this process' own step.
 class StateStore {
@@ -23,11 +33,13 @@ class StateStore {
   // Removes the journal and its directory. Success when there is none.
   virtual Status remove() = 0;
 
-  // Tells the steps on this node that use one of `ports`, and learns from them, that a port is shared.
-  // True when one of them is now used by another step.
-  virtual bool share(const std::vector<std::string>& ports) = 0;
-  // Whether another step has called share() with one of our ports since.
-  virtual bool shared() = 0;
+  // Tells the steps on this node that have one of `ports` already that it has it too, and returns who they
+  // are.
+  virtual std::vector<Sharer> share(const std::vector<std::string>& ports) = 0;
+  // Tells all that have one of `ports` by now what this step does with them.
+  virtual void tell_use(const std::vector<std::string>& ports, PortUse use) = 0;
+  // Who has called share() or tell_use() with one of our ports, and what it last said.
+  virtual std::map<std::string, PortUse> sharers() = 0;
 };
 
 }  // namespace cib

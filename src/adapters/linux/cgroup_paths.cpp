@@ -3,6 +3,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "container_ib/text.hpp"
+
 namespace cib {
 
 namespace {
@@ -50,6 +52,14 @@ std::optional<StepCgroupPath> step_part(const std::string& path) {
   part.jobs = parent_of(path.substr(0, step));
   if (name_of(part.jobs).starts_with("uid_")) part.jobs = parent_of(part.jobs);
   return part;
+}
+
+std::string step_name_of_cgroup(const std::string& step) {
+  std::string_view job = name_of(parent_of(step));
+  if (job.starts_with("job_")) job.remove_prefix(4);
+  std::string_view number = name_of(step);
+  if (number.starts_with("step_")) number.remove_prefix(5);
+  return printable(std::string(job) + '.' + std::string(number));
 }
 
 std::vector<std::string> places_of(const CgroupMembership& member, const std::string& path,

@@ -26,6 +26,9 @@ struct StepCgroupPath {
 // Of the innermost step, should Slurm run inside a job of Slurm's; nothing when the path is in none.
 std::optional<StepCgroupPath> step_part(const std::string& path);
 
+// "17.0" of ".../job_17/step_0", "17.batch"; since 26.05 the job is its SLUID there.
+std::string step_name_of_cgroup(const std::string& step);
+
 // Where the cgroup of the membership can be found: one directory for each mount of its hierarchy that shows
 // it. Any of them may be hidden by what was mounted over it.
 std::vector<std::string> places_of(const CgroupMembership& member, const std::string& path,

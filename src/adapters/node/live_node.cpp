@@ -16,6 +16,7 @@
 #include "adapters/netlink/listening_ports.hpp"
 #include "adapters/netlink/network_counters.hpp"
 #include "adapters/netlink/rdma_devices.hpp"
+#include "adapters/node/rdma_users.hpp"
 #include "adapters/node/site_file.hpp"
 #include "adapters/state/claims.hpp"
 #include "adapters/state/state_dir.hpp"
@@ -110,6 +111,10 @@ Result<NodeCounters> LiveNode::counters(const std::vector<PlacedPort>& ports) {
   }
   for (const auto& [netns, netdevs] : ipoib) CIB_CHECK(add_network_counters(netns, netdevs, sum));
   return sum;
+}
+
+Result<RdmaUsers> LiveNode::rdma_users(const std::vector<PlacedPort>& ports, const std::string& step) {
+  return rdma_users_of(ports, step, state_dir_);
 }
 
 Result<bool> LiveNode::rdma_is_exclusive() { return cib::rdma_is_exclusive(); }

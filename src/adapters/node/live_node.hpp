@@ -12,6 +12,7 @@ class LiveNode final : public Node {
   Result<SiteConfig> site_config(const std::string& path) override;
   Result<Inventory> inventory(const SiteConfig& site) override;
   Result<NodeCounters> counters(const std::vector<PlacedPort>& ports) override;
+  Result<RdmaUsers> rdma_users(const std::vector<PlacedPort>& ports, const std::string& step) override;
   Result<bool> rdma_is_exclusive() override;
   Result<VfsOfPf> vfs_of(const Port& pf) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override;

@@ -19,8 +19,8 @@ namespace cib {
 namespace {
 
 constexpr const char* journal_name = "journal";
-constexpr const char* shared_name = "shared";
-constexpr int begin_timeout_ms = 10'000;  // a few system calls each
+constexpr std::string_view sharer_prefix = "sharer-";  // and that step's name; what it says is in the file
+constexpr int begin_timeout_ms = 10'000;               // a few system calls each
 constexpr std::size_t max_journal = 4 * 1024 * 1024;
 
 constexpr const char* graves_name = "died";
@@ -211,23 +211,45 @@ Status StateDir::remove() {
   return {};
 }
 
-bool StateDir::share(const std::vector<std::string>& ports) {
+// The word is written at once, and who reads before that finds an empty file, which is unsure.
+std::vector<Sharer> StateDir::tell(const std::vector<std::string>& ports, PortUse use) {
+  std::vector<Sharer> sharers;
   const auto state = open_state(path_, false);
-  if (!state) return false;
-  bool any = false;
+  if (!state) return sharers;
+  const std::string name = std::string(sharer_prefix) + step_;
+  const std::string_view word = use == PortUse::used ? "used" : use == PortUse::idle ? "idle" : "";
   for (const std::string& other : steps_in(*state)) {
     if (other == step_) continue;
     const auto records = records_of(*state, other);
     if (!records || !common_port(ports, *records)) continue;
-    any = true;
-    if (const auto directory = open_step(*state, other))
-      (void)UniqueFd(
-          ::openat(directory->get(), shared_name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    sharers.push_back({other, ports_of(*records).mode});
+    const auto directory = open_step(*state, other);
+    if (!directory) continue;
+    const UniqueFd file(::openat(directory->get(), name.c_str(),
+                                 O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (file && !word.empty()) (void)!::write(file.get(), word.data(), word.size());
   }
-  return any;
+  return sharers;
 }
 
-bool StateDir::shared() { return directory_ && ::faccessat(directory_.get(), shared_name, F_OK, 0) == 0; }
+std::vector<Sharer> StateDir::share(const std::vector<std::string>& ports) {
+  return tell(ports, PortUse::unsure);
+}
+
+void StateDir::tell_use(const std::vector<std::string>& ports, PortUse use) { (void)tell(ports, use); }
+
+std::map<std::string, PortUse> StateDir::sharers() {
+  std::map<std::string, PortUse> found;
+  if (!directory_) return found;
+  for (const std::string& name : entries_of(directory_)) {
+    if (!name.starts_with(sharer_prefix)) continue;
+    const auto word = read_small_file_at(directory_.get(), name, 16);
+    found[name.substr(sharer_prefix.size())] = word && *word == "used"   ? PortUse::used
+                                               : word && *word == "idle" ? PortUse::idle
+                                                                         : PortUse::unsure;
+  }
+  return found;
+}
 
 Result<std::vector<JournaledStep>> stored_steps(const std::string& path) {
   std::vector<JournaledStep> steps;

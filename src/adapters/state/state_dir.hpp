@@ -28,10 +28,12 @@ class StateDir : public StateStore {
   std::string directory() const override { return path_ + '/' + step_; }
   Status append(const Record& record) override;
   Status remove() override;
-  bool share(const std::vector<std::string>& ports) override;
-  bool shared() override;
+  std::vector<Sharer> share(const std::vector<std::string>& ports) override;
+  void tell_use(const std::vector<std::string>& ports, PortUse use) override;
+  std::map<std::string, PortUse> sharers() override;
 
  private:
+  std::vector<Sharer> tell(const std::vector<std::string>& ports, PortUse use);
   Status begin_journal(const UniqueFd& state, const Record& first);
 
   std::string path_, step_;
