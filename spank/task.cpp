@@ -175,8 +175,7 @@ Status report_ready(spank_t spank) {
   CIB_CHECK(report_variables(spank, true));
   std::string value, granted;
   if (get_variable(spank, "CUDA_VISIBLE_DEVICES", value) ||
-      get_variable(spank, "ROCR_VISIBLE_DEVICES", value) ||
-      get_variable(spank, "ZE_AFFINITY_MASK", value)) {
+      get_variable(spank, "ROCR_VISIBLE_DEVICES", value) || get_variable(spank, "ZE_AFFINITY_MASK", value)) {
     (void)get_variable(spank, "SLURM_STEP_GPUS", granted);
     ready.gpus.set_cut(node_wide_gpus(value, granted));
   }

@@ -64,10 +64,12 @@ struct SiteConfig {
   bool allow_inject = false;                                      // and inject=providers
   std::vector<std::uint16_t> pkeys;                               // P_Keys that users may ask for
   std::vector<NodeRule> nodes;                                    // empty: every HCA of every node
-  std::vector<SiteFabric> fabrics;  // the first that a step's nodes share counts
-  std::vector<EnvironmentRule> environment;                       // [[environment]], in the file's order
+  std::vector<SiteFabric> fabrics;           // the first that a step's nodes share counts
+  std::vector<EnvironmentRule> environment;  // [[environment]], in the file's order
   VfPolicy vf;
   AddressPolicy addresses;
+  // Root's processes by these names use ports beside steps without voiding their verdicts.
+  std::vector<std::string> daemons = {"mmfsd", "ibacm"};
   bool ipoib_connected = false;                // connected mode instead of datagram
   unsigned carrier_timeout_s = 10;             // for a new interface to be running
   std::optional<std::uint64_t> memlock_bytes;  // cap of the raise; empty: unlimited

@@ -14,7 +14,8 @@ constexpr std::size_t ranks_that_differ = 2;  // of a node: they mostly do so fo
 
 }  // namespace
 
-void Report::uses(std::vector<PlacedPort> ports) {
+void Report::uses(std::vector<PlacedPort> ports, const std::vector<std::string>& daemons) {
+  traffic_.expect(daemons);
   traffic_.has_begun() ? traffic_.add(std::move(ports)) : traffic_.begin(std::move(ports));
 }
 

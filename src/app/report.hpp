@@ -18,7 +18,7 @@ class Report {
       : facts_(facts), traffic_(facts, node, state) {}
 
   // The step uses all of these from now on, those of before among them.
-  void uses(std::vector<PlacedPort> ports);
+  void uses(std::vector<PlacedPort> ports, const std::vector<std::string>& daemons);
 
   // While tasks run, now and then; and when none does any more.
   void look_at_ports() { traffic_.look(); }

@@ -106,7 +106,7 @@ Status Step::attach_network() {
 
 Status Step::note_ports() {
   CIB_TRY(auto ports, attachment_.note_ports());
-  report_.uses(std::move(ports));
+  report_.uses(std::move(ports), attachment_.site().daemons);
   return {};
 }
 

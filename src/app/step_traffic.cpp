@@ -65,6 +65,7 @@ std::optional<RdmaUsers> StepTraffic::ask_who() {
 void StepTraffic::note(const RdmaUsers& users) {
   for (const RdmaUser& user : users.others) {
     if (others_.size() == most_others) return;
+    if (is_daemon(user)) continue;
     const bool was_there = strangers_.contains(user.process);
     if (user.process.empty() && !was_there)
       unnamed_ = user.did;
@@ -73,6 +74,13 @@ void StepTraffic::note(const RdmaUsers& users) {
     else if (!user.step.empty() || was_there || user.uid != facts_.uid)
       others_.emplace(title_of_other(user), user.did);
   }
+}
+
+// "pid 4711 (mmfsd)". A process may call itself what it likes, and so only root's count.
+bool StepTraffic::is_daemon(const RdmaUser& user) const {
+  return user.step.empty() && user.uid == 0U &&
+         std::any_of(daemons_.begin(), daemons_.end(),
+                     [&](const std::string& name) { return user.process.ends_with(" (" + name + ')'); });
 }
 
 void StepTraffic::look() {

@@ -26,6 +26,8 @@ class StepTraffic {
   // The step is about to use these, and other steps are told so. Without counters there is no verdict, and no
   // error: nobody's job fails for that.
   void begin(std::vector<PlacedPort> ports);
+  // Root's processes by these names are on the node for all: what they hold says nothing of a step.
+  void expect(std::vector<std::string> daemons) { daemons_ = std::move(daemons); }
   // From now on it uses all of these, those of before among them. What those have moved stays the step's.
   void add(std::vector<PlacedPort> ports);
   bool has_begun() const { return before_.has_value(); }
@@ -41,6 +43,7 @@ class StepTraffic {
   void note(const RdmaUsers& users);
   std::vector<std::string> names() const;
   bool is_private() const;
+  bool is_daemon(const RdmaUser& user) const;
   void tell(PortUse use);
   std::optional<std::string> suspicion(const std::string& step) const;
   void name_others(Traffic& traffic);
@@ -54,8 +57,9 @@ class StepTraffic {
   std::map<std::string, PortUse> told_;        // what steps say of themselves
   std::map<std::string, std::string> others_;  // who was seen with the ports, and what they did
   std::set<std::string> strangers_;            // processes that were there before the tasks
-  std::optional<std::string> unnamed_;         // what somebody did whom the kernel does not name
-  std::optional<std::string> blind_;           // why the kernel could not be asked
+  std::vector<std::string> daemons_;
+  std::optional<std::string> unnamed_;  // what somebody did whom the kernel does not name
+  std::optional<std::string> blind_;    // why the kernel could not be asked
   PortUse own_ = PortUse::unsure;
 };
 

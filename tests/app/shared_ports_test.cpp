@@ -123,6 +123,20 @@ TEST_F(SharedPortTest, IsJudgedByWhoHadItInUse) {
   }
 }
 
+TEST_F(SharedPortTest, TheSitesDaemonsOfRootVoidNothing) {
+  RdmaUser daemon = stranger(0), user = stranger(1001);
+  daemon.process = user.process = "pid 4711 (mmfsd)";
+  EXPECT_THAT(run({"a daemon", with(daemon), with(daemon, true), with(daemon), {}, {}, ""}),
+              ElementsAre(line("")));
+  node = FakeNode(four_tasks);
+  EXPECT_THAT(run({"a user's by its name", with(user), own_tasks, nobody, {}, {}, ""}),
+              ElementsAre(line("pid 4711 (mmfsd) had queue pairs on mlx5_0:1")));
+  node = FakeNode(four_tasks);
+  node.site.daemons.clear();
+  EXPECT_THAT(run({"where the site has none", with(daemon), own_tasks, nobody, {}, {}, ""}),
+              ElementsAre(line("pid 4711 (mmfsd) had queue pairs on mlx5_0:1")));
+}
+
 TEST_F(SharedPortTest, NamesAFewAndCountsTheRest) {
   RdmaUsers many;
   for (const char* step : {"21.0", "22.0", "23.0", "24.0", "25.0"})

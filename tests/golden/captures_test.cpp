@@ -82,7 +82,8 @@ TEST_F(TwoSockets, AVirtualFunctionIsPartOfItsPortsGroup) {
     physical[node.ports[verdict.port].name()] = verdict.connector;
   EXPECT_EQ(physical["ibp134s0v0:1"], physical["mlx5_1:1"]);
   EXPECT_EQ(test::why_not(node, assignment, "mlx5_1:1"), "eligible");
-  EXPECT_EQ(test::why_not(node, assignment, "ibp134s0v0:1"), "a VF; only mode vf hands it out, unless hca= names it");
+  EXPECT_EQ(test::why_not(node, assignment, "ibp134s0v0:1"),
+            "a VF; only mode vf hands it out, unless hca= names it");
   EXPECT_EQ(test::ports_text(node, assignment), "mlx5_0:1 mlx5_1:1")
       << "the VF has no capacity of its own, so one of two tasks is better off at the far port";
 }

@@ -143,7 +143,8 @@ set.NCCL_IB_TC = "106"
 TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
   const std::pair<const char*, const char*> cases[] = {
       {"x = 1",
-       "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, memlock, "
+       "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, verdict, "
+       "memlock, "
        "timeouts, topology, defaults, force, nodes, fabrics, environment"},
       {"[environment]\nset = { A = 1 }", "conf:1: environment: a table, allowed: at most 64 [[environment]]"},
       {"environment = [1]", "conf:1: environment: 1, allowed: at most 64 [[environment]]"},

@@ -105,6 +105,12 @@ bool read_address_nodes(const toml::node& node, SiteConfig& site) {
   return (array != nullptr && array->empty()) || read_texts(node, site.addresses.nodes);
 }
 
+bool read_daemons(const toml::node& node, SiteConfig& site) {
+  const auto* array = node.as_array();
+  if (array != nullptr && array->empty()) return site.daemons.clear(), true;
+  return read_texts(node, site.daemons);
+}
+
 bool read_per_node(const toml::node& node, SiteConfig& site) {
   unsigned value = 0;
   if (!read_number(node, value) || value < 1 || value > 4096) return false;
@@ -139,6 +145,7 @@ constexpr std::array key_table = {
     ConfigKey{"addresses", "pool", "an IPv4 prefix, or \"\"", read_pool},
     ConfigKey{"addresses", "nodes", "a list of Slurm host lists", read_address_nodes},
     ConfigKey{"addresses", "per_node", "1 to 4096", read_per_node},
+    ConfigKey{"verdict", "daemons", "a list of names of processes, as in /proc/PID/comm", read_daemons},
     ConfigKey{"memlock", "raise", "true and false", into<&SiteConfig::raise_memlock, read_bool>},
     ConfigKey{"memlock", "cap", "\"unlimited\" and a number of bytes, which may end in k, M or G",
               into<&SiteConfig::memlock_bytes, read_bytes>},

@@ -14,11 +14,11 @@ struct Profile {
 };
 
 inline constexpr std::array profiles = {
-    Profile{"ucx", true, ""},        Profile{"ompi", true, ""},      Profile{"pmix", true, ""},
+    Profile{"ucx", true, ""},          Profile{"ompi", true, ""},       Profile{"pmix", true, ""},
     Profile{"nccl", true, ""},  // RCCL reads the same variables
-    Profile{"efa", true, ""},        Profile{"mvapich", true, ""},    Profile{"mpich", false, "ucx"}, Profile{"intelmpi", false, "ucx"},
-    Profile{"libfabric", false, ""}, Profile{"nvshmem", false, ""},  Profile{"hcoll", false, ""},
-    Profile{"pami", false, ""},
+    Profile{"efa", true, ""},          Profile{"mvapich", true, ""},    Profile{"mpich", false, "ucx"},
+    Profile{"intelmpi", false, "ucx"}, Profile{"libfabric", false, ""}, Profile{"nvshmem", false, ""},
+    Profile{"hcoll", false, ""},       Profile{"pami", false, ""},
 };
 
 }  // namespace cib

@@ -38,8 +38,8 @@ bool is_identifier(std::string_view name) {
          std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || digit(c); });
 }
 
-// Whether the variable names ports or partitions of the task's, which its placement decides. Which GID of a port
-// counts, and over how many a message goes, a site may know better.
+// Whether the variable names ports or partitions of the task's, which its placement decides. Which GID of a
+// port counts, and over how many a message goes, a site may know better.
 bool is_placed(std::string_view name) {
   if (name.ends_with("_GID_INDEX") || name.ends_with("_RAILS")) return false;
   bool placed = false;

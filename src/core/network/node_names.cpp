@@ -19,30 +19,31 @@ struct Piece {
   std::optional<NumberRanges> numbers = {};
 };
 
-Error none(std::string_view text, const std::string& why) {
+Error names_none(std::string_view text, const std::string& why) {
   return error(Errc::bad_config, "'" + printable(text) + "' names no nodes: " + why);
 }
 
 // The set or the numbers that begin with a '[' of the entry's.
 Result<Piece> bracket_of(std::string_view entry, std::size_t open) {
   const auto close = entry.find(']', open);
-  if (close == std::string_view::npos) return none(entry, "a [ without its ]");
+  if (close == std::string_view::npos) return names_none(entry, "a [ without its ]");
   const auto inside = entry.substr(open + 1, close - open - 1);
   Piece piece{entry.substr(open, close - open + 1)};
   if (inside.find_first_not_of("0123456789-,") == std::string_view::npos) {
     piece.numbers = NumberRanges::parse(inside);
     if (!piece.numbers)
-      return none(entry, "'" + printable(inside) + "' are no numbers such as 01-16,20 in ascending ranges");
+      return names_none(entry,
+                        "'" + printable(inside) + "' are no numbers such as 01-16,20 in ascending ranges");
     return piece;
   }
   const auto set = inside.substr(inside.starts_with('!') || inside.starts_with('^') ? 1 : 0);
   if (set.empty() || set.find_first_not_of(of_names) != std::string_view::npos)
-    return none(entry, "'" + printable(inside) + "' is no set of characters such as a-f or !ab");
+    return names_none(entry, "'" + printable(inside) + "' is no set of characters such as a-f or !ab");
   return piece;
 }
 
 Result<std::vector<Piece>> pieces_of(std::string_view entry) {
-  if (entry.empty()) return none(entry, "a name is empty");
+  if (entry.empty()) return names_none(entry, "a name is empty");
   std::vector<Piece> pieces;
   for (std::size_t i = 0; i < entry.size();) {
     if (entry[i] == '[') {
@@ -50,7 +51,7 @@ Result<std::vector<Piece>> pieces_of(std::string_view entry) {
     } else if (entry[i] == '*' || entry[i] == '?' || of_names.find(entry[i]) != std::string_view::npos) {
       pieces.push_back({entry.substr(i, 1)});
     } else {
-      return none(entry, "'" + printable(entry.substr(i, 1)) + "' is in no name of a node");
+      return names_none(entry, "'" + printable(entry.substr(i, 1)) + "' is in no name of a node");
     }
     i += pieces.back().glob.size();
   }
