@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "adapters/sysfs/attributes.hpp"
+#include "adapters/sysfs/gpu_uuids.hpp"
 #include "support/node_builder.hpp"
 #include "support/temp_tree.hpp"
 
@@ -153,6 +154,22 @@ TEST(Sysfs, ReadsTheGidsOfEthernetAlways) {
   EXPECT_FALSE(port_with_gids("Ethernet", {}).without_gid) << "not in this tree";
   EXPECT_EQ(port_with_gids("InfiniBand", {local}).gids.size(), 0U) << "only where it is asked for";
   EXPECT_TRUE(port_with_gids("InfiniBand", {"fe80:0000:0000:0000:0000:0000:0000:0000"}).without_gid);
+}
+
+// As NVIDIA's driver writes it.
+TEST(GpuUuids, AreReadFromTheDriversFiles) {
+  const TempTree tree;
+  tree.file("driver/nvidia/gpus/0000:07:00.0/information",
+            "Model: \t\t NVIDIA H100\nIRQ:   \t\t 17\nGPU UUID: \t GPU-8932f937-d72c-4106-c12f-20bd9faed9f6\n"
+            "Bus Type: \t PCIe\n");
+  tree.file("driver/nvidia/gpus/0000:08:00.0/information", "GPU UUID: \t ??\n");
+  Inventory node;
+  for (const std::uint8_t bus : {7, 8, 9})
+    node.gpus.push_back({.pci = {0, bus, 0, 0}, .numa = {}, .pci_path = {}, .name = "", .uuid = "GPU-0"});
+  read_gpu_uuids(tree.path(), node);
+  EXPECT_EQ(node.gpus[0].uuid, "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6");
+  EXPECT_EQ(node.gpus[1].uuid, "GPU-0") << "what is none";
+  EXPECT_EQ(node.gpus[2].uuid, "GPU-0") << "of another driver";
 }
 
 TEST(Sysfs, FindsTheTreeBelowSysToo) {
