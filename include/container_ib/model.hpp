@@ -119,7 +119,7 @@ struct Gpu {
   std::vector<unsigned> numa;
   std::vector<std::string> pci_path;
   std::string name;
-  std::string uuid;  // "GPU-…", as CUDA_VISIBLE_DEVICES may name it; empty when unknown
+  std::string uuid = {};  // "GPU-…", as CUDA_VISIBLE_DEVICES may name it; empty when unknown
 
   bool operator==(const Gpu&) const = default;
 };

@@ -18,11 +18,11 @@ struct EnvironmentChange {
 
 // What it says of ports must hold for each port of a task, since a library has one value for all of them.
 struct EnvironmentRule {
-  std::vector<std::string> nodes;                      // node_names.hpp; empty: every node
-  std::optional<LinkLayer> link_layer;                 // empty: any
-  std::vector<std::string> drivers;                    // one of these kernel drivers; empty: any
-  std::optional<double> min_rate_gbps, max_rate_gbps;  // both included
-  std::vector<EnvironmentChange> set;
+  std::vector<std::string> nodes = {};                           // node_names.hpp; empty: every node
+  std::optional<LinkLayer> link_layer = {};                      // empty: any
+  std::vector<std::string> drivers = {};                         // one of these kernel drivers; empty: any
+  std::optional<double> min_rate_gbps = {}, max_rate_gbps = {};  // both included
+  std::vector<EnvironmentChange> set = {};
 };
 
 inline constexpr std::size_t most_environment_rules = 64;

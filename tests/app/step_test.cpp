@@ -91,7 +91,7 @@ TEST(Step, WhatIsOddAboutTheNodesPortsIsToldOnce) {
     std::size_t told = 0;
     for (unsigned id = 0; id < four_tasks; ++id)
       for (const std::string& line : node.task(id).lines)
-        told += line.starts_with("n0: mlx5_1:1 is slower than its siblings") ? 1 : 0;
+        told += line.starts_with("n0: mlx5_1:1 is slower than its siblings") ? 1U : 0U;
     EXPECT_EQ(told, option == std::string("verbs") ? 1U : 0U) << option;
   }
 }

@@ -164,7 +164,7 @@ TEST(GpuUuids, AreReadFromTheDriversFiles) {
             "Bus Type: \t PCIe\n");
   tree.file("driver/nvidia/gpus/0000:08:00.0/information", "GPU UUID: \t ??\n");
   Inventory node;
-  for (const std::uint8_t bus : {7, 8, 9})
+  for (const std::uint8_t bus : std::initializer_list<std::uint8_t>{7, 8, 9})
     node.gpus.push_back({.pci = {0, bus, 0, 0}, .numa = {}, .pci_path = {}, .name = "", .uuid = "GPU-0"});
   read_gpu_uuids(tree.path(), node);
   EXPECT_EQ(node.gpus[0].uuid, "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6");
