@@ -54,9 +54,9 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
 struct PortVerdict {
   std::size_t port = 0;  // index in Inventory::ports
   bool eligible = false;
-  std::string why_not;    // one reason, when not eligible
-  std::string remark;     // what is odd about it, eligible or not; mostly empty
-  std::string connector;  // same text for ports behind one connector
+  std::string why_not;         // one reason, when not eligible
+  std::string remark = {};     // what is odd about it, eligible or not; mostly empty
+  std::string connector = {};  // same text for ports behind one connector
 };
 
 struct TaskPlacement {
