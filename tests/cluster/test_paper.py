@@ -68,7 +68,7 @@ def read_by_the_product(devices):
     told = json.loads(must(run("n0", "container-ib", "topo", "--json", "--config", "/tmp/any.conf")).out)
     ports = [port for port in told["ports"] if port["name"] in devices]
     for port in ports:
-        del port["eligible"], port["why_not"]  # of which rate is the best, and a neighbour's HCA counts too
+        del port["eligible"], port["why_not"], port["remark"]  # of which rate is the best, and a neighbour's HCA counts too
     return {
         "ports": ports,
         "distances": told["distances"],
