@@ -24,6 +24,9 @@ struct PlacementOptions {
   Place place = Place::balanced;
   unsigned rails = 0;  // 0: auto; all_rails
   bool use_gpus = true;
+  // rails=auto: whether a task with GPUs gets every port beside them. Only where a port costs nothing but its
+  // name, as in mode verbs: elsewhere each is an interface.
+  bool all_near_gpus = true;
   Roce roce = Roce::no;
   std::string fabric = "auto";                // or "all", or subnet_text()
   std::optional<SiteFabric> site_fabric;      // the site's that the step uses

@@ -186,7 +186,8 @@ Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std
   CIB_CHECK(choose_fabric(ready));
   const bool by_us = settings_.scope == Scope::auto_;
   settings_.scope = placement(node_facts()).scope(placed_tasks(ready));
-  shares_for_gpus_ = by_us && settings_.scope == Scope::node && !is_in_container(ready);
+  shares_for_gpus_ =
+      by_us && settings_.scope == Scope::node && facts_.local_tasks > 1 && !is_in_container(ready);
   if (!network_.is_private()) {
     CIB_CHECK(place(living));
     CIB_CHECK(note_tasks());
@@ -249,6 +250,7 @@ Status Attachment::place(const std::vector<unsigned>& living) {
 
 // Of a list that is too long to be handed over only this node is known; its answer is then its own.
 Status Attachment::choose_fabric(const std::vector<unsigned>& ready) {
+  if (ready.empty()) return {};
   std::vector<std::string> nodes = {facts_.node_name};
   const auto& variables = task_[ready.front()].facts.user_variables;
   if (const auto list = variables.find(nodes_of_step);

@@ -597,6 +597,9 @@ TEST(Place, ATaskWithGpusTakesThePortsBesideThem) {
   EXPECT_EQ(placed(node, {with_gpus(0, {0, 1, 2, 3})}, options).find(','), std::string::npos)
       << "a number is a number";
   options.rails = 0;
+  options.all_near_gpus = false;
+  EXPECT_EQ(placed(node, {with_gpus(0, {0, 1, 2, 3, 4, 5, 6, 7})}, options), "mlx5_0:1,mlx5_1:1")
+      << "where each port is an interface";
   options.use_gpus = false;
   EXPECT_EQ(placed(node, {with_gpus(0, {5})}, options), "mlx5_0:1,mlx5_1:1") << "by the CPUs";
 }

@@ -122,9 +122,9 @@ class Placer {
   }
 
  private:
-  // Each port of mode vf is a VF of its own; there are too few to give one for every GPU unasked.
+  // Each port of mode vf is a VF of its own, of which there are few.
   static bool may_take_near(const PlacementOptions& options) {
-    return options.rails == 0 && !options.free_vfs;
+    return options.rails == 0 && options.all_near_gpus && !options.free_vfs;
   }
 
   // Ports near a class's GPUs.

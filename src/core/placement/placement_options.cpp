@@ -9,6 +9,7 @@ PlacementOptions placement_options(const Settings& settings, const SiteConfig& s
   options.place = settings.place;
   options.rails = settings.rails;
   options.use_gpus = settings.gpu != Gpus::no;
+  options.all_near_gpus = settings.mode == Mode::verbs;
   options.roce = settings.roce;
   options.fabric = settings.fabric;
   options.hca = settings.hca;
