@@ -25,6 +25,7 @@ std::optional<std::string> below(const std::string& root, const std::string& pat
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
+std::string_view name_of(const std::string&& path) = delete;  // it would not outlive the answer
 std::string_view name_of(const std::string& path) {
   return std::string_view(path).substr(path.rfind('/') + 1);
 }
@@ -55,7 +56,8 @@ std::optional<StepCgroupPath> step_part(const std::string& path) {
 }
 
 std::string step_name_of_cgroup(const std::string& step) {
-  std::string_view job = name_of(parent_of(step));
+  const std::string jobs_path = parent_of(step);
+  std::string_view job = name_of(jobs_path);
   if (job.starts_with("job_")) job.remove_prefix(4);
   std::string_view number = name_of(step);
   if (number.starts_with("step_")) number.remove_prefix(5);
