@@ -111,8 +111,11 @@ class AgentProcess {
     return static_cast<std::size_t>(std::distance(begin(in), end(in)));
   }
   bool holds(std::size_t wanted) const {
-    for (int i = 0; i < 500; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(10)))
-      if (descriptors() == wanted) return true;
+    // Several times in a row: files that it reads and closes count for a moment too.
+    for (int i = 0, alike = 0; i < 500; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
+      alike = descriptors() == wanted ? alike + 1 : 0;
+      if (alike == 3) return true;
+    }
     return false;
   }
 
