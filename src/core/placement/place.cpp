@@ -230,7 +230,8 @@ class Placer {
                          [&](std::size_t port) { return ports.contains(port); });
     };
     std::size_t own = 0, sharers = 0;
-    for (const auto& connector : connectors) own += holds(near_[k].on_node, connector) ? 1U : 0U;
+    if (!near_[k].on_node.empty())
+      for (const auto& connector : connectors) own += holds(near_[k].on_node, connector) ? 1U : 0U;
     if (own == 0) return static_cast<unsigned>(near_[k].part * static_cast<double>(connectors.size()) + 1e-9);
     for (std::size_t j = 0; j < classes_.size(); ++j)
       if (std::any_of(connectors.begin(), connectors.end(), [&](const Indexes& connector) {
