@@ -1,13 +1,12 @@
 #include "spank/script.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
-#include "adapters/linux/unique_fd.hpp"
+#include "adapters/linux/bounded_read.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -17,21 +16,11 @@ namespace {
 constexpr std::size_t longest_script = 64UL * 1024;
 constexpr std::size_t words_looked_at = 16;
 
-// Empty when there is no such file, or none that can be read. Whatever it is, opening it does not wait for
-// anybody.
+// Empty when there is no such file, or none that can be read.
 std::string begin_of_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  struct stat status {};
-  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  std::string text(longest_script, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
-    if (got <= 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  text.resize(size);
-  return text;
+  const UniqueFd file = open_regular_file(AT_FDCWD, path);
+  auto text = file ? read_up_to(file.get(), path, longest_script) : Result<std::string>(std::string());
+  return text ? *std::move(text) : std::string();
 }
 
 std::string found_in(std::string_view path, std::string_view name) {
@@ -45,8 +34,7 @@ std::string found_in(std::string_view path, std::string_view name) {
 
 bool is_shell(std::string_view word) {
   constexpr std::array shells = {"sh", "bash", "dash", "zsh", "ksh"};
-  word.remove_prefix(word.rfind('/') + 1);  // npos + 1 is 0
-  return std::find(shells.begin(), shells.end(), word) != shells.end();
+  return std::find(shells.begin(), shells.end(), last_component(word)) != shells.end();
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ struct InventorySource {
   std::optional<std::string> sysfs = {};
   // Read the P_Key and GID tables too. Off by default: each P_Key is a query to the firmware.
   bool tables = false;
+  // With xml: a file of hwloc's is an error of code unsupported.
+  bool nccl_only = false;
   // A directory where this machine's structure is kept between steps; it is discovered anew after a boot and
   // when CPUs, NUMA nodes or PCI or RDMA devices change. Empty: discover each time. States, rates, LIDs and
   // GIDs are never kept.

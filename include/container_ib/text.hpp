@@ -29,6 +29,11 @@ std::string join(const std::vector<std::string_view>& words, std::string_view se
 
 std::vector<std::string_view> split(std::string_view text, char separator);
 
+// What a path ends in, behind the last '/'; the whole of a name without one.
+inline std::string_view last_component(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+}
+
 // Shell glob: * ? [abc] [a-z] [!a]; no escapes, no special leading dot. Linear in |pattern| * |text|.
 bool glob_match(std::string_view pattern, std::string_view text);
 

@@ -32,9 +32,11 @@ Result<StepPlacement::Answer> StepPlacement::place(const std::vector<PlacedTask>
   // A list of ports costs nothing, but each port of a private network is a VF or a child.
   const bool may_roam = choice.rails == 0 && !asked_.may_have_had_own_network;
   std::vector<LocalTask> tasks;
+  std::map<unsigned, unsigned> ranks;
   auto withheld = withheld_from(living);
   for (const PlacedTask& task : living) {
     CIB_TRY(auto allowed, allowed_to(task, withheld[task.id], choice));
+    ranks[task.id] = task.origin.rank;
     tasks.push_back(
         {task.id, task.origin.mask, gpus_of(task), std::move(allowed), task.origin.bound || !may_roam});
   }
@@ -50,9 +52,7 @@ Result<StepPlacement::Answer> StepPlacement::place(const std::vector<PlacedTask>
     auto& ports = answer.ports[placed.task] = placed.ports;
     if (asked_.facts.daemon_step) ports = ports_not_withheld(answer.assignment, withheld[placed.task]);
     if (ports.empty()) return error(Errc::unusable, explain_no_port(node, inventory(), answer.assignment));
-    const auto task = std::find_if(living.begin(), living.end(),
-                                   [&](const PlacedTask& one) { return one.id == placed.task; });
-    answer.choices[placed.task] = explain_choice(node, task->origin.rank, inventory(), placed, ports);
+    answer.choices[placed.task] = explain_choice(node, ranks[placed.task], inventory(), placed, ports);
   }
   return answer;
 }

@@ -14,11 +14,11 @@
 
 namespace cib {
 
-// A task as it is known when its node is decided.
+// A task as it is known when its node is decided; whoever asks has what it refers to.
 struct PlacedTask {
   unsigned id = 0;
-  TaskOrigin origin;
-  TaskFacts facts;
+  const TaskOrigin& origin;
+  const TaskFacts& facts;
 };
 
 class StepPlacement {

@@ -113,6 +113,14 @@ TEST(Inventory, OnlyWhatItsLibraryNumbersIsAGpu) {
   EXPECT_EQ(gpus_with("0300 [1a03:2000]", 8), 0U);
 }
 
+TEST(Inventory, HwlocsXmlIsNoneForNccl) {
+  const auto node = load_inventory({.kind = InventorySource::Kind::xml,
+                                    .path = test::in_checkout("tests/fixtures/nodes/decoys.xml"),
+                                    .nccl_only = true});
+  ASSERT_FALSE(node.ok());
+  EXPECT_EQ(node.error().code, Errc::unsupported);
+}
+
 TEST(Inventory, SysfsAddsWhatTheXmlLacks) {
   const auto node = load_inventory({.kind = InventorySource::Kind::xml,
                                     .path = test::in_checkout("tests/fixtures/nodes/decoys.xml"),

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
@@ -13,7 +12,6 @@
 #include "hwloc/read_topology.hpp"
 #include "isolated.hpp"
 #include "linux/bounded_read.hpp"
-#include "linux/unique_fd.hpp"
 #include "nccl/nccl_topology.hpp"
 #include "sysfs/gpu_uuids.hpp"
 #include "sysfs/small_files.hpp"
@@ -88,9 +86,8 @@ constexpr std::string_view by_nccl_mark = "nccl ";
 Result<std::optional<std::string>> nccl_text(const std::string& path) {
   constexpr std::size_t enough = 64UL * 1024;  // of comments before the first element
   const std::optional<std::string> none;
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return none;
+  const UniqueFd file = open_regular_file(AT_FDCWD, path);
+  if (!file) return none;
   CIB_TRY(std::string text, read_up_to(file.get(), "it", enough));
   if (!is_nccl_topology(text)) return none;
   CIB_TRY(const std::string rest,
@@ -140,6 +137,8 @@ Result<Inventory> over_sysfs(const InventorySource& source, const Inventory& des
 
 Result<Inventory> load_description(const InventorySource& source) {
   CIB_TRY(Described described, read_description(source));
+  if (source.nccl_only && !described.by_nccl)
+    return error(Errc::unsupported, source.path + " is not NCCL's topology XML");
   if (!source.sysfs) return std::move(described.inventory);
   if (described.by_nccl) return over_sysfs(source, described.inventory);
   CIB_CHECK(merge_sysfs(*source.sysfs, {.tables = source.tables}, described.inventory));

@@ -1,13 +1,14 @@
 #include "adapters/linux/bounded_read.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "adapters/linux/deadline.hpp"
-#include "adapters/linux/unique_fd.hpp"
 
 namespace cib {
 
@@ -24,6 +25,12 @@ ssize_t read_more(int fd, std::string& text, std::size_t limit) {
 }
 
 }  // namespace
+
+UniqueFd open_regular_file(int directory, const std::string& path) {
+  UniqueFd file(::openat(directory, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat status {};
+  return file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) ? std::move(file) : UniqueFd();
+}
 
 Result<std::string> read_up_to(int fd, const std::string& name, std::size_t limit) {
   std::string text;

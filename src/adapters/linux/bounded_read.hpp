@@ -4,9 +4,14 @@
 #include <cstddef>
 #include <string>
 
+#include "adapters/linux/unique_fd.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
+
+// A regular file by its path, from `directory` (AT_FDCWD: the process' own); links are followed. Whatever is
+// there instead, a FIFO or a device, it does not wait for anybody, and the answer is empty.
+UniqueFd open_regular_file(int directory, const std::string& path);
 
 // The first `limit` bytes from where the open file stands; fewer only at its end. `name` is for the message
 // of an error of read(2).

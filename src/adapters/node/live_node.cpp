@@ -86,11 +86,11 @@ Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
   InventorySource source = inventory_source(site);
   source.cache = state_dir_;
   if (!site.topology_xml.empty()) CIB_CHECK(check_trusted_file(site.topology_xml));
-  if (site.hand_to_nccl) {
-    CIB_TRY(const bool by_nccl, is_nccl_file(site.topology_xml));
-    if (!by_nccl) return not_for_nccl(site);
-  }
-  return load_inventory(source);
+  source.nccl_only = site.hand_to_nccl;
+  auto inventory = load_inventory(source);
+  if (!inventory && source.nccl_only && inventory.error().code == Errc::unsupported)
+    return not_for_nccl(site);
+  return inventory;
 }
 
 // A device that is at home in a task's namespace shows its counters there only, one that all namespaces share

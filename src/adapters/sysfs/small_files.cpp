@@ -1,13 +1,13 @@
 #include "small_files.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
+#include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/names_in.hpp"
 #include "container_ib/text.hpp"
 
@@ -31,9 +31,8 @@ std::optional<Directory> Directory::open_at(int at, const std::string& path) {
 }
 
 std::optional<std::string> Directory::text(const std::string& path) const {
-  const UniqueFd file(::openat(fd_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  const UniqueFd file = open_regular_file(fd_.get(), path);
+  if (!file) return std::nullopt;
   // Once, not to the end: an attribute comes in one piece, and there are thousands.
   std::array<char, max_file> buffer{};
   const ssize_t size = ::read(file.get(), buffer.data(), buffer.size());

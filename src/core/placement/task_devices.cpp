@@ -14,12 +14,12 @@ std::optional<std::size_t> device_number(std::string_view word) {
 }
 
 // CUDA takes a UUID that is cut off behind any digit, if it still is of one GPU alone.
-const Gpu* gpu_of_uuid(const std::vector<Gpu>& gpus, std::string_view uuid) {
+const Gpu* gpu_of_uuid(const std::vector<const Gpu*>& gpus, std::string_view uuid) {
   const Gpu* found = nullptr;
-  for (const Gpu& gpu : gpus) {
-    if (gpu.uuid.empty() || !std::string_view(gpu.uuid).starts_with(uuid)) continue;
+  for (const Gpu* gpu : gpus) {
+    if (gpu->uuid.empty() || !gpu->uuid.starts_with(uuid)) continue;
     if (found != nullptr) return nullptr;
-    found = &gpu;
+    found = gpu;
   }
   return found;
 }
@@ -55,15 +55,16 @@ std::string node_wide_gpus(const std::string& visible, const std::string& grante
 }
 
 std::vector<PciAddress> visible_gpus(const Inventory& node, std::string_view visible) {
-  std::vector<Gpu> all = node.gpus;
-  std::sort(all.begin(), all.end(), [](const Gpu& a, const Gpu& b) { return a.pci < b.pci; });
+  std::vector<const Gpu*> all;
+  for (const Gpu& gpu : node.gpus) all.push_back(&gpu);
+  std::sort(all.begin(), all.end(), [](const Gpu* a, const Gpu* b) { return a->pci < b->pci; });
   std::vector<PciAddress> chosen;
-  const auto add = [&](const Gpu& gpu) {
-    if (std::find(chosen.begin(), chosen.end(), gpu.pci) == chosen.end()) chosen.push_back(gpu.pci);
+  const auto add = [&](const Gpu* gpu) {
+    if (std::find(chosen.begin(), chosen.end(), gpu->pci) == chosen.end()) chosen.push_back(gpu->pci);
   };
   for (const std::string& word : split_list(visible)) {
     const auto uuid = gpu_uuid_in(word);
-    if (const Gpu* gpu = uuid.empty() ? nullptr : gpu_of_uuid(all, uuid); gpu != nullptr) add(*gpu);
+    if (const Gpu* gpu = uuid.empty() ? nullptr : gpu_of_uuid(all, uuid); gpu != nullptr) add(gpu);
     if (const auto number = device_number(word); number && *number < all.size()) add(all[*number]);
     if (word == "all") std::for_each(all.begin(), all.end(), add);
   }
