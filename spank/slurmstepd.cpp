@@ -44,8 +44,7 @@ constexpr std::string_view mpi_daemons[] = {"orted", "prted", "hydra_pmi_proxy",
 
 bool runs_mpi_daemon(const std::vector<std::string_view>& command) {
   if (command.empty()) return false;
-  std::string_view name = command.front();
-  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
+  const std::string_view name = last_component(command.front());
   return std::find(std::begin(mpi_daemons), std::end(mpi_daemons), name) != std::end(mpi_daemons);
 }
 

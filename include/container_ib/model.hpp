@@ -1,6 +1,7 @@
 // What a node is: NUMA nodes, HCA ports, GPUs. Pure data; adapters fill it, core reads it.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -112,6 +113,10 @@ struct NumaNode {
 
   bool operator==(const NumaNode&) const = default;
 };
+
+// The PCI vendors whose GPUs count: NVIDIA, AMD and Intel. Where a node has several, those of the first are
+// its GPUs: the library that numbers them knows no others.
+inline constexpr std::array<std::uint16_t, 3> gpu_vendors = {0x10de, 0x1002, 0x8086};
 
 // What CUDA, ROCm or Level Zero number as a device, each its own vendor's.
 struct Gpu {

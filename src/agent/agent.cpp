@@ -170,11 +170,11 @@ void Agent::look_at_ports() {
 
 int Agent::wait_ms(int at_most_ms) {
   if (step_->waits_for_vfs()) return vf_poll_ms;
-  if (look_deadline_)
-    at_most_ms = at_most_ms < 0 ? look_deadline_->left_ms() : std::min(at_most_ms, look_deadline_->left_ms());
-  if (ports_deadline_)
-    at_most_ms =
-        at_most_ms < 0 ? ports_deadline_->left_ms() : std::min(at_most_ms, ports_deadline_->left_ms());
+  for (const auto* next : {&look_deadline_, &ports_deadline_}) {
+    if (!*next) continue;
+    const int left = (*next)->left_ms();
+    at_most_ms = at_most_ms < 0 ? left : std::min(at_most_ms, left);
+  }
   if (!step_->awaits_deadline()) return at_most_ms;
   if (!deadline_) deadline_.emplace(static_cast<int>(step_->rendezvous_timeout_s()) * 1000);
   const int left = std::min(deadline_->left_ms(), patience_ms);

@@ -8,7 +8,7 @@ namespace cib {
 
 namespace {
 
-constexpr std::uint16_t nvidia = 0x10de, amd = 0x1002, intel = 0x8086;
+constexpr std::uint16_t nvidia = gpu_vendors[0], amd = gpu_vendors[1], intel = gpu_vendors[2];
 constexpr std::uint16_t vga = 0x0300;  // PCI class codes: VGA-compatible display controller
 constexpr unsigned display = 0x03, accelerator = 0x12;
 
@@ -65,7 +65,7 @@ std::vector<Candidate> of_vendor(hwloc_topology_t topology, const PciDevices& de
 }  // namespace
 
 std::vector<Gpu> read_gpus(hwloc_topology_t topology, const PciDevices& devices) {
-  for (const std::uint16_t vendor : {nvidia, amd, intel}) {
+  for (const std::uint16_t vendor : gpu_vendors) {
     auto found = of_vendor(topology, devices, vendor);
     // Beside accelerators AMD's and Intel's VGA is the screen's. CUDA numbers whatever NVIDIA has made.
     const bool has_accelerator =

@@ -10,9 +10,8 @@
 
 namespace cib {
 
-// Of one vendor, in the order of their PCI addresses, which is that of CUDA_VISIBLE_DEVICES under Slurm and
-// of ROCR_VISIBLE_DEVICES: the library that numbers them knows no others. NVIDIA before AMD before Intel
-// where there are several.
+// Of one vendor (gpu_vendors), in the order of their PCI addresses, which is that of CUDA_VISIBLE_DEVICES
+// under Slurm and of ROCR_VISIBLE_DEVICES.
 std::vector<Gpu> read_gpus(hwloc_topology_t topology, const PciDevices& devices);
 
 }  // namespace cib

@@ -112,11 +112,7 @@ std::vector<pid_t> with_descendants(pid_t first, const std::map<pid_t, std::vect
 
 // The n-th number, from 0, of a line of /proc/PID/status: "Uid:\t1000\t1000\t1000\t1000".
 std::optional<std::uint32_t> number_of(const std::string& status, std::string_view field, std::size_t n) {
-  const auto at = status.find(field);
-  if (at == std::string::npos) return std::nullopt;
-  const auto line =
-      std::string_view(status).substr(at + field.size(), status.find('\n', at + 1) - at - field.size());
-  const auto words = split(line, '\t');
+  const auto words = split(proc_field(status, field), '\t');
   return n < words.size() ? whole_number<std::uint32_t>(words[n]) : std::nullopt;
 }
 
@@ -164,8 +160,7 @@ namespace {
 bool is_podman(pid_t pid) {
   const auto words = read_small_file("/proc/" + std::to_string(pid) + "/cmdline");
   if (!words) return false;
-  const std::string_view first = split(*words, '\0').front();
-  return first.substr(first.rfind('/') + 1) == "podman";  // npos + 1 is 0
+  return last_component(split(*words, '\0').front()) == "podman";
 }
 
 // podman itself, which runs where its user's first container was made, in a mount namespace that no container
@@ -228,8 +223,8 @@ std::optional<FileOwner> file_owner_of(pid_t pid) {
   constexpr std::size_t of_file_system = 3;  // real, effective, saved, file system (proc(5))
   const auto status = read_small_file("/proc/" + std::to_string(pid) + "/status");
   if (!status) return std::nullopt;
-  const auto uid = number_of(*status, "\nUid:\t", of_file_system);
-  const auto gid = number_of(*status, "\nGid:\t", of_file_system);
+  const auto uid = number_of(*status, "Uid", of_file_system);
+  const auto gid = number_of(*status, "Gid", of_file_system);
   if (!uid || !gid) return std::nullopt;
   return FileOwner{*uid, *gid};
 }

@@ -15,12 +15,8 @@ namespace {
 
 // The last of "NSpid:\t4711\t17": its number in the innermost namespace that it is in (proc(5)).
 std::string innermost_number(const std::string& status) {
-  const std::string field = "\nNSpid:";
-  const auto at = status.find(field);
-  if (at == std::string::npos) return {};
-  const std::string_view line =
-      std::string_view(status).substr(at + field.size(), status.find('\n', at + 1) - at - field.size());
-  return std::string(line.substr(line.rfind('\t') + 1));
+  const std::string_view numbers = proc_field(status, "NSpid");
+  return std::string(numbers.substr(numbers.rfind('\t') + 1));
 }
 
 // Its start time is asked last: when the number still is this process', what was read before is of it too.

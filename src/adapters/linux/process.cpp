@@ -49,13 +49,10 @@ Result<UniqueFd> open_pidfd(pid_t pid) {
 
 Result<pid_t> pid_of(int pidfd) {
   CIB_TRY(const std::string info, read_small_file("/proc/self/fdinfo/" + std::to_string(pidfd)));
-  const std::string field = "\nPid:\t";
-  const auto at = info.find(field);
-  if (at == std::string::npos) return error(Errc::corrupt, "a descriptor that is no pidfd");
-  const auto begin = at + field.size();
+  const std::string_view number = proc_field(info, "Pid");
+  if (number.empty()) return error(Errc::corrupt, "a descriptor that is no pidfd");
   pid_t pid = 0;
-  if (!parse(info.substr(begin, info.find('\n', begin) - begin), pid))
-    return error(Errc::kernel, "fdinfo of a pidfd without a number");
+  if (!parse(std::string(number), pid)) return error(Errc::kernel, "fdinfo of a pidfd without a number");
   if (pid <= 0) return error(Errc::ended, "the process has ended");
   return pid;
 }
@@ -80,7 +77,18 @@ std::vector<pid_t> all_processes() {
 std::string process_text(int pidfd) {
   const auto pid = pid_of(pidfd);
   if (!pid) return "a process";
-  return "pid " + std::to_string(*pid) + " (" + printable(process_name(*pid)) + ")";
+  return numbered_process_text(*pid);
+}
+
+std::string numbered_process_text(pid_t pid) {
+  return "pid " + std::to_string(pid) + " (" + printable(process_name(pid)) + ")";
+}
+
+std::string_view proc_field(std::string_view text, std::string_view field) {
+  for (const std::string_view line : split(text, '\n'))
+    if (line.starts_with(field) && line.substr(field.size()).starts_with(":\t"))
+      return line.substr(field.size() + 2);
+  return {};
 }
 
 bool has_ended(int pidfd) { return readable_within(pidfd, 0); }

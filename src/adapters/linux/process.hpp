@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapters/linux/unique_fd.hpp"
@@ -30,8 +31,13 @@ bool kill_process(int pidfd);
 // The number of every process here, ascending; none when /proc cannot be read.
 std::vector<pid_t> all_processes();
 
-// "pid 17 (sleep)", fit for a terminal.
+// "pid 17 (sleep)", fit for a terminal: of a pidfd's process, or of whoever has the number now.
 std::string process_text(int pidfd);
+std::string numbered_process_text(pid_t pid);
+
+// What stands behind "FIELD:\t" at the beginning of a line, as in /proc/PID/status and /proc/PID/fdinfo
+// (proc(5)); empty when no line begins so.
+std::string_view proc_field(std::string_view text, std::string_view field);
 
 // True when the process behind the pidfd has ended (it may still be a zombie).
 bool has_ended(int pidfd);

@@ -68,8 +68,6 @@ bool is_network_class(unsigned code) {
   return code >> 8 == networks || code == infiniband;
 }
 
-constexpr std::uint16_t nvidia = 0x10de, amd = 0x1002, intel = 0x8086;
-
 class Reader {
  public:
   Reader() : parser_(make_parser()) {}
@@ -270,9 +268,9 @@ class Reader {
     const auto is_gpu = [](const Device& device) {
       return !device.is_bridge && (device.holds_gpu || is_gpu_class(device.code));
     };
-    for (const std::uint16_t vendor : {nvidia, amd, intel}) {
+    for (const std::uint16_t vendor : gpu_vendors) {
       for (const Device& device : devices_)
-        if (is_gpu(device) && (device.vendor == vendor || (device.vendor == 0 && vendor == nvidia)))
+        if (is_gpu(device) && (device.vendor != 0 ? device.vendor : gpu_vendors.front()) == vendor)
           machine_.gpus.push_back({device.pci, device.numa, device.path, "", ""});
       if (!machine_.gpus.empty()) break;
     }

@@ -32,11 +32,7 @@ bool hides_queue_pairs(const std::string& driver) { return driver == "mlx5_core"
 std::optional<pid_t> process_of(pid_t thread) {
   const auto status = read_small_file("/proc/" + std::to_string(thread) + "/status");
   if (!status) return {};
-  constexpr std::string_view field = "\nTgid:\t";
-  const auto begin = status->find(field);
-  if (begin == std::string::npos) return {};
-  const auto from = begin + field.size();
-  return whole_number<pid_t>(std::string_view(*status).substr(from, status->find('\n', from) - from));
+  return whole_number<pid_t>(proc_field(*status, "Tgid"));
 }
 
 // Processes by the ports that they hold something of. Nothing stands for those that the kernel does not name;
@@ -113,7 +109,7 @@ class Search {
   void add(const std::optional<pid_t>& process, const std::string& step, const std::string& did) {
     RdmaUser user{.process = "", .step = step, .did = did};
     if (process) {
-      user.process = "pid " + std::to_string(*process) + " (" + printable(process_name(*process)) + ")";
+      user.process = numbered_process_text(*process);
       if (const auto owner = file_owner_of(*process)) user.uid = owner->uid;
     }
     found.others.push_back(std::move(user));

@@ -32,11 +32,6 @@ constexpr std::array engines = {
     Engine{"shifter", false},
 };
 
-std::string_view without_directory(std::string_view word) {
-  word.remove_prefix(word.rfind('/') + 1);  // npos + 1 is 0
-  return word;
-}
-
 // The words in a word, as a shell's -c has them.
 std::vector<std::string_view> parts_of(std::string_view word) {
   std::vector<std::string_view> parts;
@@ -68,9 +63,9 @@ bool shares_container(const Engine& engine, std::span<const std::string_view> wo
 EnginesOfCommand engines_among(std::span<const std::string_view> words) {
   EnginesOfCommand found;
   for (const std::string_view word : words)
-    found.reads_folder |= without_directory(word) == "podman" || word.starts_with("--cdi");
+    found.reads_folder |= last_component(word) == "podman" || word.starts_with("--cdi");
   for (std::size_t i = 0; i < words.size(); ++i) {
-    const Engine* engine = engine_called(without_directory(words[i]));
+    const Engine* engine = engine_called(last_component(words[i]));
     if (engine == nullptr) continue;
     found.any = true;
     found.directly = i == 0;

@@ -51,17 +51,20 @@ std::optional<unsigned> common(const std::vector<const Port*>& ports, Of of) {
   return agreed;
 }
 
+const Gid* gid_of(const Port& port) {
+  return port.link_layer == LinkLayer::ethernet ? roce_gid(port) : nullptr;
+}
+
 std::optional<unsigned> gid_index_of(const Port& port) {
-  const Gid* gid = port.link_layer == LinkLayer::ethernet ? roce_gid(port) : nullptr;
+  const Gid* gid = gid_of(port);
   return gid != nullptr ? std::optional(gid->index) : std::nullopt;
 }
 
 // NCCL finds its GID by itself and anew for each peer; fixing it is for what every rank has: RoCE v2 and
 // IPv4.
 std::optional<unsigned> ipv4_gid_index_of(const Port& port) {
-  const Gid* gid = port.link_layer == LinkLayer::ethernet ? roce_gid(port) : nullptr;
-  return gid != nullptr && gid->type == GidType::roce_v2 && is_ipv4(*gid) ? std::optional(gid->index)
-                                                                          : std::nullopt;
+  const Gid* gid = gid_of(port);
+  return gid != nullptr && gid->type == GidType::roce_v2 && is_ipv4(*gid) ? gid_index_of(port) : std::nullopt;
 }
 
 // Without a port there is nothing to tune, and env=none asks for no variables.

@@ -174,7 +174,6 @@ std::string unambiguous_device(const In& in) {
   return std::string(device);
 }
 
-// UCX wants the 15 bits of the partition without the membership bit.
 std::string lent_libraries(const In& in) { return in.lent_providers.empty() ? "" : lent_folder; }
 // libibverbs puts "-rdmav34.so" behind each (load_driver in libibverbs/dynamic_driver.c).
 std::string lent_providers(const In& in) {
@@ -190,6 +189,7 @@ std::string gid_index(const In& in) { return number(in.gid_index); }
 std::string node_gid_index(const In& in) { return number(in.node_gid_index); }
 std::string efa_devices(const In& in) { return join(devices(in), ","); }
 
+// UCX wants the 15 bits of the partition without the membership bit.
 std::string partition(const In& in) { return in.pkey ? pkey_text(*in.pkey & 0x7fffU) : std::string(); }
 std::string pkey(const In& in) { return in.pkey ? pkey_text(*in.pkey) : std::string(); }
 

@@ -151,19 +151,26 @@ std::string address_reason(const Port& port, const Wanted&) {
                                                 : "no GID: its port has no GUID";
 }
 
+// What a port has that proves it to be outside of a subnet; empty when nothing does. `prefix` and `sm_lid`:
+// of the subnet, where they are known.
+std::string other_subnet(const Port& port, std::optional<std::uint64_t> prefix, std::uint32_t sm_lid) {
+  if (kind_of(port) != Fabric::Kind::infiniband) return std::string(kind_name(kind_of(port)));
+  if (prefix && port.subnet_prefix && *port.subnet_prefix != *prefix)
+    return "subnet prefix " + subnet_prefix_text(*port.subnet_prefix);
+  if (sm_lid != 0 && port.sm_lid != 0 && port.sm_lid != sm_lid)
+    return "subnet manager at LID " + std::to_string(port.sm_lid);
+  return {};
+}
+
 std::string fabric_reason(const Port& port, const Wanted& wanted) {
   const auto& fabric = wanted.options.site_fabric;
   if (!fabric) return {};
-  const auto not_of = [&](const std::string& what) { return what + ", not of fabric " + fabric->name; };
+  std::string what;
   if (wanted.of_fabric && !wanted.of_fabric->matches(port))
-    return not_of("among its HCAs are " + join(fabric->hca));
-  if (!fabric->prefix && fabric->sm_lid == 0) return {};
-  if (kind_of(port) != Fabric::Kind::infiniband) return not_of(std::string(kind_name(kind_of(port))));
-  if (fabric->prefix && port.subnet_prefix && *port.subnet_prefix != *fabric->prefix)
-    return not_of("subnet prefix " + subnet_prefix_text(*port.subnet_prefix));
-  if (fabric->sm_lid != 0 && port.sm_lid != 0 && port.sm_lid != fabric->sm_lid)
-    return not_of("subnet manager at LID " + std::to_string(port.sm_lid));
-  return {};
+    what = "among its HCAs are " + join(fabric->hca);
+  else if (fabric->prefix || fabric->sm_lid != 0)
+    what = other_subnet(port, fabric->prefix, fabric->sm_lid);
+  return what.empty() ? what : what + ", not of fabric " + fabric->name;
 }
 
 std::string pkey_reason(const Port& port, const Wanted& wanted) {
@@ -302,13 +309,8 @@ class Candidates {
     const auto subnet = parse_subnet(wanted);
     if (!subnet) return;
     reject([&](std::size_t i) -> std::string {
-      const Port& port = ports_[i];
-      if (kind(i) != Fabric::Kind::infiniband)
-        return std::string(kind_name(kind(i))) + ", the step uses " + wanted;
-      if (port.subnet_prefix && *port.subnet_prefix != subnet->prefix)
-        return "subnet prefix " + subnet_prefix_text(*port.subnet_prefix) + ", the step uses " + wanted;
-      if (subnet->sm_lid != 0 && port.sm_lid != 0 && port.sm_lid != subnet->sm_lid)
-        return "subnet manager at LID " + std::to_string(port.sm_lid) + ", the step uses " + wanted;
+      if (const std::string what = other_subnet(ports_[i], subnet->prefix, subnet->sm_lid); !what.empty())
+        return what + ", the step uses " + wanted;
       // One that does not know its own is taken to be there.
       answer_.fabrics[i].prefix = subnet->prefix;
       if (subnet->sm_lid != 0) answer_.fabrics[i].sm_lid = subnet->sm_lid;
