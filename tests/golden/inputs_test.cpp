@@ -2,12 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <string>
 
+#include "support/output_of.hpp"
 #include "support/paths.hpp"
 #include "support/temp_tree.hpp"
 
@@ -29,15 +27,8 @@ class Inputs : public testing::Test {
   // Both outputs and "exit N".
   std::string run(const std::string& arguments, const std::string& variables = "") const {
     const std::string command = "cd " + tree_.path() + " && env -u HWLOC_FSROOT " + variables + " " +
-                                test::program_file() + " " + arguments + " 2>&1";
-    std::FILE* pipe = ::popen(command.c_str(), "r");
-    if (pipe == nullptr) return "cannot run " + command;
-    std::string output;
-    std::array<char, 4096> buffer{};
-    for (std::size_t n = 0; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-      output.append(buffer.data(), n);
-    const int status = ::pclose(pipe);
-    return output + "exit " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+                                test::program_file() + " " + arguments;
+    return test::output_of(command);
   }
 
   std::string check_site(const std::string& more = "") const {

@@ -1,11 +1,9 @@
 // The program's own output on the project's fixtures, byte by byte. After a wanted change:
 // CIB_UPDATE_GOLDEN=1 ctest -L golden, and read the diff.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -13,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "support/output_of.hpp"
 #include "support/paths.hpp"
 
 namespace cib {
@@ -28,15 +27,8 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 std::string run(const std::string& arguments) {
   const std::string command = "unset COLUMNS HWLOC_FSROOT CONTAINER_IB_PORTS PMIX_VERSION; cd " +
                               test::in_checkout("tests/fixtures/nodes") + " && " + test::program_file() +
-                              " " + arguments + " 2>&1";
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return "cannot run " + command;
-  std::string output;
-  std::array<char, 4096> buffer{};
-  for (std::size_t n = 0; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-    output.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  return output + "exit " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -1) + "\n";
+                              " " + arguments;
+  return test::output_of(command) + "\n";
 }
 
 // CLI11 lays a help out anew with some releases, and has other words of its own around ours. What is compared

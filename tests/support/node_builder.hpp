@@ -13,18 +13,20 @@ inline CpuSet cpus(unsigned first, unsigned last) {
   return set;
 }
 
-// NUMA nodes with four one-PU cores each; SLIT 10, 12 within a package, 21 between packages.
-inline Inventory numa_node(unsigned packages, unsigned nodes_per_package = 1) {
+// NUMA nodes with so many one-PU cores each; SLIT 10, 12 within a package, `far` between packages.
+inline Inventory numa_node(unsigned packages, unsigned nodes_per_package = 1, unsigned cores_of_each = 4,
+                           unsigned far = 21) {
   Inventory node;
   const unsigned count = packages * nodes_per_package;
   for (unsigned n = 0; n < count; ++n) {
-    node.numa_nodes.push_back({n, n / nodes_per_package, cpus(4 * n, 4 * n + 3)});
-    for (unsigned pu = 4 * n; pu < 4 * n + 4; ++pu) node.cores.push_back(cpus(pu, pu));
+    const unsigned first = n * cores_of_each, last = first + cores_of_each - 1;
+    node.numa_nodes.push_back({n, n / nodes_per_package, cpus(first, last)});
+    for (unsigned pu = first; pu <= last; ++pu) node.cores.push_back(cpus(pu, pu));
     node.distances.emplace_back();
     for (unsigned to = 0; to < count; ++to)
       node.distances.back().push_back(to == n                                           ? 10
                                       : to / nodes_per_package == n / nodes_per_package ? 12
-                                                                                        : 21);
+                                                                                        : far);
   }
   return node;
 }

@@ -27,19 +27,7 @@ using Path = std::vector<std::string>;
 // -----------------------------------------------------------------------------------------------
 
 Inventory cpus_of(unsigned numa_nodes, unsigned cores_of_each, unsigned nodes_per_package) {
-  Inventory node;
-  for (unsigned n = 0; n < numa_nodes; ++n) {
-    const unsigned first = n * cores_of_each;
-    node.numa_nodes.push_back({n, n / nodes_per_package, test::cpus(first, first + cores_of_each - 1)});
-    for (unsigned core = first; core < first + cores_of_each; ++core)
-      node.cores.push_back(test::cpus(core, core));
-    node.distances.emplace_back();
-    for (unsigned to = 0; to < numa_nodes; ++to)
-      node.distances.back().push_back(to == n                                           ? 10
-                                      : to / nodes_per_package == n / nodes_per_package ? 12
-                                                                                        : 32);
-  }
-  return node;
+  return test::numa_node(numa_nodes / nodes_per_package, nodes_per_package, cores_of_each, 32);
 }
 
 PciAddress pci_of(unsigned domain, unsigned bus, unsigned function = 0) {
