@@ -207,11 +207,73 @@ struct MakeIpoibChild {
   std::vector<std::string> rests_on() const { return {netns}; }
   bool operator==(const MakeIpoibChild&) const = default;
 };
+
+// A macvlan interface on an Ethernet interface. Made where that is, and then moved.
+struct MakeMacvlan {
+  static constexpr std::string_view verb = "macvlan";
+  static constexpr ActionIs is = ActionIs::making_a_link;
+  std::string parent = {};                     // the interface that it lies on
+  std::optional<NetnsFile> parent_netns = {};  // where that is; empty: on the node
+  bool isolated = false;                       // "private": not reached by its siblings
+  NetnsFile netns = {};
+  std::string name = {};       // in the namespace
+  std::string temporary = {};  // where the parent is, until it is moved; nobody else uses it
+  std::string owner = {};      // goes to ifalias
+  // Set: the namespace is a container's own, where there may be interfaces that are nobody's of ours.
+  std::optional<bool> among_others = {};
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("parent", self.parent);
+    visit("parent_netns", self.parent_netns);
+    visit("isolated", self.isolated);
+    visit("netns", self.netns);
+    visit("name", self.name);
+    visit("temporary", self.temporary);
+    visit("owner", self.owner);
+    visit("among_others", self.among_others);
+  }
+  std::string thing() const { return netns + '/' + name; }
+  std::vector<std::string> rests_on() const {
+    return parent_netns ? std::vector{netns, *parent_netns, *parent_netns + '/' + parent}
+                        : std::vector{netns};
+  }
+  bool operator==(const MakeMacvlan&) const = default;
+};
+
+// A VXLAN interface in a namespace that no task is in, on which tasks have macvlan interfaces. What it sends
+// goes by the node's own network, from the address `local` to those of `peers` alone.
+struct MakeVxlan {
+  static constexpr std::string_view verb = "vxlan";
+  static constexpr ActionIs is = ActionIs::making_a_link;
+  unsigned vni = 0;
+  std::string local = {};  // "10.20.0.1", an address of the node's
+  std::string peers = {};  // "10.20.0.2-10.20.0.9,10.20.0.12" (ipv4_ranges())
+  NetnsFile netns = {};
+  std::string name = {};       // in the namespace
+  std::string temporary = {};  // on the node, until it is moved; nobody else uses it
+  std::string owner = {};      // goes to ifalias
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    visit("vni", self.vni);
+    visit("local", self.local);
+    visit("peers", self.peers);
+    visit("netns", self.netns);
+    visit("name", self.name);
+    visit("temporary", self.temporary);
+    visit("owner", self.owner);
+  }
+  std::string thing() const { return netns + '/' + name; }
+  std::vector<std::string> rests_on() const { return {netns}; }
+  bool operator==(const MakeVxlan&) const = default;
+};
+
 // For ifalias of an interface that is made for a step: "container-ib:17.0@4711:1000:netns-3:ib0".
 std::string link_tag(const std::string& owner, const NetnsFile& netns, const std::string& name);
 // Whether an interface that the node shows is, or may be, one that was made for a step.
 bool is_made_for_a_step(const std::string& name, const std::string& alias);
-// For MakeIpoibChild::temporary: 15 characters (IFNAMSIZ - 1) that no other owner's is likely to have.
+// For `temporary` of what makes a link: 15 characters (IFNAMSIZ - 1) that no other owner's is likely to have.
 std::string temporary_link_name(const std::string& owner);
 
 // Goes with the interface, so its undo does nothing.
@@ -270,8 +332,9 @@ struct WidenDeviceCgroup {
   bool operator==(const WidenDeviceCgroup&) const = default;
 };
 
-using Action = std::variant<MakeNetns, PinNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink,
-                            MakeIpoibChild, RaiseLink, MakeTaskFolder, WidenDeviceCgroup>;
+using Action =
+    std::variant<MakeNetns, PinNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink, MakeIpoibChild,
+                 MakeMacvlan, MakeVxlan, RaiseLink, MakeTaskFolder, WidenDeviceCgroup>;
 
 std::string_view verb_of(const Action& action);
 std::string thing_of(const Action& action);

@@ -52,6 +52,19 @@ struct AddressPolicy {
   unsigned per_node = 64;
 };
 
+// The addresses that nodes have on a network that overlays run over, one after the other.
+struct OverlayNodes {
+  std::vector<std::string> nodes;  // Slurm host lists, in the order of the addresses
+  std::string first;               // of the first node: "10.20.0.1/16"
+};
+
+// What mode macvlan's interfaces lie on, and whether they reach each other on a node.
+struct MacvlanPolicy {
+  std::string parent;     // a network device of every node, beside which HCAs are as in mode verbs; empty: a
+                          // RoCE port's own
+  bool isolated = false;  // "private" instead of "bridge"
+};
+
 struct SiteConfig {
   std::vector<std::string> drivers = {"mlx5_core", "mlx4_core"};  // whose devices count
   double min_rate_fraction = 0.5;                                 // of the node's best eligible rate
@@ -68,6 +81,8 @@ struct SiteConfig {
   std::vector<EnvironmentRule> environment;  // [[environment]], in the file's order
   VfPolicy vf;
   AddressPolicy addresses;
+  std::vector<OverlayNodes> overlay;  // the first network that a step's nodes share counts
+  MacvlanPolicy macvlan;
   // Root's processes by these names use ports beside steps without voiding their verdicts.
   std::vector<std::string> daemons = {"mmfsd", "ibacm"};
   bool ipoib_connected = false;                // connected mode instead of datagram

@@ -62,6 +62,10 @@ inline constexpr const char* pmix_version_variable = "PMIX_VERSION";
 // Names of the variables whose presence or value in the user's environment changes the answer.
 const std::vector<std::string_view>& environment_inputs();
 
+// A task has these ports, and `all` are those of all tasks that it shares a network with: for one in a
+// network of its own, where it has other ports than it was placed on, or the same by other addresses.
+void use_ports(EnvironmentInputs& in, const std::vector<Port>& own, const std::vector<Port>& all);
+
 // What the request, the node and its placement decide for a task in the node's network. `ports`: the task's,
 // as indexes in the inventory, best first. `rules`: those of the site's file for the node.
 EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node,

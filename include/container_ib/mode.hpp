@@ -11,7 +11,7 @@
 
 namespace cib {
 
-enum class Mode { none, auto_, verbs, vf, ipoib, macvlan, overlay, ovs };
+enum class Mode { none, auto_, verbs, vf, ipoib, macvlan, overlay, device, ovs };
 
 struct ModeName {
   enum class Is {
@@ -32,8 +32,9 @@ inline constexpr std::array mode_table = {
     ModeName{Mode::verbs, "verbs", ModeName::Is::here, false},
     ModeName{Mode::vf, "vf", ModeName::Is::here, true},
     ModeName{Mode::ipoib, "ipoib", ModeName::Is::here, true},
-    ModeName{Mode::macvlan, "macvlan", ModeName::Is::later, true},
-    ModeName{Mode::overlay, "overlay", ModeName::Is::later, true},
+    ModeName{Mode::macvlan, "macvlan", ModeName::Is::here, true},
+    ModeName{Mode::overlay, "overlay", ModeName::Is::here, true},
+    ModeName{Mode::device, "device", ModeName::Is::later, true},
     ModeName{Mode::ovs, "ovs", ModeName::Is::later, true},
     ModeName{Mode::none, "none", ModeName::Is::word, false},
 };

@@ -101,7 +101,8 @@ std::optional<unsigned> pkey_index(const Port& port, std::uint16_t pkey);
 // The GID of an Ethernet port that RoCE is to use: v2 before v1, an address that is routed before a
 // link-local one, IPv4 before IPv6, the lowest index among equals. Null when there is none.
 const Gid* roce_gid(const Port& port);
-bool is_ipv4(const Gid& gid);  // ::ffff:a.b.c.d, as RoCE writes an IPv4 address
+std::string gid_of_ipv4(std::uint32_t address);  // host byte order; as Gid::text
+bool is_ipv4(const Gid& gid);                    // ::ffff:a.b.c.d, as RoCE writes an IPv4 address
 
 // The NUMA nodes that it is local to: "0,1"; empty when unknown.
 std::string numa_text(const Port& port);

@@ -304,13 +304,14 @@ Status StepTasks::try_adopt_devices(unsigned task, const std::vector<Port>& port
 
 Status StepTasks::fill_folder(unsigned task, const TaskFolder& folder) {
   std::vector<DeviceNode> nodes;
-  CIB_CHECK(until_settled(task, [&]() -> Status {
+  const auto put_them = [&]() -> Status {
     CIB_TRY(nodes, find_device_nodes(folder.ports, folder.umad));
     CIB_CHECK(put_devices_into(folder.path, nodes));
     if (are_still(nodes, folder.ports, folder.umad)) return {};
     CIB_CHECK(take_devices_out_of(folder.path));
     return error(Errc::changed, "the RDMA devices changed while they were put there; try again");
-  }));
+  };
+  CIB_CHECK(until_settled(task, put_them));
   const auto owner = file_owner_of(tasks_[task].pid);
   if (!alive(task)) return error(Errc::ended, "the task has ended");  // asked last: so that was its own
   if (!owner) return error(Errc::kernel, "find who the task's process is");

@@ -116,6 +116,9 @@ Status Attachment::begin_mode() {
                   .owner = owner_,
                   .rdma_is_exclusive = rdma_is_exclusive_ && **rdma_is_exclusive_,
                   .network_of = facts_.container ? std::optional(facts_.container->process) : std::nullopt,
+                  .nodes = [this] { return step_nodes(); },
+                  .job = facts_.job,
+                  .step = facts_.step,
                   .run = {}},
                  state_.directory());
   return {};
@@ -252,15 +255,25 @@ Status Attachment::place(const std::vector<unsigned>& living) {
 Status Attachment::choose_fabric(const std::vector<unsigned>& ready) {
   if (ready.empty()) return {};
   std::vector<std::string> nodes = {facts_.node_name};
-  const auto& variables = task_[ready.front()].facts.user_variables;
-  if (const auto list = variables.find(nodes_of_step);
-      list != variables.end() && list->second.size() < wire::longest_user_value) {
-    CIB_TRY(nodes, nodes_in_list(list->second));
+  if (auto all = step_nodes(); all.ok() || all.error().code != Errc::unsupported) {
+    CIB_TRY(nodes, std::move(all));
   }
   auto fabric = fabric_of_step(settings_.fabric, site_, nodes);
   if (!fabric) return std::move(fabric).error().in(facts_.node_name);
   site_fabric_ = std::move(*fabric);
   return {};
+}
+
+// As the first task that has reported says. One that Slurm has not started is alone on its node.
+Result<std::vector<std::string>> Attachment::step_nodes() const {
+  for (const Task& task : task_) {
+    const auto list = task.facts.user_variables.find(nodes_of_step);
+    if (list == task.facts.user_variables.end()) continue;
+    if (list->second.size() >= wire::longest_user_value)
+      return error(Errc::unsupported, std::string(nodes_of_step) + " is too long");
+    return nodes_in_list(list->second);
+  }
+  return std::vector{facts_.node_name};
 }
 
 // A VF that its user has named is his alone, as in mode vf.
@@ -306,9 +319,10 @@ Status Attachment::make_networks(const std::vector<unsigned>& tasks) {
 }
 
 Status Attachment::make_network(Task& task, unsigned id) {
-  auto devices = network_.attach(id, placed_ports(task));
-  if (!devices) return std::move(devices).error().in("attach " + who(task));
-  task.devices = std::move(*devices);
+  const auto ports = placed_ports(task);
+  if (auto status = network_.attach(id, ports); !status)
+    return std::move(status).error().in("attach " + who(task));
+  task.devices = network_.devices_of(id, ports);
   return relay_pmix(task);
 }
 
@@ -335,7 +349,13 @@ std::vector<TcpEndpoint> Attachment::pmix_servers() const {
   return {servers.begin(), servers.end()};
 }
 
-Status Attachment::await_carriers() { return network_.await_carriers(meanwhile_); }
+Status Attachment::await_carriers() {
+  CIB_CHECK(network_.await_carriers(meanwhile_));
+  for (unsigned id = 0; id < task_.size(); ++id)
+    if (Task& task = task_[id]; !task.devices.empty())
+      task.devices = network_.devices_of(id, placed_ports(task));
+  return {};
+}
 
 Status Attachment::make_network_late(unsigned task) {
   {
@@ -493,13 +513,12 @@ EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::strin
   if (!network_.is_private()) return in;
   // Where a task sees only its own ports, libraries that want one list for all ranks of a node get these.
   if (settings_.mode == Mode::vf) in.pkey_index.reset();  // a VF's table is its own
-  in.task_ports.clear();
-  for (const Port& port : ports_of(task)) in.task_ports.push_back(port.name());
-  in.node_ports = node_port_names(task);
+  use_ports(in, ports_of(task), ports_beside(task));
   // What a program needs that opens sockets of its own: its interfaces and addresses, and where its peers
   // are.
   std::vector<std::string> netdevs, addresses;
   for (const NetworkDevice& device : task.devices) {
+    if (std::find(netdevs.begin(), netdevs.end(), device.netdev) != netdevs.end()) continue;
     netdevs.push_back(device.netdev);
     if (!device.address.empty()) addresses.push_back(device.address);
   }
@@ -600,11 +619,11 @@ std::vector<PlacedPort> Attachment::used_ports() const {
   return used;
 }
 
-std::vector<std::string> Attachment::node_port_names(const Task& task) const {
-  std::vector<std::string> names;
+std::vector<Port> Attachment::ports_beside(const Task& task) const {
+  std::vector<Port> ports;
   for (const PlacedPort& placed : used_ports())
-    if (placed.netns == task.devices.front().netns) names.push_back(placed.port.name());
-  return names;
+    if (placed.netns == task.devices.front().netns) ports.push_back(placed.port);
+  return ports;
 }
 
 }  // namespace cib

@@ -128,6 +128,7 @@ class Attachment {
   bool is_in_container(const std::vector<unsigned>& tasks) const;
   Status read_pkeys();
   Status claim_vfs();
+  Result<std::vector<std::string>> step_nodes() const;
   Status choose_fabric(const std::vector<unsigned>& ready);
   Status check_any_port() const;
   Status check_orders(const std::vector<unsigned>& ready) const;
@@ -144,7 +145,8 @@ class Attachment {
   std::vector<Port> placed_ports(const Task& task) const;
   std::vector<Port> ports_of(const Task& task) const;
   std::vector<PlacedPort> used_ports() const;
-  std::vector<std::string> node_port_names(const Task& task) const;
+  // Those of all tasks that are in the same network as this one.
+  std::vector<Port> ports_beside(const Task& task) const;
   Result<std::string> peers_of(const Task& task) const;
 
   const StepFacts& facts_;

@@ -10,6 +10,13 @@ namespace {
 
 const std::string address_claim = "address-";
 
+// The one of that port, or of the VF of it that is there instead.
+std::vector<NetworkDevice>::const_iterator find(const std::vector<NetworkDevice>& devices, const Port& port) {
+  return std::find_if(devices.begin(), devices.end(), [&](const NetworkDevice& device) {
+    return device.port.name() == port.name() || (device.port.physfn && device.port.physfn == port.pci);
+  });
+}
+
 }  // namespace
 
 void StepNetwork::begin(const ModeUnit& mode, InterfaceFacts facts, const std::string& directory) {
@@ -33,12 +40,16 @@ Result<NetnsFile> StepNetwork::join(unsigned task) {
   return file;
 }
 
+StepNetwork::Place StepNetwork::place_of(const NetnsFile& netns, const Port& port) const {
+  return {netns, interfaces_->one_for_all_ports() ? "all" : port.name()};
+}
+
 std::set<StepNetwork::Place> StepNetwork::not_claimed_of(const std::vector<Wish>& wishes) const {
   std::set<Place> places;
   for (const Wish& wish : wishes)
     for (const Port& port : wish.ports)
-      if (const Place place{netns_of(wish.task), port.name()}; !claimed_.contains(place))
-        places.insert(place);
+      if (Place place = place_of(netns_of(wish.task), port); !claimed_.contains(place))
+        places.insert(std::move(place));
   return places;
 }
 
@@ -66,7 +77,7 @@ Status StepNetwork::claim(const std::vector<Wish>& wishes) {
   for (const Wish& wish : wishes) {
     const std::string doing = "attach " + wish.who;
     for (const Port& port : wish.ports) {
-      const Place place{netns_of(wish.task), port.name()};
+      const Place place = place_of(netns_of(wish.task), port);
       if (claimed_.contains(place)) continue;
       if (auto status = interfaces_->claim(place.first, port); !status)
         return std::move(status).error().in(doing);
@@ -78,41 +89,54 @@ Status StepNetwork::claim(const std::vector<Wish>& wishes) {
   return {};
 }
 
-Result<std::vector<NetworkDevice>> StepNetwork::attach(unsigned task, const std::vector<Port>& ports) {
+Status StepNetwork::attach(unsigned task, const std::vector<Port>& ports) {
   const NetnsFile netns = netns_of(task);
   auto& present = devices_[netns];
-  std::vector<NetworkDevice> devices;
   for (const Port& port : ports) {
-    const auto same = [&](const NetworkDevice& device) {
-      return device.port.name() == port.name() || (device.port.physfn && device.port.physfn == port.pci);
-    };
-    auto found = std::find_if(present.begin(), present.end(), same);
-    if (found == present.end()) {
-      CIB_TRY(const std::string netdev, free_name(netns, present));
-      CIB_TRY(auto device, add(netns, netdev, port));
-      found = present.insert(present.end(), std::move(device));
-    }
-    devices.push_back(*found);
+    if (find(present, port) != present.end()) continue;
+    CIB_TRY(auto device, another(netns, present, port));
+    present.push_back(std::move(device));
   }
+  return {};
+}
+
+std::vector<NetworkDevice> StepNetwork::devices_of(unsigned task, const std::vector<Port>& ports) const {
+  std::vector<NetworkDevice> devices;
+  const auto present = devices_.find(netns_of(task));
+  if (present == devices_.end()) return devices;
+  for (const Port& port : ports)
+    if (const auto found = find(present->second, port); found != present->second.end())
+      devices.push_back(*found);
   return devices;
 }
 
+// By the one interface that is there already, or by one of its own.
+Result<NetworkDevice> StepNetwork::another(const NetnsFile& netns, const std::vector<NetworkDevice>& present,
+                                           const Port& port) {
+  if (interfaces_->one_for_all_ports() && !present.empty()) {
+    NetworkDevice same = present.front();
+    same.port = port;
+    return same;
+  }
+  CIB_TRY(const std::string netdev, free_name(netns, present, interfaces_->name_prefix(port)));
+  return add(netns, netdev, port);
+}
+
 // In a namespace of ours there is nothing but what we have made.
-Result<std::string> StepNetwork::free_name(const NetnsFile& netns,
-                                           const std::vector<NetworkDevice>& present) const {
-  const std::string first = "ib" + std::to_string(present.size());
-  if (!step_->network_of) return first;
-  CIB_TRY(auto taken, step_->node.netdevs_in(netns));
+Result<std::string> StepNetwork::free_name(const NetnsFile& netns, const std::vector<NetworkDevice>& present,
+                                           const std::string& prefix) const {
+  std::vector<std::string> taken;
+  if (step_->network_of) {
+    CIB_TRY(taken, step_->node.netdevs_in(netns));
+  }
   for (const NetworkDevice& device : present) taken.push_back(device.netdev);
-  for (std::size_t n = 0; n <= taken.size(); ++n)
-    if (std::string name = "ib" + std::to_string(n);
-        std::find(taken.begin(), taken.end(), name) == taken.end())
-      return name;
-  return first;
+  std::size_t n = 0;
+  while (std::find(taken.begin(), taken.end(), prefix + std::to_string(n)) != taken.end()) ++n;
+  return prefix + std::to_string(n);
 }
 
 Result<NetworkDevice> StepNetwork::add(const NetnsFile& netns, const std::string& netdev, const Port& port) {
-  const auto claimed = claimed_.find({netns, port.name()});
+  const auto claimed = claimed_.find(place_of(netns, port));
   if (claimed == claimed_.end()) return error(Errc::bug, port.name() + " was not claimed");
   CIB_TRY(NetworkDevice device, interfaces_->add(netns, netdev, port));
   device.address = claimed->second;
@@ -140,19 +164,24 @@ Result<std::string> StepNetwork::claim_address() {
 }
 
 Status StepNetwork::await_carriers(const std::function<void()>& meanwhile) {
-  for (const auto& [netns, devices] : devices_)
-    for (const NetworkDevice& device : devices) {
-      const auto status = step_->node.await_carrier(netns, device.netdev,
-                                                    static_cast<int>(step_->site.carrier_timeout_s) * 1000);
+  for (auto& [netns, devices] : devices_)
+    for (NetworkDevice& device : devices) {
+      auto status = await_carrier(device);
+      if (status.ok()) status = interfaces_->settle(device);
       meanwhile();
-      if (status.ok()) continue;
-      if (status.error().code != Errc::timed_out) return status;
-      return error(Errc::timed_out, step_->node_name + ": " + device.netdev + " on " + device.port.name() +
-                                        " has no carrier after " +
-                                        std::to_string(step_->site.carrier_timeout_s) +
-                                        " s: " + interfaces_->why_no_carrier());
+      if (!status) return status;
     }
   return {};
+}
+
+Status StepNetwork::await_carrier(const NetworkDevice& device) const {
+  const unsigned timeout_s = step_->site.carrier_timeout_s;
+  const auto status =
+      step_->node.await_carrier(device.netns, device.netdev, static_cast<int>(timeout_s) * 1000);
+  if (status.ok() || status.error().code != Errc::timed_out) return status;
+  return error(Errc::timed_out, step_->node_name + ": " + device.netdev + " on " + device.port.name() +
+                                    " has no carrier after " + std::to_string(timeout_s) +
+                                    " s: " + interfaces_->why_no_carrier());
 }
 
 std::vector<std::string> StepNetwork::give_interfaces_back() {

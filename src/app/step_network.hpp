@@ -46,8 +46,10 @@ class StepNetwork {
 
   // Puts an interface for each of the ports into the task's namespace, unless it is there already, as in a
   // namespace that the node's tasks share. They were claimed.
-  Result<std::vector<NetworkDevice>> attach(unsigned task, const std::vector<Port>& ports);
-  // Until all of them run. Calls `meanwhile` after each.
+  Status attach(unsigned task, const std::vector<Port>& ports);
+  // What the task has for these ports by now.
+  std::vector<NetworkDevice> devices_of(unsigned task, const std::vector<Port>& ports) const;
+  // Until all of them run and are known whole. Calls `meanwhile` after each.
   Status await_carriers(const std::function<void()>& meanwhile);
 
   bool has_joined() const { return !devices_.empty(); }  // some task is in a namespace of ours
@@ -58,11 +60,16 @@ class StepNetwork {
   std::vector<std::string> give_all_back();
 
  private:
-  using Place = std::pair<NetnsFile, std::string>;  // a namespace and the name of a port
+  using Place = std::pair<NetnsFile, std::string>;  // a namespace and the name of a port in it
 
-  Result<std::string> free_name(const NetnsFile& netns, const std::vector<NetworkDevice>& present) const;
+  Place place_of(const NetnsFile& netns, const Port& port) const;
+  Result<NetworkDevice> another(const NetnsFile& netns, const std::vector<NetworkDevice>& present,
+                                const Port& port);
+  Result<std::string> free_name(const NetnsFile& netns, const std::vector<NetworkDevice>& present,
+                                const std::string& prefix) const;
   Result<NetworkDevice> add(const NetnsFile& netns, const std::string& netdev, const Port& port);
   Result<std::string> claim_address();
+  Status await_carrier(const NetworkDevice& device) const;
   NetnsFile netns_of(unsigned task) const;
   std::set<Place> not_claimed_of(const std::vector<Wish>& wishes) const;
 

@@ -5,8 +5,10 @@
 namespace cib::cli {
 
 NodeFacts facts_of(const NodeQuestion& question, bool live) {
-  NodeFacts facts{
-      .name = "this node", .inventory = question.inventory, .site = question.site, .rdma_is_exclusive = {}};
+  NodeFacts facts{.name = question.node.empty() ? "this node" : question.node,
+                  .inventory = question.inventory,
+                  .site = question.site,
+                  .rdma_is_exclusive = {}};
   if (live) facts.rdma_is_exclusive = rdma_is_exclusive();
   return facts;
 }

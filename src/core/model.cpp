@@ -86,6 +86,10 @@ std::optional<unsigned> pkey_index(const Port& port, std::uint16_t pkey) {
   return std::nullopt;
 }
 
+std::string gid_of_ipv4(std::uint32_t address) {
+  return "0000:0000:0000:0000:0000:ffff:" + hex(address >> 16, 4) + ':' + hex(address & 0xffff, 4);
+}
+
 bool is_ipv4(const Gid& gid) { return gid.text.starts_with("0000:0000:0000:0000:0000:ffff:"); }
 
 // Link-local addresses (fe80::/10) are those that routers do not forward; the kernel makes one for every

@@ -24,8 +24,10 @@ FakeNode node_for(const Case& one) {
   node.site.modes = all_modes();
   node.site.vf.generate_guids = true;
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n0"}, .per_node = 8};
+  node.site.overlay = {{.nodes = {"n0"}, .first = "10.20.0.1/16"}};
   node.add_vfs(2);
   node.exclusive = one.exclusive;
+  if (std::string_view(one.option).starts_with("macvlan")) node.be_ethernet();
   return node;
 }
 
@@ -57,6 +59,10 @@ constexpr Case cases[] = {{"verbs", false},
                           {"vf,scope=node", true},
                           {"ipoib", false},
                           {"ipoib,scope=node,require=no", false},
+                          {"macvlan", false},
+                          {"macvlan,scope=node,require=no", false},
+                          {"overlay", false},
+                          {"overlay,scope=node", false, true},
                           {"verbs", false, false, true},
                           {"vf", true, false, true}};
 

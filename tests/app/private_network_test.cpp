@@ -1,4 +1,5 @@
-// Modes vf and ipoib on the node in memory: who gets which interface, and that all of it comes back.
+// Modes with a network of the tasks' own, on the node in memory: who gets which interface, and that all of it
+// comes back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +25,7 @@ struct PrivateNetwork : testing::Test {
     vfs_before = node.vfs;
   }
   void start(const std::string& option) {
-    node.exclusive = !option.starts_with("ipoib");
+    node.exclusive = option.starts_with("vf") || option.starts_with("auto");
     step.emplace(facts(option), node, node, node, node);
     fork_tasks(*step);
   }
@@ -39,6 +40,17 @@ struct PrivateNetwork : testing::Test {
     EXPECT_THAT(node.made_links, IsEmpty());
     EXPECT_THAT(node.relayed, IsEmpty());
     EXPECT_THAT(node.journals, IsEmpty());
+  }
+  // What the step's journal has of that kind, in its order.
+  template <class Kind>
+  std::vector<Kind> made() const {
+    std::vector<Kind> actions;
+    for (const auto& [name, records] : node.journals)
+      for (const Record& record : records)
+        if (record.mark == Mark::intent)
+          if (const auto* action = std::get_if<Action>(&record.event))
+            if (const auto* one = std::get_if<Kind>(action)) actions.push_back(*one);
+    return actions;
   }
   FakeNode node{four_tasks};
   std::optional<Step> step;
@@ -705,6 +717,153 @@ TEST_F(PrivateNetwork, WhatTheVfOfALateTaskCarriesIsTheSteps) {
       << "three moved all of it, the fourth what it moved since";
   (void)step->finish();
   expect_as_before();
+}
+
+// ---- macvlan
+// ----------------------------------------------------------------------------------------------
+
+struct MacvlanNetwork : PrivateNetwork {
+  MacvlanNetwork() {
+    node.be_ethernet();
+    node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n0"}, .per_node = 8};
+  }
+  std::vector<MakeMacvlan> made() const { return PrivateNetwork::made<MakeMacvlan>(); }
+};
+
+TEST_F(MacvlanNetwork, EachTaskHasAnInterfaceOnItsPortsOwnAndTheGidOfItsAddress) {
+  start("macvlan");
+  release_tasks(*step);
+  ASSERT_THAT(made(), SizeIs(4));
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    ASSERT_EQ(node.task(id).answer, "granted");
+    const std::string device = id < 2 ? "mlx5_0" : "mlx5_1";
+    EXPECT_EQ(made()[id].parent, "net-" + device);
+    EXPECT_EQ(made()[id].netns, node.task(id).netns);
+    EXPECT_FALSE(made()[id].isolated);
+    auto& environment = node.task(id).environment;
+    EXPECT_EQ(environment["CONTAINER_IB_NETDEV"], "eth0");
+    EXPECT_EQ(environment["UCX_NET_DEVICES"], device + ":1");
+    EXPECT_EQ(environment["UCX_IB_GID_INDEX"], std::to_string(4 + id)) << "and not the node's, which is 3";
+    EXPECT_EQ(environment["NCCL_IB_GID_INDEX"], std::to_string(4 + id));
+  }
+  end();
+  expect_as_before();
+}
+
+TEST_F(MacvlanNetwork, HasNoVariableWhereTheIndexesOfATasksPortsDiffer) {
+  start("macvlan,rails=2");
+  release_tasks(*step);
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_NETDEV"], "eth0,eth1");
+  EXPECT_FALSE(node.task(0).environment.contains("UCX_IB_GID_INDEX"));
+}
+
+TEST_F(MacvlanNetwork, WithoutAGidNoTaskIsAttached) {
+  node.makes_gids = false;
+  start("macvlan");
+  release_tasks(*step);
+  EXPECT_THAT(node.task(0).answer.value_or(""), AllOf(StartsWith("refused: n0: "), HasSubstr("no GID of")));
+  end();
+  expect_as_before();
+}
+
+TEST_F(MacvlanNetwork, OnInfinibandIsRefusedWithWhatWorks) {
+  node.node = FakeNode::two_numa_nodes();
+  start("macvlan");
+  release_tasks(*step);
+  EXPECT_THAT(node.task(0).answer.value_or(""), AllOf(HasSubstr("needs Ethernet"), HasSubstr("mode ipoib")));
+}
+
+TEST_F(MacvlanNetwork, NeedsAddresses) {
+  node.site.addresses = {};
+  start("macvlan");
+  release_tasks(*step);
+  EXPECT_THAT(node.task(0).answer.value_or(""), HasSubstr("mode macvlan needs [addresses]"));
+}
+
+TEST_F(MacvlanNetwork, BesideInfinibandHasOneInterfaceOnWhatTheSiteNames) {
+  node.node = FakeNode::two_numa_nodes();
+  node.site.macvlan = {.parent = "eth1", .isolated = true};
+  start("macvlan,rails=2");
+  release_tasks(*step);
+  ASSERT_THAT(made(), SizeIs(4)) << "one for each task, and not one for each port";
+  EXPECT_EQ(made()[0].parent, "eth1");
+  EXPECT_TRUE(made()[0].isolated);
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_NETDEV"], "eth0");
+  EXPECT_EQ(node.task(0).environment["UCX_NET_DEVICES"], "mlx5_0:1,mlx5_1:1");
+  EXPECT_FALSE(node.task(0).environment.contains("UCX_IB_GID_INDEX"));
+  EXPECT_THAT(node.claimed, testing::Contains(testing::Key("address-3")));
+  EXPECT_THAT(node.claimed, Not(testing::Contains(testing::Key("address-4"))));
+  end();
+  expect_as_before();
+}
+
+// ---- overlay
+// ----------------------------------------------------------------------------------------------
+
+struct OverlayNetwork : PrivateNetwork {
+  OverlayNetwork() {
+    node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-9]"}, .per_node = 8};
+    node.site.overlay = {{.nodes = {"n[0-4]"}, .first = "10.20.0.1/16"},
+                         {.nodes = {"n[0-9]"}, .first = "10.21.0.11/16"}};
+  }
+  void release_with(const std::string& nodes) {
+    TaskFacts said;
+    said.user_variables["SLURM_STEP_NODELIST"] = nodes;
+    for (unsigned id = 0; id < four_tasks; ++id) step->task_ready(id, said);
+  }
+};
+
+TEST_F(OverlayNetwork, HasOneVxlanOfTheStepToItsOtherNodesAndAnInterfaceOnItForEachTask) {
+  start("overlay,rails=2");
+  release_with("n[0,2-4]");
+  const auto vxlans = made<MakeVxlan>();
+  ASSERT_THAT(vxlans, SizeIs(1));
+  EXPECT_EQ(vxlans[0].vni, 17U << 8);
+  EXPECT_EQ(vxlans[0].local, "10.20.0.1");
+  EXPECT_EQ(vxlans[0].peers, "10.20.0.3-10.20.0.5");
+  EXPECT_TRUE(node.claimed.contains("vni-4352"));
+  const auto interfaces = made<MakeMacvlan>();
+  ASSERT_THAT(interfaces, SizeIs(4));
+  for (unsigned id = 0; id < four_tasks; ++id) {
+    ASSERT_EQ(node.task(id).answer, "granted");
+    EXPECT_EQ(interfaces[id].parent_netns, vxlans[0].netns);
+    EXPECT_NE(node.task(id).netns, vxlans[0].netns) << "where its administrator's interface is";
+    EXPECT_EQ(node.task(id).environment["CONTAINER_IB_NETDEV"], "eth0");
+    EXPECT_THAT(node.task(id).devices, SizeIs(2)) << "the HCAs beside it";
+  }
+  end();
+  expect_as_before();
+}
+
+TEST_F(OverlayNetwork, TakesTheFirstNetworkThatAllNodesHave) {
+  start("overlay");
+  release_with("n[0,7]");
+  EXPECT_EQ(made<MakeVxlan>().at(0).local, "10.21.0.11");
+  EXPECT_EQ(made<MakeVxlan>().at(0).peers, "10.21.0.18");
+}
+
+TEST_F(OverlayNetwork, WithoutOneInCommonIsRefused) {
+  start("overlay");
+  release_with("n[0,10]");
+  EXPECT_THAT(node.task(0).answer.value_or(""),
+              HasSubstr("no network of [[overlay]] in common (n10 has no address on 10.20.0.0/16, n10 has no "
+                        "address on 10.21.0.0/16)"));
+  end();
+  expect_as_before();
+}
+
+TEST_F(OverlayNetwork, OfTheSameIdentifierAsAnotherStepsIsRefused) {
+  node.claimed["vni-4352"] = "65553.0@9:1000";
+  start("overlay");
+  release_with("n[0-1]");
+  EXPECT_THAT(node.task(0).answer.value_or(""), HasSubstr("vni-4352"));
+}
+
+TEST_F(OverlayNetwork, WhereTheSiteSaysNothingOfTheNodeIsRefused) {
+  node.site.overlay = {{.nodes = {"m[0-4]"}, .first = "10.20.0.1/16"}};
+  start("overlay");
+  release_with("n[0-1]");
+  EXPECT_THAT(node.task(0).answer.value_or(""), HasSubstr("names no network that node n0 has"));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "container_ib/ipv4.hpp"
+
 namespace cib::test {
 
 Inventory FakeNode::two_numa_nodes() {
@@ -30,6 +32,17 @@ Inventory FakeNode::two_numa_nodes() {
   }
   node.distances = {{10, 21}, {21, 10}};
   return node;
+}
+
+void FakeNode::be_ethernet() {
+  for (Port& port : node.ports) {
+    port.link_layer = LinkLayer::ethernet;
+    port.lid = port.sm_lid = 0;
+    port.subnet_prefix.reset();
+    port.pkeys.clear();
+    port.netdevs = {"net-" + port.device};
+    port.gids = {{.index = 3, .text = gid_of_ipv4(0x0a3c0001), .type = GidType::roce_v2}};
+  }
 }
 
 // The one place where the fake world changes, so the one place where faults happen.
@@ -305,6 +318,16 @@ Result<std::string> FakeNode::rdma_device(const PciAddress& pci, const NetnsFile
   return error(Errc::not_found, pci.text() + " has no RDMA device in '" + netns + "'");
 }
 
+// Each address is the next entry behind those that the port has of the node.
+Result<Gid> FakeNode::await_gid(const Port&, const NetnsFile&, const std::string& address, int timeout_ms) {
+  if (!makes_gids)
+    return error(Errc::timed_out, "no GID of " + address + " in " + std::to_string(timeout_ms));
+  const auto known = std::find(gids_of.begin(), gids_of.end(), address);
+  const auto place = static_cast<unsigned>(known - gids_of.begin());
+  if (known == gids_of.end()) gids_of.push_back(address);
+  return Gid{.index = 4 + place, .text = gid_of_ipv4(*parse_ipv4(address)), .type = GidType::roce_v2};
+}
+
 Status FakeNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {
   carrier_timeout_ms = timeout_ms;
   if (carrier && raised[netns].contains(netdev)) return {};
@@ -380,6 +403,15 @@ struct FakeNode::Doing {
     must_exist(one.netns);
     node.made_links[one.owner] = one.netns;
   }
+  void apply(const MakeMacvlan& one) const {
+    must_exist(one.netns);
+    if (one.parent_netns) must_exist(*one.parent_netns);
+    node.made_links[one.owner] = one.netns;
+  }
+  void apply(const MakeVxlan& one) const {
+    must_exist(one.netns);
+    node.made_links[one.owner] = one.netns;
+  }
   void apply(const RaiseLink& one) const {
     must_exist(one.netns);
     node.raised[one.netns].insert(one.name);
@@ -411,6 +443,8 @@ struct FakeNode::Doing {
     if (is_owner(one.vf) && !one.remade) node.vf(one.vf).netdev_in.clear();
   }
   void undo(const MakeIpoibChild& one) const { node.made_links.erase(one.owner); }
+  void undo(const MakeMacvlan& one) const { node.made_links.erase(one.owner); }
+  void undo(const MakeVxlan& one) const { node.made_links.erase(one.owner); }
   void undo(const RaiseLink&) const {}
 
   bool holds(const MakeNetns& one) const { return node.network_namespaces.contains(one.netns); }
@@ -428,6 +462,8 @@ struct FakeNode::Doing {
     return node.vf(one.vf).netdev_in == one.netns && node.vf(one.vf).netdev == one.name;
   }
   bool holds(const MakeIpoibChild& one) const { return node.made_links[one.owner] == one.netns; }
+  bool holds(const MakeMacvlan& one) const { return node.made_links[one.owner] == one.netns; }
+  bool holds(const MakeVxlan& one) const { return node.made_links[one.owner] == one.netns; }
   bool holds(const RaiseLink& one) const { return node.raised[one.netns].contains(one.name); }
 };
 

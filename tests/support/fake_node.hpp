@@ -122,11 +122,14 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::optional<Error> rdma_error;               // why nobody knows
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
+  void be_ethernet();                  // its HCAs are for RoCE, each with an interface and an address
   bool memlock_may_be_raised = true;
   std::vector<unsigned> asked_for_patience;         // last
   std::vector<std::string> netdevs_there = {"lo"};  // in networks of containers
   bool exclusive = false, carrier = true;
-  int carrier_timeout_ms = 0;  // that somebody last waited for
+  bool makes_gids = true;
+  std::vector<std::string> gids_of;  // addresses of tasks, in the order in which GIDs were made of them
+  int carrier_timeout_ms = 0;        // that somebody last waited for
   std::vector<FakeVf> vfs;
   std::set<NetnsFile> network_namespaces;
   std::vector<WidenDeviceCgroup> keeping_cgroups;  // devices from whatever container
@@ -160,6 +163,10 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
                                                         const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Result<std::vector<std::string>> netdevs_in(const NetnsFile&) override { return netdevs_there; }
+  Result<std::string> netdev_with(const std::string&) override { return std::string("ib0"); }
+  Result<std::string> netdev_of(const Port& port) override { return "net-" + port.device; }
+  Result<Gid> await_gid(const Port& port, const NetnsFile& netns, const std::string& address,
+                        int timeout_ms) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
   // Kernel
   Status apply(const Action& action) override;

@@ -63,6 +63,26 @@ MakeIpoibChild a_child() {
           .connected = true};
 }
 
+MakeMacvlan a_macvlan() {
+  return {.parent = "vxlan0",
+          .parent_netns = "/r/netns-overlay",
+          .isolated = true,
+          .netns = "/r/netns-3",
+          .name = "eth0",
+          .temporary = "cib0123456789ab",
+          .owner = "container-ib:17.0@99:netns-3:eth0"};
+}
+
+MakeVxlan a_vxlan() {
+  return {.vni = 4352,
+          .local = "10.20.0.1",
+          .peers = "10.20.0.2-10.20.0.9,10.20.0.12",
+          .netns = "/r/netns-overlay",
+          .name = "vxlan0",
+          .temporary = "cib0123456789ab",
+          .owner = "container-ib:17.0@99:netns-overlay:vxlan0"};
+}
+
 template <class Kind>
 void expect_kept(const Kind& action) {
   EXPECT_EQ(through_a_journal(action), action) << Kind::verb;
@@ -82,6 +102,9 @@ TEST(Action, GoesThroughAJournalAsItWas) {
   expect_kept(a_child());
   expect_kept(MakeIpoibChild{.port = 1});  // of the default partition
   expect_kept(MakeIpoibChild{.port = 1, .among_others = true});
+  expect_kept(a_macvlan());
+  expect_kept(MakeMacvlan{.parent = "eth1", .netns = "/n", .among_others = true});
+  expect_kept(a_vxlan());
   expect_kept(RaiseLink{"/run/netns-3", "ib0", 4092, "10.40.0.1/16"});
   expect_kept(RaiseLink{"/run/netns-3", "ib0", std::nullopt, std::nullopt});
   expect_kept(MakeTaskFolder{"/run/container-ib-tasks/17.0-3"});
@@ -109,6 +132,13 @@ TEST(Action, IsWrittenAsItAlwaysWas) {
       written(a_child()),
       "ipoib_child connected=yes name=ib0 netns=/run/container-ib/17.0/netns-3 "
       "owner=container-ib:17.0@99:netns-3:ib0 pci=0000:18:00.1 pkey=0x8005 port=2 temporary=cib0123456789ab");
+  EXPECT_EQ(written(a_macvlan()),
+            "macvlan isolated=yes name=eth0 netns=/r/netns-3 owner=container-ib:17.0@99:netns-3:eth0 "
+            "parent=vxlan0 parent_netns=/r/netns-overlay temporary=cib0123456789ab");
+  EXPECT_EQ(written(a_vxlan()),
+            "vxlan local=10.20.0.1 name=vxlan0 netns=/r/netns-overlay "
+            "owner=container-ib:17.0@99:netns-overlay:vxlan0 peers=10.20.0.2-10.20.0.9,10.20.0.12 "
+            "temporary=cib0123456789ab vni=4352");
   EXPECT_EQ(written(RaiseLink{"/n", "ib0", 4092, "10.40.0.1/16"}),
             "link_up address=10.40.0.1/16 mtu=4092 name=ib0 netns=/n");
   EXPECT_EQ(written(RaiseLink{"/n", "ib0", std::nullopt, std::nullopt}), "link_up name=ib0 netns=/n")

@@ -143,9 +143,10 @@ set.NCCL_IB_TC = "106"
 TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
   const std::pair<const char*, const char*> cases[] = {
       {"x = 1",
-       "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, addresses, verdict, "
+       "conf:1: x: unknown section, allowed: devices, modes, users, pkeys, vf, ipoib, macvlan, addresses, "
+       "verdict, "
        "memlock, "
-       "timeouts, topology, defaults, force, nodes, fabrics, environment"},
+       "timeouts, topology, defaults, force, nodes, fabrics, overlay, environment"},
       {"[environment]\nset = { A = 1 }", "conf:1: environment: a table, allowed: at most 64 [[environment]]"},
       {"environment = [1]", "conf:1: environment: 1, allowed: at most 64 [[environment]]"},
       {"[[environment]]\ndriver = \"mlx5_core\"",
@@ -230,6 +231,16 @@ TEST(ParseConfig, RefusesWithFileLineKeyAndWhatIsAllowed) {
       {"[[fabrics]]\nprefix = \"x\"", "conf:2: fabrics.prefix: \"x\", allowed: a subnet prefix"},
       {"[[fabrics]]\nrail = 1",
        "conf:2: fabrics.rail: unknown key, allowed: name, nodes, prefix, sm_lid, hca"},
+      {"[macvlan]\nparent = \"a/b\"",
+       "conf:2: macvlan.parent: \"a/b\", allowed: the name of a network device"},
+      {"[macvlan]\nparent = \"sixteencharacter\"", "allowed: the name of a network device"},
+      {"[macvlan]\nmode = \"vepa\"", "conf:2: macvlan.mode: \"vepa\", allowed: \"bridge\" and \"private\""},
+      {"overlay = 1", "conf:1: overlay: 1, allowed: [[overlay]] entries with nodes and first"},
+      {"[[overlay]]\nnodes = [\"n0\"]",
+       "conf:1: overlay: an entry lacks a key, allowed: nodes and first, both"},
+      {"[[overlay]]\nnodes = [\"n[0-9]\"]\nfirst = \"10.20.0.1/29\"",
+       "conf:1: overlay: the addresses of 10 nodes from 10.20.0.1/29 on are not all within its network"},
+      {"[[overlay]]\nlast = 1", "conf:2: overlay.last: unknown key, allowed: nodes, first"},
       {"[[nodes]]\nname = \"n0\"", "conf:1: nodes: an entry lacks a key, allowed: name and hca"},
       {"[[nodes]]\nname = 1\nhca = \"*\"",
        "conf:2: nodes.name: 1, allowed: Slurm host lists and globs, as in \"gpu[01-16]\" and \"gpu*\""},

@@ -33,8 +33,9 @@ TEST(ParseRequest, NothingMeansAutoAndDecidesNoKey) {
 
 TEST(ParseRequest, KnowsEveryMode) {
   const std::vector<std::pair<std::string, Mode>> modes = {
-      {"auto", Mode::auto_},      {"verbs", Mode::verbs},     {"vf", Mode::vf},   {"ipoib", Mode::ipoib},
-      {"macvlan", Mode::macvlan}, {"overlay", Mode::overlay}, {"ovs", Mode::ovs}, {"none", Mode::none}};
+      {"auto", Mode::auto_},    {"verbs", Mode::verbs},     {"vf", Mode::vf},
+      {"ipoib", Mode::ipoib},   {"macvlan", Mode::macvlan}, {"overlay", Mode::overlay},
+      {"device", Mode::device}, {"ovs", Mode::ovs},         {"none", Mode::none}};
   EXPECT_EQ(modes.size(), mode_table.size());
   for (const auto& [name, mode] : modes) {
     EXPECT_EQ(parsed(name).mode, mode);
@@ -73,7 +74,7 @@ TEST(ParseRequest, RefusesAndSaysWhatIsAllowed) {
     const char* allowed;
   };
   const Case cases[] = {
-      {"bogus", "unknown mode 'bogus'", "auto, verbs, vf, ipoib, macvlan, overlay, ovs, none"},
+      {"bogus", "unknown mode 'bogus'", "auto, verbs, vf, ipoib, macvlan, overlay, device, ovs, none"},
       {"rails=2", "unknown mode 'rails=2'", "before any key=value"},
       {"VERBS", "unknown mode 'VERBS'", "verbs"},
       {" verbs", "unknown mode ' verbs'", "verbs"},
@@ -140,13 +141,14 @@ TEST(ParseRequest, HostileTextGivesOneShortPrintableLine) {
 TEST(ParseRequest, SaysWhichModesThisVersionHas) {
   for (const auto mode : {Mode::auto_, Mode::verbs, Mode::vf, Mode::ipoib, Mode::none})
     EXPECT_TRUE(check_mode(mode).ok());
-  for (const auto mode : {Mode::macvlan, Mode::overlay, Mode::ovs}) {
+  for (const auto mode : {Mode::ovs}) {
     const Status status = check_mode(mode);
     ASSERT_FALSE(status.ok()) << mode_name(mode);
     EXPECT_EQ(status.error().code, Errc::unsupported);
   }
   EXPECT_EQ(check_mode(Mode::ovs).error().what,
-            "--container-ib=ovs: mode ovs is not in this version; available: auto, verbs, vf, ipoib, none");
+            "--container-ib=ovs: mode ovs is not in this version; available: auto, verbs, vf, ipoib, "
+            "macvlan, overlay, none");
 }
 
 TEST(SubnetPrefix, ReadsTheFormsThatPeopleWrite) {

@@ -89,6 +89,15 @@ class Node {
   virtual Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) = 0;
   // The names of all network devices in that namespace.
   virtual Result<std::vector<std::string>> netdevs_in(const NetnsFile& netns) = 0;
+  // The node's own interface that has this IPv4 address, "10.20.0.1"; not_found when none has.
+  virtual Result<std::string> netdev_with(const std::string& address) = 0;
+  // The Ethernet interface on the node that a RoCE port sends by: of ports that are bonded the bond.
+  virtual Result<std::string> netdev_of(const Port& port) = 0;
+  // The entry of a RoCE port's GID table that is of this address ("10.40.0.1") and for RoCE v2, which the
+  // kernel makes some time after the address. `netns`: the namespace that the port's device is in; empty: the
+  // node's, as in the RDMA subsystem's shared mode. Timed_out when there is none by then.
+  virtual Result<Gid> await_gid(const Port& port, const NetnsFile& netns, const std::string& address,
+                                int timeout_ms) = 0;
   // Waits until the interface in that namespace has a carrier; timed_out when it has none by then.
   virtual Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) = 0;
 };

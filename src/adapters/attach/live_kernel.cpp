@@ -3,8 +3,10 @@
 #include "adapters/attach/cgroup_actions.hpp"
 #include "adapters/attach/folder_actions.hpp"
 #include "adapters/attach/ipoib_actions.hpp"
+#include "adapters/attach/macvlan_actions.hpp"
 #include "adapters/attach/network_actions.hpp"
 #include "adapters/attach/vf_actions.hpp"
+#include "adapters/attach/vxlan_actions.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "container_ib/text.hpp"
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/addr.h>
@@ -12,6 +13,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "container_ib/ipv4.hpp"
 
 namespace cib {
 
@@ -187,6 +190,13 @@ Result<std::vector<std::string>> Links::with_addresses() {
   return names;
 }
 
+Result<Link> Links::holding(const std::string& address) {
+  CIB_TRY(const auto all, all_addresses());
+  for (const auto& [index, text] : all)
+    if (text.starts_with(address + '/')) return get(index);
+  return error(Errc::not_found, "no interface of the node has the address " + address);
+}
+
 Result<std::vector<std::string>> Links::addresses(int index) {
   CIB_TRY(const auto all, all_addresses());
   std::vector<std::string> addresses;
@@ -199,7 +209,7 @@ Status Links::create(const NewLink& link, const std::string& doing) {
   CIB_TRY(const auto message, link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link_header(0)));
   nl_msg* m = message.get();
   bool whole = ::nla_put_string(m, IFLA_IFNAME, link.name.c_str()) == 0 &&
-               ::nla_put_s32(m, IFLA_LINK, link.lower_index) == 0;
+               (link.lower_index == 0 || ::nla_put_s32(m, IFLA_LINK, link.lower_index) == 0);
   nlattr* info = ::nla_nest_start(m, IFLA_LINKINFO);
   whole = whole && info != nullptr && ::nla_put_string(m, IFLA_INFO_KIND, link.kind.c_str()) == 0;
   nlattr* data = ::nla_nest_start(m, IFLA_INFO_DATA);
@@ -246,6 +256,21 @@ Status Links::add_address(int index, const std::string& address, const std::stri
           netlink_message(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header));
   if (::nla_put_addr(message.get(), IFA_LOCAL, raw) != 0 ||
       ::nla_put_addr(message.get(), IFA_ADDRESS, raw) != 0)
+    return does_not_fit(doing);
+  return socket_.request(message.get(), doing);
+}
+
+Status Links::append_forwarding(int index, const std::array<std::uint8_t, 6>& ethernet, std::uint32_t to) {
+  const std::string doing = "add " + ipv4_text(to) + " to the forwarding database";
+  ndmsg header{};
+  header.ndm_family = PF_BRIDGE;
+  header.ndm_ifindex = index;
+  header.ndm_state = NUD_NOARP | NUD_PERMANENT;
+  header.ndm_flags = NTF_SELF;
+  CIB_TRY(const auto message,
+          netlink_message(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND, &header, sizeof header));
+  if (::nla_put(message.get(), NDA_LLADDR, static_cast<int>(ethernet.size()), ethernet.data()) != 0 ||
+      ::nla_put_u32(message.get(), NDA_DST, htonl(to)) != 0)
     return does_not_fit(doing);
   return socket_.request(message.get(), doing);
 }

@@ -2,6 +2,7 @@
 // it keeps as long as it stays in the namespace; names are whatever somebody has given them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -41,7 +42,7 @@ struct LinkChange {
 struct NewLink {
   std::string name;
   std::string kind;     // of IFLA_INFO_KIND, "ipoib"
-  int lower_index = 0;  // of the link that it is to lie on
+  int lower_index = 0;  // of the link that it is to lie on; 0: none
   std::function<bool(nl_msg*)> options;
 };
 
@@ -58,12 +59,19 @@ class Links {
   // Names of the links that have an address of more than link scope.
   Result<std::vector<std::string>> with_addresses();
 
+  // The link that has this IPv4 address, "10.20.0.1"; not_found when none has.
+  Result<Link> holding(const std::string& address);
+
   Status create(const NewLink& link, const std::string& doing);
   Status change(int index, const LinkChange& change, const std::string& doing);
   Status remove(int index, const std::string& doing);  // success when there is none
   // Those of more than link scope: "10.40.0.1/16".
   Result<std::vector<std::string>> addresses(int index);
   Status add_address(int index, const std::string& address, const std::string& doing);  // "10.40.0.1/16"
+
+  // What goes to that Ethernet address goes to this IPv4 address (host byte order) too: a bridge's forwarding
+  // database, as VXLAN has one.
+  Status append_forwarding(int index, const std::array<std::uint8_t, 6>& ethernet, std::uint32_t to);
 
   // The settings of VF number `vf`, as the PF keeps them; not_found when the PF has no such VF.
   Result<VfSettings> vf(int pf_index, unsigned vf);

@@ -22,12 +22,13 @@
 #include "adapters/state/state_dir.hpp"
 #include "adapters/sysfs/sysfs.hpp"
 #include "container_ib/inventory.hpp"
+#include "container_ib/ipv4.hpp"
 
 namespace cib {
 
 namespace {
 
-constexpr int carrier_pause_ms = 5;
+constexpr int carrier_pause_ms = 5, gid_pause_ms = 5;
 
 Result<std::uint64_t> read_counter(const std::string& path) {
   CIB_TRY(const std::string text, read_small_file(path));
@@ -167,6 +168,38 @@ Result<std::vector<std::string>> LiveNode::netdevs_in(const NetnsFile& netns) {
   std::vector<std::string> names;
   for (const Link& link : all) names.push_back(link.name);
   return names;
+}
+
+Result<std::string> LiveNode::netdev_with(const std::string& address) {
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const Link link, links.holding(address));
+  return link.name;
+}
+
+// The first entries of the table are of the port's own interface (default GIDs, roce_gid_mgmt.c).
+Result<std::string> LiveNode::netdev_of(const Port& port) {
+  if (auto name = netdev_of_gid(node_sysfs, port.device, port.number, 0)) return *name;
+  if (!port.netdevs.empty()) return port.netdevs.front();
+  return error(Errc::not_found, port.name() + " has no network device on the node");
+}
+
+Result<Gid> LiveNode::await_gid(const Port& port, const NetnsFile& netns, const std::string& address,
+                                int timeout_ms) {
+  UniqueFd sysfs;
+  if (!netns.empty()) {
+    CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
+    CIB_TRY(sysfs, sysfs_of_network_namespace(namespace_fd.get()));
+  }
+  const auto ipv4 = parse_ipv4(address);
+  if (!ipv4) return error(Errc::bug, "a GID of '" + address + "'");
+  std::optional<Gid> found;
+  (void)poll_until(Deadline(timeout_ms), gid_pause_ms, [&] {
+    for (const Gid& gid : read_gids(sysfs ? path_of(sysfs) : node_sysfs, port.device, port.number))
+      if (gid.text == gid_of_ipv4(*ipv4) && gid.type == GidType::roce_v2) found = gid;
+    return found.has_value();
+  });
+  if (found) return *found;
+  return error(Errc::timed_out, port.name() + " has no GID of " + address + " for RoCE v2");
 }
 
 Status LiveNode::await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) {

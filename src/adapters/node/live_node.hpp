@@ -22,6 +22,10 @@ class LiveNode final : public Node {
                                                         const std::string& step) override;
   Result<std::string> rdma_device(const PciAddress& pci, const NetnsFile& netns) override;
   Result<std::vector<std::string>> netdevs_in(const NetnsFile& netns) override;
+  Result<std::string> netdev_with(const std::string& address) override;
+  Result<std::string> netdev_of(const Port& port) override;
+  Result<Gid> await_gid(const Port& port, const NetnsFile& netns, const std::string& address,
+                        int timeout_ms) override;
   Status await_carrier(const NetnsFile& netns, const std::string& netdev, int timeout_ms) override;
 
  private:

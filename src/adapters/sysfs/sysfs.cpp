@@ -187,6 +187,10 @@ std::vector<Port> read_ports(const Directory& infiniband, const std::string& nam
   return ports;
 }
 
+std::string folder_of(const std::string& root, const std::string& device, unsigned port) {
+  return root + "/class/infiniband/" + device + "/ports/" + std::to_string(port);
+}
+
 }  // namespace
 
 Status merge_sysfs(const std::string& root, const SysfsOptions& options, Inventory& inventory) {
@@ -216,10 +220,21 @@ Status merge_sysfs(const std::string& root, const SysfsOptions& options, Invento
 
 Result<std::vector<std::uint16_t>> read_pkeys(const std::string& root, const std::string& device,
                                               unsigned port) {
-  const std::string path = root + "/class/infiniband/" + device + "/ports/" + std::to_string(port);
+  const std::string path = folder_of(root, device, port);
   const auto directory = Directory::open(path);
   if (!directory) return error(Errc::not_found, path + " does not exist");
   return read_pkeys(*directory);
+}
+
+std::vector<Gid> read_gids(const std::string& root, const std::string& device, unsigned port) {
+  const auto directory = Directory::open(folder_of(root, device, port));
+  return directory ? read_gids(*directory) : std::vector<Gid>();
+}
+
+std::optional<std::string> netdev_of_gid(const std::string& root, const std::string& device, unsigned port,
+                                         unsigned index) {
+  const auto directory = Directory::open(folder_of(root, device, port));
+  return directory ? directory->line("gid_attrs/ndevs/" + std::to_string(index)) : std::nullopt;
 }
 
 }  // namespace cib

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,12 @@ Status merge_sysfs(const std::string& root, const SysfsOptions& options, Invento
 // is no such port.
 Result<std::vector<std::uint16_t>> read_pkeys(const std::string& root, const std::string& device,
                                               unsigned port);
+
+// What is set in the port's GID table; nothing when there is no such port.
+std::vector<Gid> read_gids(const std::string& root, const std::string& device, unsigned port);
+
+// The name of the network device that an entry of the port's GID table is of.
+std::optional<std::string> netdev_of_gid(const std::string& root, const std::string& device, unsigned port,
+                                         unsigned index);
 
 }  // namespace cib

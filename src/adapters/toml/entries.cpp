@@ -6,6 +6,7 @@
 #include "container_ib/hca_selection.hpp"
 #include "container_ib/node_names.hpp"
 #include "container_ib/site_variables.hpp"
+#include "container_ib/underlay.hpp"
 
 namespace cib {
 
@@ -153,6 +154,35 @@ Status read_fabrics(const toml::node& node, const FileErrors& errors, SiteConfig
   return each_entry("fabrics", node, errors, allowed, read);
 }
 
+// ---- [[overlay]]
+// ----------------------------------------------------------------------------------------------
+
+constexpr std::string_view overlay_keys = "nodes, first";
+
+Status read_overlay(const toml::node& node, const FileErrors& errors, SiteConfig& site) {
+  const auto read = [&](const toml::table& table, const toml::node& entry) -> Status {
+    OverlayNodes overlay;
+    for (const auto& [key, value] : table) {
+      const std::string full = "overlay." + printable(key.str());
+      if (key.str() == "nodes") {
+        if (!read_texts(value, overlay.nodes)) return errors.not_allowed(value, full, "Slurm host lists");
+      } else if (key.str() == "first") {
+        if (!read_text(value, overlay.first))
+          return errors.not_allowed(value, full, "an address such as \"10.20.0.1/16\"");
+      } else {
+        return unknown_key(value, full, errors, overlay_keys);
+      }
+    }
+    if (overlay.nodes.empty() || overlay.first.empty())
+      return errors.at(entry.source(), "overlay: an entry lacks a key, allowed: nodes and first, both");
+    if (const auto status = check_overlay_nodes(overlay); !status)
+      return errors.at(entry.source(), "overlay: " + status.error().what);
+    site.overlay.push_back(std::move(overlay));
+    return {};
+  };
+  return each_entry("overlay", node, errors, "[[overlay]] entries with nodes and first", read);
+}
+
 // ---- [[environment]]
 // ----------------------------------------------------------------------------------------------
 
@@ -234,6 +264,7 @@ Status read_environment(const toml::node& node, const FileErrors& errors, SiteCo
 const std::vector<EntrySection>& entry_sections() {
   static const std::vector<EntrySection> sections = {{"nodes", read_nodes, node_keys},
                                                      {"fabrics", read_fabrics, fabric_keys},
+                                                     {"overlay", read_overlay, overlay_keys},
                                                      {"environment", read_environment, rule_key_names}};
   return sections;
 }

@@ -1,4 +1,5 @@
-// Sections of the site's file that may be there several times: [[nodes]], [[fabrics]], [[environment]].
+// Sections of the site's file that may be there several times: [[nodes]], [[fabrics]], [[overlay]],
+// [[environment]].
 #pragma once
 
 #include <string_view>

@@ -95,6 +95,23 @@ bool read_ipoib_mode(const toml::node& node, SiteConfig& site) {
   return true;
 }
 
+// As dev_valid_name() in net/core/dev.c has it.
+bool is_netdev_name(const std::string& name) {
+  return name.size() < 16 && name != "." && name != ".." && name.find_first_of("/: \t") == std::string::npos;
+}
+
+bool read_macvlan_parent(const toml::node& node, SiteConfig& site) {
+  return node.value_exact<std::string>() == "" ||
+         (read_text(node, site.macvlan.parent) && is_netdev_name(site.macvlan.parent));
+}
+
+bool read_macvlan_mode(const toml::node& node, SiteConfig& site) {
+  std::string text;
+  if (!read_text(node, text) || (text != "bridge" && text != "private")) return false;
+  site.macvlan.isolated = text == "private";
+  return true;
+}
+
 bool read_pool(const toml::node& node, SiteConfig& site) {
   return node.value_exact<std::string>() == "" || read_text(node, site.addresses.pool);
 }
@@ -110,7 +127,7 @@ bool read_per_node(const toml::node& node, SiteConfig& site) {
   return true;
 }
 
-constexpr std::string_view modes_allowed = "a list of verbs, vf, ipoib, macvlan, overlay, ovs";
+constexpr std::string_view modes_allowed = "a list of verbs, vf, ipoib, macvlan, overlay, device, ovs";
 
 constexpr std::array key_table = {
     ConfigKey{"devices", "drivers", "a list of kernel drivers", into<&SiteConfig::drivers, read_texts>},
@@ -134,6 +151,8 @@ constexpr std::array key_table = {
     ConfigKey{"vf", "spoof_check", "true and false", into_vf<&VfSettings::spoof_check>},
     ConfigKey{"vf", "trust", "true and false", into_vf<&VfSettings::trust>},
     ConfigKey{"ipoib", "mode", "\"datagram\" and \"connected\"", read_ipoib_mode},
+    ConfigKey{"macvlan", "parent", "the name of a network device, or \"\"", read_macvlan_parent},
+    ConfigKey{"macvlan", "mode", "\"bridge\" and \"private\"", read_macvlan_mode},
     ConfigKey{"addresses", "pool", "an IPv4 prefix, or \"\"", read_pool},
     ConfigKey{"addresses", "nodes", "a list of Slurm host lists", read_address_nodes},
     ConfigKey{"addresses", "per_node", "1 to 4096", read_per_node},

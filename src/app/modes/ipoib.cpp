@@ -53,14 +53,7 @@ class IpoibInterfaces final : public Interfaces {
 
 class IpoibMode final : public ModeUnit {
  public:
-  // A device that stays on the node cannot be opened from another namespace then (rdma_dev_access_netns).
-  Status suits(const NodeFacts& facts) const override {
-    CIB_CHECK(rdma_answers(facts));
-    if (rdma_is_exclusive(facts) != true) return {};
-    return error(Errc::unsupported,
-                 std::string("needs the RDMA subsystem's shared mode, and this node is in exclusive mode") +
-                     how_to_switch_rdma);
-  }
+  Status suits(const NodeFacts& facts) const override { return shares_devices(facts); }
   std::string lacks(const NodeFacts& facts) const override { return lacks_ipoib(facts); }
   std::string caveat(const NodeFacts&) const override { return {}; }
   std::vector<std::string> notes(const NodeFacts&, Node&) const override { return {}; }

@@ -19,7 +19,7 @@ namespace cib {
 struct NetworkDevice {
   Port port;  // what the task opens: the VF's own, or in mode ipoib the HCA's
   NetnsFile netns;
-  std::string netdev;   // "ib0"
+  std::string netdev;   // "ib0", or "eth0" where it is of Ethernet
   std::string address;  // "10.40.0.1/16", or empty
 };
 
@@ -53,6 +53,10 @@ struct InterfaceFacts {
   bool rdma_is_exclusive = false;
   // Whose network they are made in, beside what is there; empty: in one that is the step's own.
   std::optional<ProcessIdentity> network_of;
+  // The names of the step's nodes, once its tasks have reported. Errors: unsupported when the list is too
+  // long to be handed over, not_found when it cannot be read.
+  std::function<Result<std::vector<std::string>>()> nodes = {};
+  std::uint32_t job = 0, step = 0;  // of Slurm
   // Writes the action to the journal, carries it out, and writes that it is done.
   std::function<Status(const Action&)> run;
 };
@@ -61,11 +65,19 @@ struct InterfaceFacts {
 class Interfaces {
  public:
   virtual ~Interfaces() = default;
+  // One interface for a namespace, whatever ports its tasks have; else each port has its own.
+  virtual bool one_for_all_ports() const { return false; }
   // Takes what an interface on this port in this namespace needs that no other step may have at the same
   // time. The caller has the turn at claiming.
   virtual Status claim(const NetnsFile& netns, const Port& port) = 0;
   // Makes it, under that name, with what was claimed for it. The caller raises it and gives it its address.
   virtual Result<NetworkDevice> add(const NetnsFile& netns, const std::string& netdev, const Port& port) = 0;
+  // What is known of it only once it runs and has its address.
+  virtual Status settle(NetworkDevice&) { return {}; }
+  // What the interface's name begins with; a number follows.
+  virtual std::string name_prefix(const Port& port) const {
+    return port.link_layer == LinkLayer::ethernet ? "eth" : "ib";
+  }
   // The likely reason when an interface has no carrier: one clause.
   virtual std::string why_no_carrier() const = 0;
 };

@@ -10,6 +10,8 @@ namespace cib {
 const ModeUnit& verbs_mode();
 const ModeUnit& vf_mode();
 const ModeUnit& ipoib_mode();
+const ModeUnit& macvlan_mode();
+const ModeUnit& overlay_mode();
 
 namespace {
 
@@ -19,9 +21,8 @@ struct Row {
 };
 
 constexpr std::array table = {
-    Row{Mode::verbs, verbs_mode},
-    Row{Mode::vf, vf_mode},
-    Row{Mode::ipoib, ipoib_mode},
+    Row{Mode::verbs, verbs_mode},     Row{Mode::vf, vf_mode},           Row{Mode::ipoib, ipoib_mode},
+    Row{Mode::macvlan, macvlan_mode}, Row{Mode::overlay, overlay_mode},
 };
 
 constexpr bool has_row(Mode mode) {

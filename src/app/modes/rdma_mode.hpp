@@ -27,6 +27,24 @@ inline Status rdma_answers(const NodeFacts& facts) {
   return facts.rdma_is_exclusive->error();
 }
 
+// Whether tasks in a network of their own can open devices that stay on the node: in the RDMA subsystem's
+// exclusive mode they cannot (rdma_dev_access_netns).
+inline Status shares_devices(const NodeFacts& facts) {
+  CIB_CHECK(rdma_answers(facts));
+  if (rdma_is_exclusive(facts) != true) return {};
+  return error(Errc::unsupported,
+               std::string("needs the RDMA subsystem's shared mode, and this node is in exclusive mode") +
+                   how_to_switch_rdma);
+}
+
+// Of a mode whose interfaces are of no use without an address.
+inline Status has_address_pool(const NodeFacts& facts) {
+  if (!facts.site.addresses.pool.empty()) return {};
+  return error(Errc::bad_config,
+               "needs [addresses] in the site's file, as its interfaces have no address "
+               "otherwise");
+}
+
 // Why no HCA of a live node gives anybody an IPoIB interface; empty when one does.
 inline std::string lacks_ipoib(const NodeFacts& facts) {
   const auto& ports = facts.inventory.ports;

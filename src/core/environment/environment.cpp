@@ -30,21 +30,21 @@ Names active_profiles(const std::vector<std::string>& asked) {
 
 // The eligible ports of one kind: NCCL connects a port of one rank with any of another's, and those of
 // InfiniBand and of Ethernet never reach each other.
-std::vector<const Port*> ports_for_all(const Inventory& node, const Assignment& assignment) {
-  std::vector<const Port*> infiniband, others;
+std::vector<Port> ports_for_all(const Inventory& node, const Assignment& assignment) {
+  std::vector<Port> infiniband, others;
   for (const std::size_t index : eligible_ports(assignment)) {
     const Port& port = node.ports[index];
-    (port.link_layer == LinkLayer::infiniband ? infiniband : others).push_back(&port);
+    (port.link_layer == LinkLayer::infiniband ? infiniband : others).push_back(port);
   }
   return infiniband.empty() ? others : infiniband;
 }
 
 // What `of` answers for each of them, if it is the same for all.
 template <class Of>
-std::optional<unsigned> common(const std::vector<const Port*>& ports, Of of) {
+std::optional<unsigned> common(const std::vector<Port>& ports, Of of) {
   std::optional<unsigned> agreed;
-  for (const Port* port : ports) {
-    const std::optional<unsigned> one = of(*port);
+  for (const Port& port : ports) {
+    const std::optional<unsigned> one = of(port);
     if (!one || (agreed && agreed != one)) return std::nullopt;
     agreed = one;
   }
@@ -94,6 +94,15 @@ const std::vector<std::string_view>& environment_inputs() {
   return names;
 }
 
+void use_ports(EnvironmentInputs& in, const std::vector<Port>& own, const std::vector<Port>& all) {
+  in.task_ports.clear();
+  in.node_ports.clear();
+  for (const Port& port : own) in.task_ports.push_back(port.name());
+  for (const Port& port : all) in.node_ports.push_back(port.name());
+  in.gid_index = common(own, gid_index_of);
+  in.node_gid_index = common(all, ipv4_gid_index_of);
+}
+
 EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node,
                                  const Assignment& assignment, const std::vector<std::size_t>& ports,
                                  const std::vector<EnvironmentRule>& rules) {
@@ -105,23 +114,16 @@ EnvironmentInputs inputs_of_task(const Settings& settings, const Inventory& node
   in.pkey = settings.pkey;
   for (const Port& port : node.ports) in.node_devices.push_back(port.device);
   in.plan = assignment.plan;
-  std::vector<const Port*> own;
-  for (const std::size_t port : ports) own.push_back(&node.ports[port]);
+  std::vector<Port> own;
+  for (const std::size_t port : ports) own.push_back(node.ports[port]);
   const auto for_all = ports_for_all(node, assignment);
-  for (const Port* port : own) in.task_ports.push_back(port->name());
-  for (const Port* port : for_all) in.node_ports.push_back(port->name());
-  const auto all_own = [&](auto test) {
-    return !own.empty() && std::all_of(own.begin(), own.end(), [&](const Port* port) { return test(*port); });
-  };
+  use_ports(in, own, for_all);
+  const auto all_own = [&](auto test) { return !own.empty() && std::all_of(own.begin(), own.end(), test); };
   in.ethernet = all_own([](const Port& port) { return port.link_layer == LinkLayer::ethernet; });
   in.efa = all_own([](const Port& port) { return port.driver == "efa"; });
-  in.gid_index = common(own, gid_index_of);
-  in.node_gid_index = common(for_all, ipv4_gid_index_of);
   if (in.pkey) in.pkey_index = common(for_all, [&](const Port& port) { return pkey_index(port, *in.pkey); });
   if (!ports.empty()) in.numa = numa_text(node.ports[ports.front()]);
-  std::vector<Port> copies;
-  for (const Port* port : own) copies.push_back(*port);
-  in.site = site_variables(rules, copies);
+  in.site = site_variables(rules, own);
   return in;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "container_ib/ipv4.hpp"
 #include "container_ib/text.hpp"
 #include "host_list.hpp"
 
@@ -9,34 +10,10 @@ namespace cib {
 
 namespace {
 
-struct Prefix {
-  std::uint32_t address = 0;
-  unsigned length = 0;
-  // Without the first address, which names the network, and the last, which is everybody's.
-  std::uint64_t usable() const { return (std::uint64_t{1} << (32 - length)) - 2; }
-};
-
-std::optional<Prefix> parse_prefix(std::string_view text) {
-  const auto parts = split(text, '/');
-  if (parts.size() != 2) return {};
-  Prefix prefix{.address = 0, .length = whole_number<unsigned>(parts[1]).value_or(0)};
-  const auto octets = split(parts[0], '.');
-  if (prefix.length < 1 || prefix.length > 30 || octets.size() != 4) return {};
-  for (const auto octet : octets) {
-    const auto value = whole_number<std::uint8_t>(octet);
-    if (!value) return {};
-    prefix.address = prefix.address << 8 | *value;
-  }
-  const std::uint32_t host_part = ~std::uint32_t{0} >> prefix.length;
-  if ((prefix.address & host_part) != 0) return {};
-  return prefix;
-}
-
-std::string dotted(std::uint32_t address) {
-  std::string text;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    text += std::to_string(address >> shift & 0xff) + (shift > 0 ? "." : "");
-  return text;
+// Of which nothing but the network is said.
+std::optional<Ipv4OnNetwork> parse_prefix(std::string_view text) {
+  const auto prefix = Ipv4OnNetwork::parse(text);
+  return prefix && prefix->network() == prefix->address ? prefix : std::nullopt;
 }
 
 Error wrong(const std::string& what) { return error(Errc::bad_config, "addresses." + what); }
@@ -74,10 +51,10 @@ Result<AddressPool> AddressPool::of_node(const AddressPolicy& policy, const std:
 }
 
 std::string AddressPool::address(unsigned slot) const {
-  return dotted(first_ + slot) + '/' + std::to_string(prefix_length_);
+  return ipv4_text(first_ + slot) + '/' + std::to_string(prefix_length_);
 }
 
-std::string AddressPool::range() const { return dotted(first_) + '-' + dotted(first_ + size_ - 1); }
+std::string AddressPool::range() const { return ipv4_text(first_) + '-' + ipv4_text(first_ + size_ - 1); }
 
 Result<std::string> addresses_of_nodes(const AddressPolicy& policy, std::string_view host_list,
                                        std::size_t limit) {
