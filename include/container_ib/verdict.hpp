@@ -16,7 +16,8 @@ struct Traffic {
   std::uint64_t verbs_sent = 0, verbs_received = 0;  // bytes, on the step's ports
   std::uint64_t tcp_sent = 0, tcp_received = 0;      // bytes, on the network devices other than lo and IPoIB
   std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // bytes, by IPoIB on the step's ports; part of verbs_*
-  bool shared = false;   // another attachment used one of the ports meanwhile, or may have
+  std::uint64_t nodes_ipoib = 0;  // bytes, both ways, by IPoIB that the tasks have not; part of verbs_*
+  bool shared = false;            // another attachment used one of the ports meanwhile, or may have
   std::string others{};  // that one or who else, and what they did: "step 17.0 had ..."; empty: nobody
   unsigned nodes = 1;    // of the step
 };

@@ -15,7 +15,8 @@ template <class Operator>
 void each(NodeCounters& counters, const NodeCounters& others, Operator by) {
   for (const auto member :
        {&NodeCounters::verbs_sent, &NodeCounters::verbs_received, &NodeCounters::tcp_sent,
-        &NodeCounters::tcp_received, &NodeCounters::ipoib_sent, &NodeCounters::ipoib_received})
+        &NodeCounters::tcp_received, &NodeCounters::ipoib_sent, &NodeCounters::ipoib_received,
+        &NodeCounters::node_ipoib_sent, &NodeCounters::node_ipoib_received})
     counters.*member = by(counters.*member, others.*member);
 }
 
@@ -161,6 +162,8 @@ Result<Judgement> StepTraffic::judge(unsigned nodes) {
   traffic.tcp_received = after.tcp_received - before_->tcp_received;
   traffic.ipoib_sent = after.ipoib_sent - before_->ipoib_sent;
   traffic.ipoib_received = after.ipoib_received - before_->ipoib_received;
+  traffic.nodes_ipoib = after.node_ipoib_sent - before_->node_ipoib_sent + after.node_ipoib_received -
+                        before_->node_ipoib_received;
   traffic.nodes = nodes;
   if (const auto users = ask_who()) note(*users);
   name_others(traffic);

@@ -53,8 +53,10 @@ std::string human_bytes(std::uint64_t bytes) {
 Judgement judge(const Traffic& traffic) {
   const std::uint64_t port = traffic.verbs_sent + traffic.verbs_received;
   const std::uint64_t ipoib = traffic.ipoib_sent + traffic.ipoib_received;
-  // A port's counters include what IPoIB moved over it; that is TCP on the same cable, not verbs.
-  const std::uint64_t verbs = port > ipoib ? port - ipoib : 0;
+  // A port's counters include what IPoIB moved over it; that is TCP on the same cable, not verbs. What the
+  // node's own moved for tasks in an overlay has been counted with their interfaces.
+  const std::uint64_t no_verbs = ipoib + traffic.nodes_ipoib;
+  const std::uint64_t verbs = port > no_verbs ? port - no_verbs : 0;
   const std::uint64_t tcp = traffic.tcp_sent + traffic.tcp_received + ipoib;
   const std::string by_ip = human_bytes(tcp) + (ipoib > tcp - ipoib ? " by TCP over IPoIB" : " by TCP");
   const std::string moved = human_bytes(verbs) + " by verbs, " + by_ip;

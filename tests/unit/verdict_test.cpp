@@ -17,6 +17,15 @@ TEST(HumanBytes, UsesDecimalUnits) {
   for (const auto& [bytes, text] : cases) EXPECT_EQ(human_bytes(bytes), text);
 }
 
+// The tasks' interface and the node's IPoIB below it count the same bytes.
+TEST(Judge, AnOverlaysBytesAreTcpAndNotVerbs) {
+  Traffic traffic{.verbs_sent = 810 * MB, .tcp_sent = 800 * MB, .nodes_ipoib = 810 * MB, .nodes = 2};
+  EXPECT_EQ(judge(traffic).verdict, Verdict::not_native);
+  EXPECT_THAT(judge(traffic).reason, HasSubstr("0 B by verbs, 800.0 MB by TCP"));
+  traffic.nodes_ipoib = 0;
+  EXPECT_NE(judge(traffic).verdict, Verdict::not_native);
+}
+
 TEST(Judge, TellsWhatCarriedTheData) {
   struct Case {
     const char* what;

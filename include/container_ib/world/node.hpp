@@ -20,6 +20,8 @@ struct NodeCounters {
   std::uint64_t verbs_sent = 0, verbs_received = 0;  // sum over the asked ports
   std::uint64_t tcp_sent = 0, tcp_received = 0;      // sum over all network devices but lo and IPoIB
   std::uint64_t ipoib_sent = 0, ipoib_received = 0;  // sum over the ports' IPoIB devices; part of verbs_*
+  // The same of the node's own IPoIB devices, where the tasks are not in its network; part of verbs_* too.
+  std::uint64_t node_ipoib_sent = 0, node_ipoib_received = 0;
 };
 
 // A port that a task uses, and where it is: empty for the node's own network namespace.

@@ -99,8 +99,11 @@ Result<Inventory> LiveNode::inventory(const SiteConfig& site) {
 Result<NodeCounters> LiveNode::counters(const std::vector<PlacedPort>& ports) {
   NodeCounters sum;
   std::map<NetnsFile, std::vector<std::string>> ipoib;
+  std::vector<std::string> of_node;
   for (const auto& [port, netns] : ports) {
     auto& netdevs = ipoib[netns];
+    if (!netns.empty() && !port.physfn)
+      of_node.insert(of_node.end(), port.netdevs.begin(), port.netdevs.end());
     if (netns.empty()) netdevs.insert(netdevs.end(), port.netdevs.begin(), port.netdevs.end());
     auto status = add_port_counters(node_sysfs, port, sum);
     if (!status && !netns.empty()) {
@@ -111,6 +114,10 @@ Result<NodeCounters> LiveNode::counters(const std::vector<PlacedPort>& ports) {
     if (!status) return std::move(status).error();
   }
   for (const auto& [netns, netdevs] : ipoib) CIB_CHECK(add_network_counters(netns, netdevs, sum));
+  if (of_node.empty()) return sum;
+  CIB_TRY(const NetworkCounters network, network_counters(of_node));
+  sum.node_ipoib_sent = network.ipoib_sent;
+  sum.node_ipoib_received = network.ipoib_received;
   return sum;
 }
 
