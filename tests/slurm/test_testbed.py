@@ -1,6 +1,8 @@
 """The native testbed itself: it ends when it is told to, whatever of it was killed, and leaves nothing."""
 
 import contextlib
+import ipaddress
+import json
 import os
 import pathlib
 import signal
@@ -8,7 +10,7 @@ import subprocess
 import time
 
 import cluster
-from cluster import TESTBED, must, run, tool, wait_until
+from cluster import TESTBED, must, run, sh, srun, testbed, tool, wait_until
 
 from testbed import instance
 
@@ -98,11 +100,12 @@ def child_named(guest, command):
 
 
 def test_down_leaves_no_process_namespace_or_folder():
-    with another("down") as guest:
-        spaces = namespaces(guest)
-        assert len(users(spaces)) > 8, "the instance has processes"
-    assert users(spaces) == [], [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in users(spaces)]
-    assert not guest.folder.parent.exists()
+    for model in ("small", "roce"):
+        with another("down", "--model", model) as guest:
+            spaces = namespaces(guest)
+            assert len(users(spaces)) > 8, "the instance has processes"
+        assert users(spaces) == [], [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in users(spaces)]
+        assert not guest.folder.parent.exists()
 
 
 def test_nothing_is_left_when_the_outermost_or_the_first_process_is_killed():
@@ -181,6 +184,138 @@ def test_a_command_whose_caller_is_killed_ends():
     caller.kill()
     caller.wait()
     wait_until(lambda: not runs(), 20, "it ends")
+
+
+# ---- Ethernet interfaces of RoCE ports
+
+
+@contextlib.contextmanager
+def asked(suffix, *options):
+    """An instance of this test's own, of which everything is asked meanwhile."""
+    before = cluster.INSTANCE
+    with another(suffix, *options):
+        cluster.use(name(suffix))
+        try:
+            yield
+        finally:
+            cluster.use(before)
+
+
+# Of each Ethernet port its name, state and VF or not; its interface with what HCA and kernel say of it; its GIDs, and how ib_core
+# tells their kind and interface.
+ETHERNET_PORTS = r"""
+cd /sys/class/infiniband
+attributes() { for file in address ifindex mtu type carrier; do cat $1/$file; done | paste -sd' '; }
+for port in $(grep -lx Ethernet */ports/*/link_layer | sed 's,/link_layer,,'); do
+    device=${port%%/*} netdev=
+    for interface in $device/device/net/*; do
+        if [ "$(cat $interface/dev_port 2> /dev/null)" = $((${port##*/} - 1)) ]; then netdev=${interface##*/}; fi
+    done
+    if [ -e $device/parent ]; then netdev=$(cat $device/parent); fi
+    echo "$device/${port##*/}|$netdev|$([ -e $device/device/physfn ] && echo VF)|$(cat $port/state)"
+    echo "$([ -e $device/device ] && attributes $device/device/net/$netdev)"
+    attributes /sys/class/net/$netdev
+    ip -json addr show dev $netdev
+    for entry in $(ls $port/gids | sort -n); do
+        echo -n "$(cat $port/gids/$entry)|$(cat $port/gid_attrs/types/$entry 2> /dev/null)|$(cat $port/gid_attrs/ndevs/$entry 2> /dev/null);"
+    done
+    echo
+done
+"""
+
+
+def ethernet_ports(node):
+    lines = must(sh(node, ETHERNET_PORTS)).lines
+    for head, on_paper, kernel, addresses, gids in zip(*[iter(lines)] * 5, strict=True):
+        known = [address["local"] for address in json.loads(addresses)[0]["addr_info"] if address["family"] == "inet"]
+        set_ones = [entry.split("|") for entry in gids.split(";") if entry and not entry.startswith("0000:0000:0000:0000:0000:0000:0000:0000")]
+        yield head.split("|"), on_paper, kernel, known, set_ones
+
+
+def link_local(mac):
+    """As the kernel makes it of a MAC (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return ipaddress.IPv6Address(bytes.fromhex("fe80000000000000") + bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:])
+
+
+def test_a_roce_port_has_an_interface_of_the_kernels_and_both_say_the_same():
+    macs = []
+    with asked("roce", "--model", str(cluster.SOURCE / "tests/lib/ethernet.toml")):
+        for number, node in enumerate(("n0", "n1"), 1):
+            rails = {}
+            for (port, netdev, vf, state), on_paper, kernel, addresses, gids in ethernet_ports(node):
+                mac, _, mtu, _, carrier = kernel.split()
+                assert on_paper == ("" if port == "roce0/1" else kernel), (port, on_paper, kernel)
+                assert (mtu, carrier) == ("4200", str(int(state == "4: ACTIVE"))), (port, state, kernel)
+                mapped = [ipaddress.IPv6Address(f"::ffff:{address}") for address in addresses]
+                kinds = ["RoCE v2"] if port == "roce0/1" else ["IB/RoCE v1", "RoCE v2"]
+                expected = [(gid, kind, netdev) for gid in (link_local(mac), *mapped) for kind in kinds]
+                assert [(ipaddress.IPv6Address(gid), *rest) for gid, *rest in gids] == expected, (port, gids, expected)
+                macs.append(mac)
+                rails[port + vf] = addresses
+            assert rails == {
+                "mlx5_1/1": [f"10.60.0.{number}"], "mlx5_1/2": [f"10.61.0.{number}"], "mlx5_2/1": [f"10.62.0.{number}"],
+                "roce0/1": [f"10.63.0.{number}"], "mlx5_3/1VF": [],
+            }, rails  # fmt: skip
+    assert len(macs) == len(set(macs)) == 10, macs
+
+
+def reaches(node, address, *options, limit=20):
+    return run(node, "ping", "-n", "-c1", f"-w{limit}", *options, address).status == 0
+
+
+def netdev_of(port):
+    return {head[0]: head[1] for head, *_ in ethernet_ports("n0")}[port]
+
+
+def received(node, netdev):
+    return int(must(run(node, "cat", f"/sys/class/net/{netdev}/statistics/rx_packets")).out)
+
+
+# A network namespace, by the node's name, that has nothing but a macvlan of $1 with the address $2.
+MACVLAN = r"""
+set -e
+space=$(hostname)
+ip netns add "$space"
+ip link add mv0 link "$1" netns "$space" type macvlan mode bridge
+ip -n "$space" addr add "$2/24" dev mv0
+ip -n "$space" link set mv0 up
+"""
+
+
+def test_frames_travel_between_roce_interfaces_and_macvlans_on_them():
+    with asked("roce", "--model", "roce"):
+        for rail, port in ((60, "mlx5_1/1"), (61, "mlx5_3/1")):
+            netdev, there = netdev_of(port), f"10.{rail}.0.2"
+            before = received("n1", netdev)
+            assert reaches("n0", there, "-I", netdev, "-M", "do", "-s", "4172"), "in one frame of 4200 bytes"
+            assert received("n1", netdev) > before
+            (neighbour,) = json.loads(must(run("n0", "ip", "-json", "neigh", "show", "to", there)).out)
+            assert neighbour["lladdr"] == must(run("n1", "cat", f"/sys/class/net/{netdev}/address")).out.strip(), "each answers for itself"
+        netdev = netdev_of("mlx5_1/1")
+        for node, address in (("n0", "10.60.0.101"), ("n1", "10.60.0.102")):
+            must(run(node, "bash", "-c", MACVLAN, "-", netdev, address))
+        must(run("n0", "ip", "netns", "exec", "n0", "ping", "-n", "-c1", "-w20", "-M", "do", "-s", "4172", "10.60.0.102"))
+        made = f"ip link add vx0 type vxlan id 7 dev {netdev} dstport 4789 remote 10.60.0.2 && ip link del vx0"
+        must(srun("-N2", "sh", "-c", made, user="root"))
+
+
+def test_a_roce_port_that_goes_down_has_no_carrier():
+    with asked("roce", "--model", "roce"):
+        near, far = netdev_of("mlx5_1/1"), netdev_of("mlx5_3/1")
+        carriers = [f"/sys/class/net/{near}/carrier", f"/sys/class/infiniband/mlx5_1/device/net/{near}/carrier"]
+
+        def steps_ports():
+            return sorted(must(srun("-w", "n0", "-n2", "--container-ib=verbs,roce=only", "printenv", "CONTAINER_IB_PORTS")).lines)
+
+        assert must(run("n0", "cat", *carriers)).lines == ["1", "1"]
+        assert reaches("n1", "10.60.0.1") and steps_ports() == ["mlx5_1:1", "mlx5_3:1"]
+        for words, carrier in (("state=down",), "0"), (("speed=EDR",), "0"), (("state=active", "speed=HDR"), "1"):
+            must(testbed("fabric", "n0", "mlx5_1/1", *words))
+            assert must(run("n0", "cat", *carriers)).lines == [carrier, carrier], words
+            assert reaches("n1", "10.60.0.1", limit=20 if carrier == "1" else 1) == (carrier == "1"), words
+            assert reaches("n0", "10.61.0.2", "-I", far), "the other port has its own cable"
+            assert steps_ports() == (["mlx5_1:1", "mlx5_3:1"] if carrier == "1" else ["mlx5_3:1", "mlx5_3:1"]), words
 
 
 def test_what_does_not_go_together_or_cannot_be_done_is_refused_by_name():

@@ -90,7 +90,7 @@ class WrongModels(unittest.TestCase):
 
     def test_a_model_that_does_not_exist_is_told_with_those_that_do(self):
         for name in ("nope", "/nowhere/nope.toml"):
-            with self.assertRaisesRegex(Failure, f"^no model '{name}': use decoys, dual-port, flat, rails8 or small, or "):
+            with self.assertRaisesRegex(Failure, f"^no model '{name}': use decoys, dual-port, flat, rails8, roce or small, or "):
                 model.load(name)
 
 
@@ -265,6 +265,27 @@ class Papers(unittest.TestCase):
         self.assertEqual(names, ["ibp24s0", "mlx5_1", "rdmap25s0"])
         layers = [(sysfs / "class/infiniband" / name / "ports/1/link_layer").read_text().strip() for name in names]
         self.assertEqual(layers, ["InfiniBand", "Ethernet", "Unspecified"])
+
+    def test_ethernet_ports_have_interfaces_that_are_made_as_they_stand_there(self):
+        file = TESTBED.parents[1] / "tests" / "lib" / "ethernet.toml"
+        sysfs = self.written(model.load(str(file), on_paper=True), number=2)
+        self.assertEqual(
+            (self.folder / "interfaces").read_text(),
+            "enp17s0f0np0 100 b8:59:9f:02:11:00 4200 10.60.0.3 n2-roce0 up\n"
+            "enp17s0f0np1 101 b8:59:9f:02:11:01 4200 10.61.0.3 n2-roce1 down\n"
+            "enp25s0f0np0 102 b8:59:9f:02:19:00 4200 10.62.0.3 n2-roce2 up\n"
+            "roce0 103 52:54:00:b0:02:10 4200 10.63.0.3 n2-roce3 up\n"
+            "enp25s0f1np0 104 b8:59:9f:02:19:02 4200 - n2-roce4 up\n",
+        )
+        net = sysfs / "class/infiniband/mlx5_1/device/net"
+        told = [{file: (net / f"enp17s0f0np{port}" / file).read_text() for file in ("dev_port", "carrier")} for port in (0, 1)]
+        self.assertEqual(told, [{"dev_port": "0\n", "carrier": "1\n"}, {"dev_port": "1\n", "carrier": "0\n"}])
+
+    def test_a_new_ethernet_vf_has_no_interface(self):
+        of = load(NUMA + HCA + 'kind = "roce"\n', on_paper=True)
+        sysfs = self.written(of, vfs=1, vf_guids="zero")
+        self.assertEqual(len((self.folder / "interfaces").read_text().splitlines()), 1)
+        self.assertFalse((sysfs / "class/infiniband/mlx5_1/device/net").exists())
 
 
 class NativeNodes(unittest.TestCase):

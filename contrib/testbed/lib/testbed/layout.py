@@ -145,7 +145,7 @@ class Layout:
                 bash_map("VFS", {name: hca.vfs if vfs is None else vfs for name, hca in hcas}),
                 bash_map("IPOIB", {port: address for node in nodes for port, address in self._ipoib(node)}),
                 bash_map("PORT_WORDS", _port_words(hcas)),
-                bash_map("ROCE", {name: _ROCE.format(_FIRST_ROCE + i, node.number + 1) for node, name, i in roce}),
+                bash_map("ROCE", {name: roce_address(i, node.number) for node, name, i in roce}),
                 bash_map("ROCE_MAC", {name: mac(guest, ROCE_MAC + i) for _, name, i in roce}),
             ]
         )
@@ -163,6 +163,11 @@ def hosts_file(lines):
 def mac(guest, number):
     """The address of a guest's Ethernet interface."""
     return f"52:54:00:b0:{guest:02x}:{number:02x}"
+
+
+def roce_address(rail, number):
+    """The address of a node's interface: its first RoCE port and those of the others are one rail, and so on."""
+    return _ROCE.format(_FIRST_ROCE + rail, number + 1)
 
 
 def _port_words(hcas):

@@ -4,13 +4,16 @@ What stands in them, and where, is what the kernel has for the same model with t
 the two), but for names: a paper HCA is an mlx5 of Mellanox, as sites have them. Device numbers are such that no driver can
 ever have them, so the nodes can be found, handed on and looked at, and opening one fails with ENXIO, whatever HCAs this
 machine has.
+
+The Ethernet interfaces of RoCE ports are not on paper only: native/node makes them, with the names, indexes and addresses
+that are decided here.
 """
 
 import json
 import os
 from dataclasses import dataclass, field
 
-from . import ports
+from . import layout, ports
 from .qemu import BUSES
 
 # include/linux/fs.h: a driver's character devices have majors below CHRDEV_MAJOR_MAX, 512; an inode can name 4095.
@@ -19,6 +22,9 @@ _UVERBS_MINOR, _UMAD_MINOR, _ISSM_MINOR, _CM_MINOR = 192, 0, 64, 58
 
 _LAST_BUS = 255
 _GUID = 0x0002C903 << 32
+_OUI = 0xB8599F  # of an Ethernet function's MAC and GUID; another one than _GUID's, so that none is ever the same
+_FIRST_INDEX = 100  # of an Ethernet interface: far above those that the kernel counts for a node
+_MTU = 4200  # a RoCE packet of 4096 bytes and its headers
 _LIDS_OF_A_NODE, _SM_LID = 256, 1
 _ETHERNET_GIDS = 16  # entries of the table; an mlx5 has more, as empty
 _RESOURCES = "\n".join(["0x0000000000000000 0x0000000000000000 0x0000000000000000"] * 7)
@@ -70,15 +76,35 @@ _COUNTERS = (
 DEFAULT_WORDS = {"state": "active", "speed": "64", "width": "2", "pkeys": "0xffff,0x8001,0x8002,0x7fff"}
 
 
+@dataclass(frozen=True)
+class Interface:
+    """An Ethernet interface of a node, and the far end of its cable, by the name that that has on the bridge. A VF's has no
+    address, as nobody has given it one."""
+
+    name: str
+    index: int
+    mac: int
+    cable: str
+    address: str | None = None
+
+
 @dataclass
 class Port:
-    """A port of an RDMA device: where it is below /sys, and what can be changed of it (ports.py has the words)."""
+    """A port of an RDMA device: where it is below /sys, and what can be changed of it (ports.py has the words). A RoCE port
+    has a cable, by which its interface has a carrier or none, and on a PCI function a folder for that interface."""
 
     path: str
     layer: str
     guid: int
     lid: int
     words: dict
+    cable: str = ""
+    net: str = ""
+
+    @property
+    def carrier(self):
+        """Ethernet knows nothing between a link and none."""
+        return self.words["state"] == "active"
 
     def texts(self):
         """The files of the port that its words decide."""
@@ -98,7 +124,8 @@ class Port:
         pkeys = self.words["pkeys"].split(",") if switched else ["0xffff"]
         for index in range(16 if switched else 1):
             texts[f"pkeys/{index}"] = f"{int(pkeys[index], 16) if index < len(pkeys) else 0:#06x}"
-        return {f"{self.path}/{name}": text for name, text in texts.items()}
+        texts = {f"{self.path}/{name}": text for name, text in texts.items()}
+        return {**texts, f"{self.net}/carrier": str(int(self.carrier))} if self.net else texts
 
 
 @dataclass
@@ -110,9 +137,11 @@ class Paper:
     folders: list = field(default_factory=list)
     devices: dict = field(default_factory=dict)
     ports: dict = field(default_factory=dict)
+    interfaces: list = field(default_factory=list)
 
     def write(self, folder):
-        """Makes them: `folder/sys`, `folder/dev`, and in `folder/ports.json` what `change` needs."""
+        """Makes them: `folder/sys`, `folder/dev`, in `folder/interfaces` what native/node needs, and in `folder/ports.json`
+        what `change` does."""
         sysfs, dev = folder / "sys", folder / "dev"
         files = {**self.texts, **{path: text for port in self.ports.values() for path, text in port.texts().items()}}
         parents = {os.path.dirname(path) for path in (*files, *self.links)} | set(self.folders)
@@ -127,7 +156,14 @@ class Paper:
         for name, (number, mode) in self.devices.items():
             os.mknod(dev / name, mode | 0o020000, number)
             (dev / name).chmod(mode)  # mknod applied our umask
+        (folder / "interfaces").write_text("".join(f"{line}\n" for line in self._interface_lines()))
         _remember(folder, self.ports)
+
+    def _interface_lines(self):
+        plugged = {port.cable for port in self.ports.values() if port.carrier}
+        for one in self.interfaces:
+            end = "up" if one.cable in plugged else "down"
+            yield f"{one.name} {one.index} {_pairs(one.mac)} {_MTU} {one.address or '-'} {one.cable} {end}"
 
 
 def change(folder, name, words):
@@ -357,6 +393,8 @@ class _Device:
         self.guid = self.image_guid = 0
         self.words = []
         self.netdev = "ib{}"
+        self.mac = 0
+        self.addressed = True
         self.gid_types = ("IB/RoCE v1", "RoCE v2")
 
     def write(self, index, node, next_ib):
@@ -370,10 +408,11 @@ class _Device:
         for key, text in board.items():
             paper.texts[f"{folder}/{key}"] = text
         for number, words in enumerate(self.words, 1):
-            self._port(folder, index, node, number, words)
-            if self.netdev:
-                self._interface(number, self.netdev.format(next_ib))
-                next_ib += self.kind.link_layer == "InfiniBand"
+            ethernet = self._ethernet(node, number)
+            self._port(folder, index, node, number, words, ethernet)
+            if self.netdev and self.kind.link_layer == "InfiniBand":
+                self._interface(number, self.netdev.format(next_ib), "32", "2044", {"address": "00"})
+                next_ib += 1
         self._character("infiniband_verbs", f"uverbs{index}", _UVERBS_MINOR + index, 0o666, {"abi_version": "1"})
         if self.kind.link_layer == "InfiniBand" or not self.parent:
             for number in range(1, len(self.words) + 1):
@@ -387,35 +426,63 @@ class _Device:
     def _next_minor(self):
         return sum(1 for name in self.paper.devices if name.startswith("issm"))
 
-    def _port(self, folder, index, node, number, words):
+    def _port(self, folder, index, node, number, words, ethernet):
         paper, path = self.paper, f"{folder}/ports/{number}"
-        # an Ethernet port's is made of its MAC, as its device's is
-        guid = self.guid + number if self.guid and self.kind.link_layer != "Ethernet" else self.guid
+        guid = self.guid + number if self.guid else 0
+        if self.kind.link_layer == "Ethernet":
+            guid = _modified_eui64(ethernet.mac) if ethernet else 0
         lid = _SM_LID + node * _LIDS_OF_A_NODE + 2 * index + number
         port = Port(path, self.kind.link_layer, guid, lid, {**DEFAULT_WORDS, **words})
+        if ethernet:
+            port.cable = ethernet.cable
+            if self.parent:
+                texts = {"address": _pairs(ethernet.mac), "ifindex": str(ethernet.index)}
+                port.net = self._interface(number, ethernet.name, "1", str(_MTU), texts)
         paper.ports[f"{self.name}/{number}"] = port
         if self.parent:
             paper.texts.update({f"{path}/counters/{counter}": "0" for counter in _COUNTERS})
         if self.kind.driver == "efa":
             paper.texts.update({f"{path}/hw_counters/{way}_{what}": "0" for way in ("rx", "tx") for what in ("bytes", "pkts")})
         paper.texts.update({f"{path}/{key}": text for key, text in (("cap_mask", "0x02010820"), ("lid_mask_count", "0"), ("sm_sl", "0"))})
-        for entry, (gid, kind) in enumerate(self._gids(port, node)):
+        for entry, (gid, kind) in enumerate(self._gids(port, ethernet)):
             paper.texts[f"{path}/gids/{entry}"] = gid
             if kind:
                 paper.texts[f"{path}/gid_attrs/types/{entry}"] = kind
+                if ethernet:
+                    paper.texts[f"{path}/gid_attrs/ndevs/{entry}"] = ethernet.name
 
-    def _gids(self, port, node):
+    def _gids(self, port, ethernet):
+        """As ib_core makes them: of an Ethernet port by the addresses of its interface (drivers/infiniband/core/roce_gid_mgmt.c)."""
         link_local = f"fe80:0000:0000:0000:{_colons(port.guid)}"
         if self.kind.link_layer != "Ethernet":
             return [(link_local, "IB/RoCE v1")]
-        mapped = f"0000:0000:0000:0000:0000:ffff:0a3c:{node + 1:04x}"  # 10.60.0.N, where layout.py has RoCE
-        set_ones = [(gid, kind) for gid in (link_local, mapped) for kind in self.gid_types]
+        known = []
+        if ethernet:
+            known.append(link_local)
+            if ethernet.address:
+                known.append(_mapped(ethernet.address))
+        set_ones = [(gid, kind) for gid in known for kind in self.gid_types]
         return set_ones + [(":".join(["0000"] * 8), None)] * (_ETHERNET_GIDS - len(set_ones))
 
-    def _interface(self, number, name):
-        texts = {"dev_port": str(number - 1), "dev_id": f"{number - 1:#x}", "mtu": "2044", "type": "32", "address": "00"}
-        for key, text in texts.items():
-            self.paper.texts[f"{self.home}/net/{name}/{key}"] = text
+    def _ethernet(self, node, number):
+        """The interface of an Ethernet port, the next of the node's; none of a VF that has no GUID, and so no MAC."""
+        if self.kind.link_layer != "Ethernet" or not self.mac:
+            return None
+        count = len(self.paper.interfaces)
+        address = layout.roce_address(count, node) if self.addressed else None
+        made = Interface(
+            self.netdev.format(number - 1), _FIRST_INDEX + count, self.mac + number - 1, f"n{node}-roce{count}", address
+        )
+        self.paper.interfaces.append(made)
+        return made
+
+    def _interface(self, number, name, kind, mtu, texts):
+        """The folder of an interface of its PCI function."""
+        folder = f"{self.home}/net/{name}"
+        dev_id = "0x0" if kind == "1" else f"{number - 1:#x}"
+        for key, text in {"dev_port": str(number - 1), "dev_id": dev_id, "mtu": mtu, "type": kind, **texts}.items():
+            self.paper.texts[f"{folder}/{key}"] = text
+        return folder
 
     def _character(self, group, name, minor, mode, texts):
         folder = f"{self.home}/{group}/{name}"
@@ -437,11 +504,15 @@ class _Rdma(_Device):
         self._node, self._function, self._hca = node, function, hca
         self.words = [dict(word.split("=", 1) for word in words) for words in hca.ports]
         self.guid = _GUID | node << 24 | function.bus << 16 | function.devfn << 8
-        self.image_guid = physical.guid if physical else self.guid
         if kind.link_layer == "Ethernet":
-            self.netdev = f"enp{function.bus}s{function.devfn >> 3}f{function.devfn & 7}np0"
+            self.netdev = f"enp{function.bus}s{function.devfn >> 3}f{function.devfn & 7}np{{}}"
+            own = node << 16 | function.bus << 8 | function.devfn << 1  # leaves room for a second port
+            self.mac = _OUI << 24 | own
+            self.guid = _OUI << 40 | 0x03 << 32 | own
+            self.addressed = physical is None
         elif kind.driver == "efa":
             self.netdev = None
+        self.image_guid = physical.guid if physical else self.guid
         function.describe(paper, kind.vendor, kind.device if physical is None else kind.vf_device, kind.pci_class)
         paper.links[f"{function.path}/driver"] = f"bus/pci/drivers/{kind.driver}"
         paper.folders.append(f"bus/pci/drivers/{kind.driver}")
@@ -461,7 +532,7 @@ class _Rdma(_Device):
         # A VF sees its PF's link, but what it is told beside is its own.
         made.words = [{"state": words.get("state", "active")} for words in self.words]
         if guids == "zero":
-            made.guid = 0
+            made.guid = made.mac = 0
             made.words = [{"state": "down"} for _ in self.words]
         return made
 
@@ -471,12 +542,29 @@ class _Rxe(_Device):
 
     def __init__(self, paper, node, index):
         super().__init__(paper, f"roce{index}", "devices/virtual", "", KINDS["roce"])
-        self.guid = self.image_guid = 0x505400FFFEB00010 + (node << 8) + index
+        self.mac = int(layout.mac(node, layout.ROCE_MAC + index).replace(":", ""), 16)
+        self.guid = self.image_guid = _modified_eui64(self.mac)
         self.words = [{"speed": "1", "width": "1"}]
-        self.netdev = None
+        self.netdev = name = f"roce{index}"
+        paper.texts[f"{self.home}/infiniband/{name}/parent"] = name
         self.gid_types = ("RoCE v2",)
 
 
 def _colons(guid):
     text = f"{guid:016x}"
     return ":".join(text[i : i + 4] for i in range(0, 16, 4))
+
+
+def _pairs(mac):
+    return mac.to_bytes(6).hex(":")
+
+
+def _modified_eui64(mac):
+    """The interface identifier of an IPv6 link-local address (RFC 4291, appendix A)."""
+    return (mac >> 24 << 40 | 0xFFFE << 24 | mac & 0xFFFFFF) ^ 0x02 << 56
+
+
+def _mapped(address):
+    """An IPv4 address as a GID."""
+    octets = bytes(int(octet) for octet in address.split("."))
+    return f"0000:0000:0000:0000:0000:ffff:{octets[:2].hex()}:{octets[2:].hex()}"

@@ -1,7 +1,10 @@
-"""`testbed fabric` of a native node: what its ports are like on paper, and changes of them on command."""
+"""`testbed fabric` of a native node: what its ports are like on paper, and changes of them on command. A RoCE port has a cable
+besides, which is a real one."""
 
-from . import paper, ports
+from . import access, paper, ports
 from .report import Failure
+
+_LIMIT_S = 20
 
 
 def command(guest, node, port, words):
@@ -22,3 +25,12 @@ def command(guest, node, port, words):
     if port not in (known := paper.remembered(folder)):
         raise Failure(f"no port {port} on {node}: it has {', '.join(known)}")
     paper.change(folder, port, changes)
+    if "state" in changes and known[port].cable:
+        _plug(guest, paper.remembered(folder)[port])
+
+
+def _plug(guest, port):
+    """The interface of a port has a carrier while the other end of its cable is up."""
+    status, said = access.ask(guest, ["ip", "link", "set", port.cable, "up" if port.carrier else "down"], _LIMIT_S)
+    if status != 0:
+        raise Failure(said or f"exit status {status} for the cable {port.cable}, and no reason")
