@@ -452,7 +452,7 @@ class _Device:
                     paper.texts[f"{path}/gid_attrs/ndevs/{entry}"] = ethernet.name
 
     def _gids(self, port, ethernet):
-        """As ib_core makes them: of an Ethernet port by the addresses of its interface (drivers/infiniband/core/roce_gid_mgmt.c)."""
+        """As ib_core makes them: an Ethernet port's by the addresses of its interface (roce_gid_mgmt.c of the kernel)."""
         link_local = f"fe80:0000:0000:0000:{_colons(port.guid)}"
         if self.kind.link_layer != "Ethernet":
             return [(link_local, "IB/RoCE v1")]
