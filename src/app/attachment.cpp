@@ -105,7 +105,6 @@ Status Attachment::begin_mode() {
   }
   rdma_is_exclusive_.reset();
   if (may_be_private(settings_.mode)) rdma_is_exclusive_ = node_.rdma_is_exclusive();
-  if (rdma_is_exclusive_ && !*rdma_is_exclusive_) return rdma_is_exclusive_->error();
   if (const auto status = mode_->suits(node_facts()); !status)
     return error(status.error().code, facts_.node_name + ": mode " + name + ' ' + status.error().message());
   network_.begin(*mode_,
@@ -114,7 +113,7 @@ Status Attachment::begin_mode() {
                   .site = site_,
                   .node_name = facts_.node_name,
                   .owner = owner_,
-                  .rdma_is_exclusive = rdma_is_exclusive_ && **rdma_is_exclusive_,
+                  .rdma_is_exclusive = is_exclusive(),
                   .network_of = facts_.container ? std::optional(facts_.container->process) : std::nullopt,
                   .nodes = [this] { return step_nodes(); },
                   .job = facts_.job,
@@ -122,6 +121,10 @@ Status Attachment::begin_mode() {
                   .run = {}},
                  state_.directory());
   return {};
+}
+
+bool Attachment::is_exclusive() const {
+  return rdma_is_exclusive_ && rdma_is_exclusive_->ok() && **rdma_is_exclusive_;
 }
 
 NodeFacts Attachment::node_facts() const {
@@ -430,8 +433,7 @@ bool Attachment::wants_folder(unsigned id) const {
 
 // They have the /sys of the mount namespace that they are made in, which is one for a user's on the node.
 bool Attachment::shares_sysfs_in_podman() const {
-  const bool exclusive = rdma_is_exclusive_ && rdma_is_exclusive_->ok() && **rdma_is_exclusive_;
-  return network_.is_private() && exclusive && settings_.scope != Scope::node && facts_.local_tasks > 1;
+  return network_.is_private() && is_exclusive() && settings_.scope != Scope::node && facts_.local_tasks > 1;
 }
 
 Result<std::string> Attachment::make_folder(unsigned id, const std::vector<EnvironmentChange>& env) {

@@ -121,6 +121,8 @@ class Attachment {
   // "rank 3", or the name of the attachment to a container.
   std::string who(const Task& task) const;
   bool must_reach_slurm() const { return facts_.daemon_step || facts_.shell || facts_.by_default; }
+  // The RDMA subsystem's mode; false too where the step has not asked.
+  bool is_exclusive() const;
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
   StepPlacement placement(const NodeFacts& node);

@@ -10,7 +10,7 @@ import pathlib
 from cluster import must, plugstack, run, sh, wait_until, write
 from picture import PICTURE
 
-_HERE = pathlib.Path(__file__).resolve().parents[1] / "cluster"
+_HERE = pathlib.Path(__file__).resolve().parent
 _AGENT = "/usr/libexec/container-ib/container-ib-agent"
 _LINE = "required container_ib.so config=/etc/slurm/container-ib.conf agent=/usr/local/lib/fault"
 
@@ -51,7 +51,7 @@ def swept_job():
             must(run("n0", "scancel", "--full", job))
             wait_until(lambda: run("n0", "squeue", "-hj", job).out == "", 20, "the end of the job")
             # Nobody of Slurm removes what was the cgroup of a slurmstepd that was killed; rmdir does if it is empty.
-            must(sh("n0", f"find /sys/fs/cgroup -depth -type d -path '*/job_{job}*' -exec rmdir {{}} +; rm -f /run/fault /run/fault.log"))
+            must(sh("n0", f"[ ! -d /sys/fs/cgroup ] || find /sys/fs/cgroup -depth -type d -path '*/job_{job}*' -exec rmdir {{}} +; rm -f /run/fault /run/fault.log"))
 
 
 def inject(job, option, faults, timeout):

@@ -53,7 +53,10 @@ class IpoibInterfaces final : public Interfaces {
 
 class IpoibMode final : public ModeUnit {
  public:
-  Status suits(const NodeFacts& facts) const override { return shares_devices(facts); }
+  Status suits(const NodeFacts& facts) const override {
+    CIB_CHECK(rdma_answers(facts));
+    return shares_devices(facts);
+  }
   std::string lacks(const NodeFacts& facts) const override { return lacks_ipoib(facts); }
   std::string caveat(const NodeFacts&) const override { return {}; }
   std::vector<std::string> notes(const NodeFacts&, Node&) const override { return {}; }

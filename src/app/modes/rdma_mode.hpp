@@ -24,13 +24,14 @@ inline std::optional<bool> rdma_is_exclusive(const NodeFacts& facts) {
 // Why the RDMA subsystem cannot be asked.
 inline Status rdma_answers(const NodeFacts& facts) {
   if (!facts.rdma_is_exclusive || *facts.rdma_is_exclusive) return {};
-  return facts.rdma_is_exclusive->error();
+  return Error(facts.rdma_is_exclusive->error()).in("cannot be used");
 }
 
 // Whether tasks in a network of their own can open devices that stay on the node: in the RDMA subsystem's
-// exclusive mode they cannot (rdma_dev_access_netns).
+// exclusive mode they cannot (rdma_dev_access_netns). Without that subsystem no device is one namespace's.
 inline Status shares_devices(const NodeFacts& facts) {
-  CIB_CHECK(rdma_answers(facts));
+  const auto answer = rdma_answers(facts);
+  if (!answer && answer.error().code != Errc::unsupported) return answer;
   if (rdma_is_exclusive(facts) != true) return {};
   return error(Errc::unsupported,
                std::string("needs the RDMA subsystem's shared mode, and this node is in exclusive mode") +

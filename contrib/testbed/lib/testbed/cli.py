@@ -104,7 +104,7 @@ def _parser():
     sub.add_argument("node", metavar="NODE")
     sub.add_argument("port", nargs="?", metavar="DEVICE/PORT|sm=on|sm=off", help="a port, or the subnet manager")
     words = "state=down|init|armed|active speed=SDR|...|NDR width=1|2|4|8|12 pkeys=0xffff,...; on paper also sent=BYTES and "
-    words += "received=BYTES, which are added to the port's counters"
+    words += "received=BYTES, which are added to the port's counters, and gid=ADDRESS, of which a RoCE port then has a GID"
     sub.add_argument("words", nargs="*", metavar="KEY=VALUE", help=words)
 
     sub = command("logs", _logs, "print a log of an instance")

@@ -167,11 +167,14 @@ class Paper:
 
 
 def change(folder, name, words):
-    """Sets words of a port of a node that is there, and adds bytes to its counters (`sent`, `received`)."""
+    """Sets words of a port of a node that is there, and adds bytes to its counters (`sent`, `received`) and to its GIDs the one
+    of an address (`gid`)."""
     table = remembered(folder)
     port = table[name]
     for key, value in words.items():
-        if key in ("sent", "received"):
+        if key == "gid":
+            _add_gid(folder / "sys" / port.path, value)
+        elif key in ("sent", "received"):
             _count(folder / "sys" / port.path, port.layer, key, int(value))
         else:
             port.words[key] = value
@@ -198,6 +201,13 @@ def _count(port, layer, way, octets):
         counters = {f"counters/port_{'xmit' if way == 'sent' else 'rcv'}_data": octets // 4}
     for file, more in counters.items():
         _put(port / file, str(int((port / file).read_text()) + more))
+
+
+def _add_gid(port, address):
+    """As ib_core does when an interface above the port's has been given the address, in whatever network namespace."""
+    free = min(int(file.name) for file in (port / "gids").iterdir() if not file.read_text().strip("0:\n"))
+    for folder, text in (("gid_attrs/types", "RoCE v2"), ("gid_attrs/ndevs", "eth0"), ("gids", _mapped(address))):
+        _put(port / folder / str(free), text)
 
 
 def _put(path, content):

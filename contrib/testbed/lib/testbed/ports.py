@@ -2,6 +2,7 @@
 kernel module of the virtual HCAs takes them (vhca/README.md)."""
 
 import functools
+import ipaddress
 import re
 
 STATES = ("down", "init", "armed", "active")
@@ -18,8 +19,8 @@ def for_module(key, value):
 
 def changes(port, words, on_paper=False):
     """What is to change of a port, as pairs in the module's words, from words of the form KEY=VALUE; ValueError says which
-    of them is wrong and what is allowed. On paper a port's counters can be added to as well."""
-    checks = _CHECKS | _COUNTERS if on_paper else _CHECKS
+    of them is wrong and what is allowed. On paper a port's counters and GIDs can be added to as well."""
+    checks = _CHECKS | _ON_PAPER if on_paper else _CHECKS
     keys = listed([f"{key}=" for key in checks], "or")
     if not words:
         raise ValueError(f"nothing to do for {port}: give {keys}")
@@ -76,6 +77,13 @@ def _octets(key, value):
     return int(value)
 
 
+def _address(value):
+    try:
+        return str(ipaddress.IPv4Address(value))
+    except ValueError:
+        raise ValueError(f"gid '{value}': give an IPv4 address, as 10.40.0.1") from None
+
+
 def _pkeys(value):
     numbers = [_pkey(word) for word in value.split(",")]
     if len(numbers) > _PKEYS:
@@ -94,7 +102,7 @@ def _pkey(word):
 
 
 _CHECKS = {"state": _state, "speed": _speed, "width": _width, "pkeys": _pkeys}
-_COUNTERS = {key: functools.partial(_octets, key) for key in ("sent", "received")}
+_ON_PAPER = {**{key: functools.partial(_octets, key) for key in ("sent", "received")}, "gid": _address}
 _NAMED = {f"speed={number}": f"speed={name}" for name, number in SPEEDS.items()} | {
     f"width={number}": f"width={lanes}" for lanes, number in WIDTHS.items()
 }

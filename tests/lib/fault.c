@@ -98,6 +98,9 @@ static int describe_netlink(pid_t pid, unsigned long message, char *call, size_t
 	case RTM_NEWADDR:
 		snprintf(call, size, "add address");
 		return !!(request.nlmsg_flags & NLM_F_CREATE); /* SOCK_DIAG_BY_FAMILY, which asks, has the same number */
+	case RTM_NEWNEIGH:
+		snprintf(call, size, "add peer");
+		return 1;
 	case RDMA_NL_GET_TYPE(RDMA_NL_NLDEV, RDMA_NLDEV_CMD_SET):
 		snprintf(call, size, "change RDMA device");
 		return 1;
@@ -270,14 +273,16 @@ static void trace(void)
 	}
 }
 
-/* To where the agent goes too: Slurm's own leaf beside the jobs. */
+/* To where the agent goes too: Slurm's own leaf beside the jobs. A native node has no cgroups of Slurm's. */
 static void leave_cgroup(void)
 {
 	char line[400] = "", path[500], *job;
 	FILE *own = fopen("/proc/self/cgroup", "re"), *procs;
 
-	if (!own || !fgets(line, sizeof(line), own) || !(job = strstr(line, "/job_")))
-		exit(1);
+	while (own && !(job = strstr(line, "/job_")) && fgets(line, sizeof(line), own))
+		;
+	if (!own || !job)
+		return;
 	*job = '\0';
 	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/system/cgroup.procs", line + strlen("0::"));
 	procs = fopen(path, "we");

@@ -1,0 +1,111 @@
+"""Mode macvlan under real Slurm: interfaces on RoCE ports, whose GIDs on paper the test makes as ib_core would."""
+
+import contextlib
+import json
+
+from cluster import NODES, PINGPONG, must, run, sh, srun, testbed, wait_until
+from ethernet import ADDRESSES, assert_attacks_fail, meeting, site
+from faults import sweep, telling
+from many_steps import in_a_row
+from picture import everything_comes_back
+from steps import BackgroundStep
+from verbs import by_tcp, has_mpi
+
+INSTANCE = "native-roce"
+SLEEPERS = ("-n2", "--container-ib=macvlan,rails=1", "sleep", "300")
+PORTS = ("mlx5_1/1", "mlx5_3/1")  # of Ethernet, one on each NUMA node
+GID_0_OF_POOL = 4  # behind the four of the port's own interface
+
+
+@contextlib.contextmanager
+def macvlan(more=""):
+    """The mode allowed, and on each node the GIDs of the addresses that steps will have there: the first of the pool's."""
+    with site(more):
+        for node in NODES:
+            for port in PORTS:
+                known = must(run(node, "cat", f"/sys/class/infiniband/{port.split('/')[0]}/ports/1/gids/{GID_0_OF_POOL}")).out
+                for address in ADDRESSES[node][:4] if not known.strip("0:\n") else ():
+                    must(testbed("fabric", node, port, f"gid={address}"))
+        yield
+
+
+def test_the_tasks_of_a_step_reach_each_other_on_all_nodes():
+    with macvlan(), everything_comes_back():
+        lines = meeting("-N2", "-n4", "--container-ib=macvlan,rails=1")
+        assert {line.split()[1] for line in lines} == {"10.40.0.1", "10.40.0.2", "10.40.0.9", "10.40.0.10"}, lines
+        # The two rails are one Ethernet here.
+        assert all(line.endswith(" 4200 sees 0,1,2,3") for line in lines), lines
+
+
+def test_a_task_has_its_roce_port_and_the_gid_of_its_own_address():
+    with macvlan():
+        look = "echo $CONTAINER_IB_PORTS $CONTAINER_IB_ADDRESS $UCX_NET_DEVICES $UCX_IB_GID_INDEX $NCCL_IB_GID_INDEX $(ls /dev/infiniband)"
+        done = must(srun("-w", "n0", "-n1", "--container-ib=macvlan,rails=1,env=ucx+nccl", "sh", "-c", look))
+        assert done.lines == [f"mlx5_1:1 10.40.0.1/16 mlx5_1:1 {GID_0_OF_POOL} {GID_0_OF_POOL} rdma_cm uverbs1"], done
+
+
+def test_without_the_gid_no_task_starts():
+    with site("[timeouts]\ncarrier_s = 1\n"), everything_comes_back():
+        done = srun("-w", "n1", "-n8", "--overcommit", "--container-ib=macvlan,rails=1", "true")
+        assert done.status != 0 and "has no GID of 10.40.0.1" in "\n".join(done.ours()), done
+
+
+def test_mpi_by_tcp_goes_by_it():
+    has_mpi("pmix")
+    with macvlan():
+        command = (*by_tcp(), "UCX_NET_DEVICES=eth0", "OMPI_MCA_btl_tcp_if_include=eth0", PINGPONG)
+        done = must(srun("-N2", "-n2", "--mpi=pmix", "--container-ib=macvlan,rails=1,env=pmix,report=summary", *command, timeout=120))
+        assert json.loads(done.lines[-1])["ranks"] == 2, done
+        for node in NODES:
+            assert any(line.startswith(f"container-ib: {node}: not native:") for line in done.ours()), done
+
+
+def test_private_interfaces_of_a_node_do_not_reach_each_other():
+    with macvlan('[macvlan]\nmode = "private"\n'):
+        lines = meeting("-w", "n0", "-n2", "--container-ib=macvlan,rails=1,hca=mlx5_1", tries=1)
+        assert [line.split("sees ")[1].strip(",") for line in lines] == ["0", "1"], lines
+
+
+def test_beside_infiniband_on_an_interface_that_the_site_names():
+    with site('[macvlan]\nparent = "enp17s0f0np0"\n'), everything_comes_back():
+        lines = meeting("-N2", "-n4", "--container-ib=macvlan")
+        assert all(line.endswith(" 4200 sees 0,1,2,3") for line in lines), lines
+        done = must(srun("-w", "n0", "-n1", "--container-ib=macvlan,report=summary", "sh", "-c", "echo $CONTAINER_IB_PORTS $CONTAINER_IB_NETDEV"))
+        assert done.lines == ["mlx5_0:1,mlx5_2:1 eth0"], done
+        assert any("rdma_cm finds no HCA by its address" in line for line in done.ours()), done
+
+
+def test_root_of_a_user_namespace_reaches_nothing_of_the_node_or_of_others():
+    with macvlan(), everything_comes_back(), BackgroundStep(*SLEEPERS) as step:
+        assert_attacks_fail(step.tasks()[0], "macvlan,rails=1")
+
+
+def test_check_list_and_topo_know_it():
+    with macvlan():
+        assert "macvlan  yes" in must(run("n0", "container-ib", "topo")).out
+        with BackgroundStep(*SLEEPERS) as step:
+            assert "macvlan" in must(run("n0", "container-ib", "list")).out
+            must(run("n0", "container-ib", "check"))
+            must(run("n0", "nsenter", "-t", step.tasks()[0], "-n", "sh", "-c", "ip link set eth0 down && ip link set eth0 name mine"))
+            found = must(run("n0", "container-ib", "check"), 1)
+            assert "macvlan: the macvlan interface tagged container-ib:" in found.err and "is called mine instead of eth0" in found.err, found
+
+
+def test_whoever_is_killed_nothing_is_left():
+    with macvlan(), everything_comes_back():
+        with BackgroundStep(*SLEEPERS) as step:
+            must(run("n0", "kill", "-9", step.pid("slurmstepd")))
+            wait_until(lambda: sh("n0", "ls -d /run/container-ib/[0-9]*").status != 0, 20, "the agent gives back what the orphans had")
+        with BackgroundStep(*SLEEPERS) as step:
+            must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
+            assert "gave back" in must(run("n0", "container-ib", "reap")).out
+
+
+def test_forty_steps_in_a_row_leave_nothing():
+    with macvlan():
+        in_a_row(40, "macvlan,rails=1")
+
+
+def test_the_node_is_as_before_whichever_step_fails_or_is_interrupted():
+    with macvlan():
+        sweep("macvlan,rails=1", telling)
