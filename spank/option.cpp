@@ -64,7 +64,7 @@ void take_back_slurms_variable() {
 int register_option(spank_t spank) {
   given.reset();
   from_variable = set_slurms_variable = false;
-  option_usage = "native InfiniBand in containers: " + modes_of_this_version();
+  option_usage = "native InfiniBand: " + modes_of_this_version();
   option.usage = option_usage.data();
   if (spank_context() == S_CTX_LOCAL) hand_on_variable(spank);
   return spank_option_register(spank, &option) == ESPANK_SUCCESS ? 0 : -1;

@@ -83,7 +83,7 @@ struct Claim {
 };
 
 // Which VF, of which PF, and who has claimed it. Undoing anything of a VF that somebody else has claimed
-// since does nothing.
+// since does nothing. Of a whole device its own function stands for the PF.
 struct VfIdentity {
   PciAddress pci;      // the VF's
   PciAddress physfn;   // its PF's
@@ -117,6 +117,28 @@ struct KeepVfNames {
   std::string thing() const { return vf.thing(); }
   std::vector<std::string> rests_on() const { return {}; }
   bool operator==(const KeepVfNames&) const = default;
+};
+
+// Does nothing; its undo gives the device's interface the addresses, the MTU and the state again that it had
+// on the node, where it comes back down and without any.
+struct KeepAddresses {
+  static constexpr std::string_view verb = "addresses";
+  static constexpr ActionIs is = ActionIs::of_a_vf;
+  VfIdentity vf;
+  std::string addresses;  // "10.20.0.1/16,10.20.0.2/32"
+  unsigned mtu = 0;       // bytes
+  bool up = false;
+
+  template <class Self, class Visit>
+  static void each_field(Self& self, Visit visit) {
+    VfIdentity::each_field(self.vf, visit);
+    visit("addresses", self.addresses);
+    visit("mtu", self.mtu);
+    visit("up", self.up);
+  }
+  std::string thing() const { return vf.thing(); }
+  std::vector<std::string> rests_on() const { return {}; }
+  bool operator==(const KeepAddresses&) const = default;
 };
 
 // `old`: what the undo sets again. The VF's driver is bound again when a GUID changes, since it reads them
@@ -333,8 +355,8 @@ struct WidenDeviceCgroup {
 };
 
 using Action =
-    std::variant<MakeNetns, PinNetns, Claim, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink, MakeIpoibChild,
-                 MakeMacvlan, MakeVxlan, RaiseLink, MakeTaskFolder, WidenDeviceCgroup>;
+    std::variant<MakeNetns, PinNetns, Claim, KeepAddresses, KeepVfNames, SetVf, MoveRdmaDevice, MoveVfLink,
+                 MakeIpoibChild, MakeMacvlan, MakeVxlan, RaiseLink, MakeTaskFolder, WidenDeviceCgroup>;
 
 std::string_view verb_of(const Action& action);
 std::string thing_of(const Action& action);

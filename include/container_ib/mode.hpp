@@ -34,7 +34,7 @@ inline constexpr std::array mode_table = {
     ModeName{Mode::ipoib, "ipoib", ModeName::Is::here, true},
     ModeName{Mode::macvlan, "macvlan", ModeName::Is::here, true},
     ModeName{Mode::overlay, "overlay", ModeName::Is::here, true},
-    ModeName{Mode::device, "device", ModeName::Is::later, true},
+    ModeName{Mode::device, "device", ModeName::Is::here, true},
     ModeName{Mode::ovs, "ovs", ModeName::Is::later, true},
     ModeName{Mode::none, "none", ModeName::Is::word, false},
 };

@@ -33,8 +33,8 @@ struct PlacementOptions {
   std::string hca = "*";                      // the user's selection
   std::vector<std::string> site_hca = {"*"};  // the site's for this node
   std::optional<std::uint16_t> pkey;          // that a port has to have, where its table is known
-  // VFs that steps have, and which.
-  std::map<PciAddress, std::string> claimed_vfs = {};
+  // VFs and whole devices that steps have, and which.
+  std::map<PciAddress, std::string> claimed = {};
   std::vector<std::string> drivers;  // allowed drivers; empty: all
   // The RDMA devices that the tasks' container shows; empty: all.
   std::optional<std::vector<std::string>> shown = {};
@@ -44,6 +44,8 @@ struct PlacementOptions {
   std::optional<std::map<PciAddress, unsigned>> free_vfs;
   std::map<PciAddress, std::string> why_no_vf;  // of PFs without, where it is not that none is free
   bool shared_vfs = false;
+  // Mode device: what is handed out is the port's whole device, and not a VF of it.
+  bool whole_devices = false;
   bool has_site_rule = false;  // site_hca is what a [[nodes]] entry says of the node
 };
 

@@ -51,15 +51,18 @@ std::string explain_few_vfs(const std::string& node, const Inventory& inventory,
     if (port.physfn) continue;
     const unsigned count = verdict.eligible ? few.free.at(*port.pci) : 0;
     if (verdict.eligible) usable[*port.pci] = count;
-    ports.push_back(port.name() + ": " + (verdict.eligible ? std::to_string(count) : verdict.why_not));
+    const std::string has = few.whole_devices ? "free" : std::to_string(count);
+    ports.push_back(port.name() + ": " + (verdict.eligible ? has : verdict.why_not));
   }
   unsigned free = 0;
   for (const auto& [pci, count] : usable) free += count;
   std::size_t rails = 1;
   for (const TaskPlacement& task : wanted.tasks) rails = std::max(rails, task.ports.size());
   const std::size_t tasks = wanted.tasks.size();
+  const std::string one = few.whole_devices ? "a whole HCA" : "a VF";
+  const std::string several = few.whole_devices ? " whole HCAs" : " VFs";
   return node + ": " + std::to_string(tasks) + (tasks == 1 ? " task needs " : " tasks need ") +
-         (rails == 1 ? "a VF" : std::to_string(rails) + " VFs") +
+         (rails == 1 ? one : std::to_string(rails) + several) +
          (tasks == 1   ? ""
           : few.shared ? " together"
                        : " each") +

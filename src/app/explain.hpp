@@ -23,6 +23,7 @@ struct FewVfs {
   const std::map<PciAddress, unsigned>& free;
   bool shared = false;         // by the tasks
   bool worth_waiting = false;  // there are enough, and other steps have them
+  bool whole_devices = false;  // it is they that are few
 };
 // "n0: 4 tasks need a VF each, and 3 are free (mlx5_0:1: 1; mlx5_1:1: 2); wait=SECONDS waits for ...".
 // `wanted` is what they would have if there were enough.

@@ -139,7 +139,7 @@ Result<NetworkDevice> StepNetwork::add(const NetnsFile& netns, const std::string
   const auto claimed = claimed_.find(place_of(netns, port));
   if (claimed == claimed_.end()) return error(Errc::bug, port.name() + " was not claimed");
   CIB_TRY(NetworkDevice device, interfaces_->add(netns, netdev, port));
-  device.address = claimed->second;
+  if (device.address.empty()) device.address = claimed->second;
   CIB_CHECK(actions_.run(
       RaiseLink{.netns = netns,
                 .name = netdev,
@@ -181,7 +181,7 @@ Status StepNetwork::await_carrier(const NetworkDevice& device) const {
   if (status.ok() || status.error().code != Errc::timed_out) return status;
   return error(Errc::timed_out, step_->node_name + ": " + device.netdev + " on " + device.port.name() +
                                     " has no carrier after " + std::to_string(timeout_s) +
-                                    " s: " + interfaces_->why_no_carrier());
+                                    " s: " + interfaces_->why_no_carrier(device.port));
 }
 
 std::vector<std::string> StepNetwork::give_interfaces_back() {

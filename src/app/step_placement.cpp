@@ -61,19 +61,20 @@ PlacementOptions StepPlacement::options() const {
   PlacementOptions options = placement_options(asked_.settings, asked_.site, asked_.facts.node_name);
   options.site_fabric = asked_.site_fabric;
   const auto& ports = inventory().ports;
-  if (std::none_of(ports.begin(), ports.end(), [](const Port& port) { return port.physfn.has_value(); }))
-    return options;
-  // Where nobody can tell who has which, none is given by its name.
+  const bool whole = is_allowed(Mode::device, asked_.site);
+  const auto may_be_claimed = [&](const Port& port) { return port.pci && (whole || port.physfn); };
+  if (std::none_of(ports.begin(), ports.end(), may_be_claimed)) return options;
+  // Where nobody can tell who has which, none is given.
   const auto claims = node_.claims();
   for (const Port& port : ports) {
-    if (!port.physfn || !port.pci) continue;
+    if (!may_be_claimed(port)) continue;
     if (!claims) {
-      options.claimed_vfs.emplace(*port.pci, "another step perhaps (" + claims.error().message() + ")");
+      options.claimed.emplace(*port.pci, "another step perhaps (" + claims.error().message() + ")");
       continue;
     }
     const auto claim = claims->find(port.pci->text());
     if (claim != claims->end() && claim->second != asked_.owner)
-      options.claimed_vfs.emplace(*port.pci, "another step");
+      options.claimed.emplace(*port.pci, "another step");
   }
   return options;
 }

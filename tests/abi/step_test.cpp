@@ -186,9 +186,10 @@ TEST_F(StepProcesses, AMissingAgentIsNamed) {
 TEST_F(StepProcesses, TheHelpNamesTheModesOfThisVersion) {
   plan_.option.reset();
   const std::string help = run().help;
-  EXPECT_EQ(
-      help,
-      "--container-ib=[MODE[,KEY=VALUE...]] native InfiniBand in containers: auto, verbs, vf, ipoib, none");
+  EXPECT_EQ(help,
+            "--container-ib=[MODE[,KEY=VALUE...]] native InfiniBand: auto, verbs, vf, ipoib, macvlan, "
+            "overlay, device, "
+            "none");
   EXPECT_LT(help.size() - help.find(' '), 81U);
 }
 

@@ -26,9 +26,9 @@ struct Check : testing::Test {
     node.site.vf.generate_guids = true;
     node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n[0-7]"}, .per_node = 16};
     node.site.overlay = {{.nodes = {"n[0-7]"}, .first = "10.20.0.1/16"}};
-    node.add_vfs(2);
+    option.starts_with("device") ? node.add_devices() : node.add_vfs(2);
     if (option.starts_with("macvlan")) node.be_ethernet();
-    node.exclusive = option.starts_with("vf");
+    node.exclusive = option.starts_with("vf") || option.starts_with("device");
     step.emplace(facts(option), node, node, node, node);
     step->prepare();
     if (step->needs_relay()) step->relay_started(ProcessIdentity{"3", "3"});
@@ -46,7 +46,8 @@ struct Check : testing::Test {
 };
 
 TEST_F(Check, AStepAtWorkIsAsRecordedInEachMode) {
-  for (const char* option : {"verbs", "vf", "vf,scope=node", "ipoib", "macvlan", "overlay"}) {
+  for (const char* option :
+       {"verbs", "vf", "vf,scope=node", "ipoib", "macvlan", "overlay", "device,scope=node"}) {
     node = FakeNode(four_tasks);
     start(option);
     const Checked checked = look();

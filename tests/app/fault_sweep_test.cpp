@@ -25,9 +25,10 @@ FakeNode node_for(const Case& one) {
   node.site.vf.generate_guids = true;
   node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n0"}, .per_node = 8};
   node.site.overlay = {{.nodes = {"n0"}, .first = "10.20.0.1/16"}};
-  node.add_vfs(2);
+  const std::string_view option = one.option;
+  option.starts_with("device") ? node.add_devices() : node.add_vfs(2);
   node.exclusive = one.exclusive;
-  if (std::string_view(one.option).starts_with("macvlan")) node.be_ethernet();
+  if (option.starts_with("macvlan") || option.find("roce") != std::string_view::npos) node.be_ethernet();
   return node;
 }
 
@@ -59,6 +60,10 @@ constexpr Case cases[] = {{"verbs", false},
                           {"vf,scope=node", true},
                           {"ipoib", false},
                           {"ipoib,scope=node,require=no", false},
+                          {"vf,roce=only", true},
+                          {"device,scope=node", true},
+                          {"device,scope=node", false},
+                          {"device,scope=node,roce=only", true, true},
                           {"macvlan", false},
                           {"macvlan,scope=node,require=no", false},
                           {"overlay", false},

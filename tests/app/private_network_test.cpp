@@ -158,7 +158,8 @@ TEST_F(PrivateNetwork, WhatIsSetTogetherIsRememberedTogether) {
       vf.settings.max_tx_mbps = 6;
       vf.settings.trust = true;
     }
-    start("vf");
+    node.be_ethernet();
+    start("vf,roce=only");
     release_tasks(*step);
     VfSettings old;
     for (const Record& record : node.journals["17.0"])
@@ -184,6 +185,40 @@ TEST_F(PrivateNetwork, WhatIsSetTogetherIsRememberedTogether) {
   given.max_tx_mbps = 1000;
   EXPECT_EQ(remembered(given), rates);
   EXPECT_EQ(remembered({}), VfSettings{});
+}
+
+TEST_F(PrivateNetwork, SettingsOfEthernetAreForVfsOfEthernetAlone) {
+  node.site.vf.settings.vlan = 100;
+  node.site.vf.settings.link_state = VfLinkState::up;
+  start("vf");
+  release_tasks(*step);
+  const auto on_infiniband = made<SetVf>();
+  ASSERT_THAT(on_infiniband, SizeIs(4));
+  EXPECT_FALSE(on_infiniband[0].settings.vlan);
+  EXPECT_EQ(on_infiniband[0].settings.link_state, VfLinkState::up);
+  const SiteConfig site = node.site;
+  node = FakeNode(four_tasks);
+  node.site = site;
+  node.add_vfs(2);
+  node.be_ethernet();
+  start("vf,roce=only");
+  release_tasks(*step);
+  EXPECT_EQ(made<SetVf>().at(0).settings.vlan, 100U);
+  EXPECT_FALSE(made<SetVf>().at(0).settings.node_guid) << "follows from the MAC";
+}
+
+TEST_F(PrivateNetwork, AnEthernetVfStaysWhereItsRdmaDeviceGoesFrom) {
+  node.be_ethernet();
+  node.site.addresses = {.pool = "10.40.0.0/16", .nodes = {"n0"}, .per_node = 8};
+  vfs_before = node.vfs;
+  start("vf,roce=only");
+  release_tasks(*step);
+  ASSERT_EQ(node.task(0).answer, "granted");
+  EXPECT_FALSE(made<MoveVfLink>().at(0).remade);
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_NETDEV"], "eth0");
+  EXPECT_EQ(node.task(0).environment["UCX_IB_GID_INDEX"], "4") << "of the VF's own table";
+  end();
+  expect_as_before();
 }
 
 TEST_F(PrivateNetwork, WaitsForAVfThatAnotherStepHas) {
@@ -864,6 +899,63 @@ TEST_F(OverlayNetwork, WhereTheSiteSaysNothingOfTheNodeIsRefused) {
   start("overlay");
   release_with("n[0-1]");
   EXPECT_THAT(node.task(0).answer.value_or(""), HasSubstr("names no network that node n0 has"));
+}
+
+// ---- device
+// ----------------------------------------------------------------------------------------------
+
+struct WholeDevices : PrivateNetwork {
+  WholeDevices() {
+    node.vfs.clear();
+    node.add_devices();
+    vfs_before = node.vfs;
+  }
+  void start(const std::string& option, unsigned tasks = 2) {
+    node.exclusive = true;
+    StepFacts known = facts(option);
+    known.local_tasks = tasks;
+    step.emplace(known, node, node, node, node);
+    step->prepare();
+    for (unsigned id = 0; id < tasks; ++id) step->task_has_namespace(id);
+    for (unsigned id = 0; id < tasks; ++id)
+      step->task_started(id, {.rank = rank_of(id), .mask = mask_of(2 * id), .process = {{"100", "7"}}});
+    for (unsigned id = 0; id < tasks; ++id) step->task_ready(id, {});
+  }
+};
+
+TEST_F(WholeDevices, EachTaskHasTheHcaOfItsNumaNodeWithTheNodesAddress) {
+  start("device");
+  for (unsigned id = 0; id < 2; ++id) {
+    ASSERT_EQ(node.task(id).answer, "granted");
+    EXPECT_THAT(node.task(id).devices, ElementsAre("mlx5_" + std::to_string(id)));
+    EXPECT_EQ(node.vfs[id].rdma_in, node.task(id).netns);
+    EXPECT_EQ(node.vfs[id].netdev_in, node.task(id).netns);
+    EXPECT_EQ(node.task(id).environment["CONTAINER_IB_ADDRESS"], "10.20.0." + std::to_string(id + 1) + "/16");
+    EXPECT_FALSE(node.task(id).environment.contains("CONTAINER_IB_PEERS")) << "of a pool, which there is not";
+  }
+  end();
+  expect_as_before();
+}
+
+TEST_F(WholeDevices, OneThatAnotherStepHasIsWaitedForOrRefused) {
+  node.claimed["0000:20:00.0"] = "16.0@9:1000";
+  start("device");
+  EXPECT_THAT(node.task(0).answer.value_or(""),
+              HasSubstr("2 tasks need a whole HCA each, and 1 is free (mlx5_0:1: another step has it; "
+                        "mlx5_1:1: free); wait=SECONDS waits"));
+}
+
+TEST_F(WholeDevices, OneThatIsInUseOrCannotBeGivenIsNamed) {
+  node.not_whole.emplace("mlx5_0", error(Errc::unusable, "has VFs, which mode vf gives"));
+  start("device");
+  EXPECT_THAT(node.task(0).answer.value_or(""), AllOf(HasSubstr("mlx5_0:1: has VFs, which mode vf gives"),
+                                                      HasSubstr("the node has not enough even when")));
+}
+
+TEST_F(WholeDevices, NoOtherStepIsPlacedOnOneThatIsGiven) {
+  node.claimed["0000:20:00.0"] = "16.0@9:1000";
+  start("verbs,rails=2");
+  EXPECT_EQ(node.task(0).environment["CONTAINER_IB_PORTS"], "mlx5_1:1");
 }
 
 }  // namespace

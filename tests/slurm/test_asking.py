@@ -135,7 +135,7 @@ def test_a_broken_default_is_a_warning():
         "verbs,rail=2": "unknown key 'rail'",
         "vf": "default=vf: mode vf takes the node's network away; allowed: auto, verbs and none",
         "verbs,require=yes": "require=yes; who has not asked cannot be refused",
-        "overlay": "not in this version",
+        "overlay": "default=overlay: mode overlay takes the node.s network away",
     }
     for option, why in wrong.items():
         with default(option):

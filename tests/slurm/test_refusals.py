@@ -36,7 +36,7 @@ def test_a_mode_of_another_version_ends_before_launch():
 
 def test_the_help_names_the_modes():
     words = " ".join(must(srun("--help")).out.split())  # Slurm breaks its lines
-    assert "--container-ib=[MODE[,KEY=VALUE...]] native InfiniBand in containers: auto, verbs, vf, ipoib, macvlan, overlay, device, none" in words, words
+    assert "--container-ib=[MODE[,KEY=VALUE...]] native InfiniBand: auto, verbs, vf, ipoib, macvlan, overlay, device, none" in words, words
 
 
 def has_rdma():

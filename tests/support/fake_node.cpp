@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "container_ib/ipv4.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib::test {
 
@@ -32,6 +33,15 @@ Inventory FakeNode::two_numa_nodes() {
   }
   node.distances = {{10, 21}, {21, 10}};
   return node;
+}
+
+void FakeNode::add_devices() {
+  for (const Port& port : node.ports)
+    vfs.push_back({.identity = {.pci = *port.pci, .physfn = *port.pci, .index = 0, .owner = ""},
+                   .netdev = "ib" + std::to_string(vfs.size()),
+                   .rdma = port.device,
+                   .addresses = {"10.20.0." + std::to_string(vfs.size() + 1) + "/16"},
+                   .up = true});
 }
 
 void FakeNode::be_ethernet() {
@@ -303,9 +313,26 @@ Result<VfsOfPf> FakeNode::vfs_of(const Port& pf) {
     if (claimed.contains(vf.identity.pci.text()))
       ++of_pf.claimed;
     else if (vf.rdma_in.empty() && vf.netdev_in.empty())
-      of_pf.free.push_back({vf.identity, vf.netdev, vf.rdma, vf.settings});
+      of_pf.free.push_back(
+          {.identity = vf.identity,
+           .netdev = vf.netdev,
+           .rdma = vf.rdma,
+           .settings = vf.settings,
+           .has_guids = pf.link_layer == LinkLayer::ethernet || vf.settings.port_guid.value_or(0) != 0});
   }
   return of_pf;
+}
+
+Result<WholeDevice> FakeNode::whole_device(const Port& port, const std::string&) {
+  if (const auto why = not_whole.find(port.device); why != not_whole.end()) return why->second;
+  for (const FakeVf& device : vfs)
+    if (device.identity.pci == *port.pci && device.rdma_in.empty() && device.netdev_in.empty())
+      return WholeDevice{.netdev = device.netdev,
+                         .rdma = device.rdma,
+                         .addresses = device.addresses,
+                         .mtu = 2044,
+                         .up = device.up};
+  return error(Errc::unusable, "has no network device");
 }
 
 Result<std::vector<ContainerUse>> FakeNode::others_in_container(const std::string&, const std::string&) {
@@ -383,6 +410,7 @@ struct FakeNode::Doing {
   void apply(const WidenDeviceCgroup& one) const { node.widened_cgroups.insert(one.directory); }
   void apply(const PinNetns& one) const { node.network_namespaces.insert(one.netns); }
   void apply(const Claim& one) const { node.claimed[one.name] = one.owner; }
+  void apply(const KeepAddresses&) const {}
   void apply(const KeepVfNames&) const {}
   void apply(const SetVf& one) const {
     set(node.vf(one.vf), one.settings);
@@ -392,12 +420,12 @@ struct FakeNode::Doing {
   void apply(const MoveRdmaDevice& one) const {
     must_exist(one.netns);
     node.vf(one.vf).rdma_in = one.netns;
-    node.vf(one.vf).netdev = "anew";
+    node.vf(one.vf).leave_home("anew");
   }
   void apply(const MoveVfLink& one) const {
     must_exist(one.netns);
     node.vf(one.vf).netdev_in = one.netns;
-    node.vf(one.vf).netdev = one.name;
+    node.vf(one.vf).leave_home(one.name);
   }
   void apply(const MakeIpoibChild& one) const {
     must_exist(one.netns);
@@ -424,6 +452,14 @@ struct FakeNode::Doing {
   void undo(const Claim& one) const {
     const auto claim = node.claimed.find(one.name);
     if (claim != node.claimed.end() && claim->second == one.owner) node.claimed.erase(claim);
+  }
+  void undo(const KeepAddresses& one) const {
+    if (!is_owner(one.vf)) return;
+    if (!node.vf(one.vf).netdev_in.empty()) throw std::logic_error("addresses for what is away");
+    node.vf(one.vf).addresses.clear();
+    for (const auto address : split(one.addresses, ','))
+      if (!address.empty()) node.vf(one.vf).addresses.emplace_back(address);
+    node.vf(one.vf).up = one.up;
   }
   void undo(const KeepVfNames& one) const {
     if (!is_owner(one.vf)) return;
@@ -455,6 +491,7 @@ struct FakeNode::Doing {
     const auto claim = node.claimed.find(one.name);
     return claim != node.claimed.end() && claim->second == one.owner;
   }
+  bool holds(const KeepAddresses&) const { return true; }
   bool holds(const KeepVfNames&) const { return true; }
   bool holds(const SetVf& one) const { return node.vf(one.vf).settings.port_guid == one.settings.port_guid; }
   bool holds(const MoveRdmaDevice& one) const { return node.vf(one.vf).rdma_in == one.netns; }

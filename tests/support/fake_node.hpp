@@ -73,15 +73,23 @@ struct FakeTask {
   std::optional<std::uint64_t> memlock;  // raised to; 0: unlimited
 };
 
-// A VF and where its devices are; empty: on the node.
+// A VF, or an HCA without any, and where its devices are; empty: on the node.
 struct FakeVf {
   VfIdentity identity;
   std::string netdev, rdma;
-  VfSettings settings;
-  NetnsFile netdev_in, rdma_in;
+  VfSettings settings = {};
+  NetnsFile netdev_in = {}, rdma_in = {};
+  std::vector<std::string> addresses = {};
+  bool up = false;
+  void leave_home(const std::string& name) {
+    netdev = name;
+    addresses.clear();
+    up = false;
+  }
   bool operator==(const FakeVf& other) const {
     return netdev == other.netdev && rdma == other.rdma && settings == other.settings &&
-           netdev_in == other.netdev_in && rdma_in == other.rdma_in;
+           netdev_in == other.netdev_in && rdma_in == other.rdma_in && addresses == other.addresses &&
+           up == other.up;
   }
 };
 
@@ -122,6 +130,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::optional<Error> rdma_error;               // why nobody knows
 
   void add_vfs(unsigned for_each_pf);  // without GUIDs
+  void add_devices();                  // of its HCAs, each to be had as a whole, with an address
   void be_ethernet();                  // its HCAs are for RoCE, each with an interface and an address
   bool memlock_may_be_raised = true;
   std::vector<unsigned> asked_for_patience;         // last
@@ -138,6 +147,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   std::optional<Error> no_folders;             // why none can be made
   std::map<std::string, std::string> claimed;  // by name, the owner
   std::map<std::string, Errc> unclaimable;     // by name, what a claim of it answers
+  std::map<std::string, Error> not_whole;      // by device, why no step can have it
   std::map<std::string, std::string> unanswering_pfs;  // by device, why nobody knows its VFs
   std::map<std::string, NetnsFile> made_links;         // of every mode, by owner's tag, where
   std::map<NetnsFile, std::set<std::string>> raised;   // interfaces that are up
@@ -156,6 +166,7 @@ class FakeNode final : public Node, public Tasks, public StateStore, public Stor
   }
   Result<bool> rdma_is_exclusive() override { return exclusive; }
   Result<VfsOfPf> vfs_of(const Port& pf) override;
+  Result<WholeDevice> whole_device(const Port& port, const std::string& step) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override { return port.pkeys; }
   Result<std::map<std::string, std::string>> claims() override { return claimed; }
   Result<unsigned> connections_to(const std::vector<TcpEndpoint>&) override { return connections; }

@@ -94,6 +94,8 @@ TEST(Action, GoesThroughAJournalAsItWas) {
   expect_kept(MakeNetns{"/run/netns-3"});
   expect_kept(PinNetns{"/run/netns-0", "4711", "99"});
   expect_kept(Claim{"address-7", "17.0@99#7"});
+  expect_kept(KeepAddresses{a_vf(), "10.20.0.1/16,10.20.0.2/32", 2044, true});
+  expect_kept(KeepAddresses{a_vf(), "", 0, false});
   expect_kept(KeepVfNames{a_vf(), "ib3", "mlx5_4"});
   expect_kept(SetVf{a_vf(), all_settings(), some});
   expect_kept(MoveRdmaDevice{a_vf(), "/run/netns-3"});
@@ -117,6 +119,8 @@ TEST(Action, IsWrittenAsItAlwaysWas) {
   EXPECT_EQ(written(PinNetns{"/n", "4711", "99"}), "netns_of netns=/n pid=4711 start=99");
   EXPECT_EQ(written(Claim{"address-7", "17.0@99#7"}), "claim name=address-7 owner=17.0@99%237");
   const std::string vf = "owner=17.0@99 pci=0000:21:00.3 physfn=0000:21:00.0";
+  EXPECT_EQ(written(KeepAddresses{a_vf(), "10.20.0.1/16", 2044, true}),
+            "addresses addresses=10.20.0.1/16 mtu=2044 " + vf + " up=yes vf=2");
   EXPECT_EQ(written(KeepVfNames{a_vf(), "ib3", "mlx5_4"}), "vf_names netdev=ib3 " + vf + " rdma=mlx5_4 vf=2");
   EXPECT_EQ(written(SetVf{a_vf(), all_settings(), {}}),
             "vf_settings new_link_state=2 new_max_tx_mbps=400000 new_min_tx_mbps=1 "

@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
              [](P& p, O& o) {
                p.physfn = PciAddress{0, 0x17, 0, 0};
                o.hca = p.device;
-               o.claimed_vfs = {{*p.pci, "step 17.0"}};
+               o.claimed = {{*p.pci, "step 17.0"}};
              },
              "a VF that step 17.0 has"},
         Case{"a named VF in mode vf",

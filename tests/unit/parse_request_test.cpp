@@ -148,7 +148,7 @@ TEST(ParseRequest, SaysWhichModesThisVersionHas) {
   }
   EXPECT_EQ(check_mode(Mode::ovs).error().what,
             "--container-ib=ovs: mode ovs is not in this version; available: auto, verbs, vf, ipoib, "
-            "macvlan, overlay, none");
+            "macvlan, overlay, device, none");
 }
 
 TEST(SubnetPrefix, ReadsTheFormsThatPeopleWrite) {

@@ -35,6 +35,16 @@ struct FreeVf {
   VfIdentity identity;  // without an owner
   std::string netdev, rdma;
   VfSettings settings;
+  bool has_guids = false;  // without which it is of no use
+};
+
+// An HCA that a step may have as a whole: one function with one port and one interface. Not one whose
+// interface the node's routes go by, but for those that its addresses make.
+struct WholeDevice {
+  std::string netdev, rdma;
+  std::vector<std::string> addresses;  // of the interface, of more than link scope: "10.20.0.1/16"
+  unsigned mtu = 0;                    // bytes
+  bool up = false;
 };
 
 struct VfsOfPf {
@@ -77,6 +87,9 @@ class Node {
   // Whether an RDMA device belongs to one network namespace, instead of to all of them.
   virtual Result<bool> rdma_is_exclusive() = 0;
   virtual Result<VfsOfPf> vfs_of(const Port& pf) = 0;
+  // Errors: in_use when another step, or a process of none, uses the port now, unusable when it is no such
+  // device, with the reason.
+  virtual Result<WholeDevice> whole_device(const Port& port, const std::string& step) = 0;
   // What is set in the port's table, in its order.
   virtual Result<std::vector<std::uint16_t>> pkeys(const Port& port) = 0;
   // What steps have claimed: by name, the owner as claim_owner() made it.

@@ -4,7 +4,9 @@
 #include <net/if.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/names_in.hpp"
@@ -29,6 +31,28 @@ Status write_attribute(const std::string& path, const std::string& text) {
   return {};
 }
 
+constexpr std::string_view infiniband = "32", ethernet = "1";  // ARPHRD_*
+
+// A representor is called pf0vf3 by its switch (devlink_port_phys_port_name in devlink), a port p0.
+bool is_representor(const Directory& folder) {
+  const auto name = folder.line("phys_port_name");
+  return name && name->find("vf") != std::string::npos;
+}
+
+std::optional<int> index_of(const PciAddress& pci, unsigned port,
+                            std::initializer_list<std::string_view> types) {
+  for (const std::string& name : netdevs_of(node_sysfs, pci)) {
+    const auto folder = Directory::open(folder_of(node_sysfs, pci) + "/net/" + name);
+    if (!folder || is_representor(*folder)) continue;
+    const auto type = folder->line("type"), number = folder->line("dev_port"),
+               index = folder->line("ifindex");
+    if (!type || std::find(types.begin(), types.end(), *type) == types.end()) continue;
+    if (number != std::to_string(port - 1) || !index) continue;
+    if (const auto value = whole_number<int>(*index)) return *value;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> netdevs_of(const std::string& sysfs, const PciAddress& pci) {
@@ -48,20 +72,18 @@ Status await_vf_at_home(const PciAddress& pci, int timeout_ms) {
     return !netdevs_of(node_sysfs, pci).empty() && !rdma_devices_of(node_sysfs, pci).empty();
   });
   if (at_home) return {};
-  return error(Errc::timed_out, "VF " + pci.text() + " has no interface and RDMA device on the node after " +
+  return error(Errc::timed_out, pci.text() + " has no interface and RDMA device on the node after " +
                                     std::to_string(timeout_ms) + " ms");
 }
 
+Result<int> port_netdev_index(const PciAddress& pci, unsigned port) {
+  if (const auto index = index_of(pci, port, {infiniband, ethernet})) return *index;
+  return error(Errc::not_found, "port " + std::to_string(port) + " of " + pci.text() +
+                                    " has no network device on the node; is ib_ipoib loaded?");
+}
+
 Result<int> ipoib_index(const PciAddress& pci, unsigned port) {
-  for (const std::string& name : netdevs_of(node_sysfs, pci)) {
-    const auto folder = Directory::open(folder_of(node_sysfs, pci) + "/net/" + name);
-    if (!folder) continue;
-    const auto type = folder->line("type"), number = folder->line("dev_port"),
-               index = folder->line("ifindex");
-    constexpr std::string_view infiniband = "32";  // ARPHRD_INFINIBAND
-    if (type != infiniband || number != std::to_string(port - 1) || !index) continue;
-    if (const auto value = whole_number<int>(*index)) return *value;
-  }
+  if (const auto index = index_of(pci, port, {infiniband})) return *index;
   return error(Errc::not_found, "port " + std::to_string(port) + " of " + pci.text() +
                                     " has no IPoIB interface on the node; is ib_ipoib loaded?");
 }

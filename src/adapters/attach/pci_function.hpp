@@ -20,8 +20,10 @@ std::vector<std::string> rdma_devices_of(const std::string& sysfs, const PciAddr
 // lost its driver gets it back.
 Status await_vf_at_home(const PciAddress& pci, int timeout_ms);
 
-// The index of the IPoIB interface of an HCA's port (1-based), among the node's own; not_found when there is
-// none.
+// The index of the interface of an HCA's port (1-based), IPoIB or Ethernet, among the node's own; not_found
+// when there is none. Of a switchdev PF, which has its VFs' representors beside it, its own.
+Result<int> port_netdev_index(const PciAddress& pci, unsigned port);
+// The same, of IPoIB alone.
 Result<int> ipoib_index(const PciAddress& pci, unsigned port);
 
 // Makes the driver take the function anew, which is when an HCA reads its GUIDs.

@@ -55,7 +55,7 @@ VfSettings missing(VfSettings wanted, const VfSettings& present) {
 
 // Returns what was not so yet.
 Result<VfSettings> set_vf(const VfIdentity& vf, const VfSettings& wanted) {
-  CIB_TRY(const int pf, ipoib_index(vf.physfn, 1));
+  CIB_TRY(const int pf, port_netdev_index(vf.physfn, 1));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const VfSettings present, links.vf(pf, vf.index));
   const VfSettings settings = missing(wanted, present);
@@ -98,6 +98,27 @@ Status make_anew(const PciAddress& pci) {
 
 }  // namespace
 
+Status apply(const KeepAddresses&) { return {}; }
+
+Status undo(const KeepAddresses& action) {
+  CIB_CHECK(await_vf_at_home(action.vf.pci, home_timeout_ms));
+  CIB_TRY(auto links, Links::open());
+  CIB_TRY(const Link link, link_of(links, action.vf.pci));
+  // An IPoIB interface that was made anew has its mode's own, which this one's may be above.
+  if (link.mtu > action.mtu)
+    CIB_CHECK(links.change(link.index, {.mtu = action.mtu}, "give " + link.name + " its MTU"));
+  if (action.up && !link.up) CIB_CHECK(links.change(link.index, {.up = true}, "raise " + link.name));
+  CIB_TRY(const auto present, links.addresses(link.index));
+  for (const std::string_view address : split(action.addresses, ',')) {
+    const std::string text(address);
+    if (text.empty() || std::find(present.begin(), present.end(), text) != present.end()) continue;
+    CIB_CHECK(links.add_address(link.index, text, "give " + link.name + " its address " + text));
+  }
+  return {};
+}
+
+Status verify(const KeepAddresses&) { return {}; }
+
 Status apply(const KeepVfNames&) { return {}; }
 
 Status undo(const KeepVfNames& action) {
@@ -129,7 +150,7 @@ Status undo(const SetVf& action) {
 
 Status verify(const SetVf& action) {
   const VfIdentity& vf = action.vf;
-  CIB_TRY(const int pf, ipoib_index(vf.physfn, 1));
+  CIB_TRY(const int pf, port_netdev_index(vf.physfn, 1));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const VfSettings present, links.vf(pf, vf.index));
   const VfSettings lost = missing(action.settings, present);
@@ -173,7 +194,7 @@ Status verify(const MoveRdmaDevice& action) {
   CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(netns.get()));
   if (!rdma_devices_of(path_of(sysfs), vf.pci).empty()) return {};
   const auto at_home = rdma_devices_of(node_sysfs, vf.pci);
-  return error(Errc::not_found, "the RDMA device of VF " + vf.pci.text() + " is not in " + action.netns +
+  return error(Errc::not_found, "the RDMA device of " + vf.pci.text() + " is not in " + action.netns +
                                     (at_home.empty() ? "" : " but on the node, as " + at_home.front()));
 }
 
@@ -219,7 +240,7 @@ Status verify(const MoveVfLink& action) {
   auto link = link_of(links, vf.pci);
   if (!link) return std::move(link).error().in(file);
   if (link->name == name) return {};
-  return error(Errc::not_found, "the interface of VF " + vf.pci.text() + " in " + file + " is called " +
+  return error(Errc::not_found, "the interface of " + vf.pci.text() + " in " + file + " is called " +
                                     printable(link->name) + " instead of " + name);
 }
 

@@ -1,11 +1,15 @@
-// The actions on an SR-IOV VF, each with its undo. The caller holds the node's lock: RDMA devices are
-// registered anew here.
+// The actions on an SR-IOV VF or a whole device, each with its undo. The caller holds the node's lock: RDMA
+// devices are registered anew here.
 #pragma once
 
 #include "container_ib/action.hpp"
 #include "container_ib/result.hpp"
 
 namespace cib {
+
+Status apply(const KeepAddresses& action);
+Status undo(const KeepAddresses& action);
+Status verify(const KeepAddresses& action);
 
 Status apply(const KeepVfNames& action);
 Status undo(const KeepVfNames& action);

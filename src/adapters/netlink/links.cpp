@@ -72,6 +72,7 @@ Link read_link(nlmsghdr* header) {
   }
   if (attributes[IFLA_MTU] != nullptr) link.mtu = ::nla_get_u32(attributes[IFLA_MTU]);
   if (attributes[IFLA_LINK] != nullptr) link.lower_index = ::nla_get_s32(attributes[IFLA_LINK]);
+  if (attributes[IFLA_MASTER] != nullptr) link.master_index = ::nla_get_s32(attributes[IFLA_MASTER]);
   std::array<nlattr*, IFLA_INFO_MAX + 1> kind{};
   if (attributes[IFLA_LINKINFO] != nullptr &&
       ::nla_parse_nested(kind.data(), IFLA_INFO_MAX, attributes[IFLA_LINKINFO], nullptr) == 0)
@@ -240,6 +241,20 @@ Status Links::remove(int index, const std::string& doing) {
   auto status = socket_.request(message.get(), doing);
   if (!status && status.error().sys_errno == ENODEV) return {};
   return status;
+}
+
+Result<bool> Links::has_routes(int index) {
+  const rtmsg any{};
+  CIB_TRY(const auto message, netlink_message(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, &any, sizeof any));
+  bool found = false;
+  CIB_CHECK(socket_.ask(message.get(), "list routes", [&](nlmsghdr* header) {
+    std::array<nlattr*, RTA_MAX + 1> attributes{};
+    const auto* route = static_cast<rtmsg*>(::nlmsg_data(header));
+    if (route->rtm_protocol == RTPROT_KERNEL || route->rtm_type != RTN_UNICAST) return;
+    if (::nlmsg_parse(header, sizeof(rtmsg), attributes.data(), RTA_MAX, nullptr) != 0) return;
+    if (attributes[RTA_OIF] != nullptr && ::nla_get_s32(attributes[RTA_OIF]) == index) found = true;
+  }));
+  return found;
 }
 
 Status Links::add_address(int index, const std::string& address, const std::string& doing) {

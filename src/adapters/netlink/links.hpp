@@ -21,6 +21,7 @@ struct Link {
   std::string name, kind, alias;  // kind is empty for physical devices; IPoIB has "ipoib" throughout
   std::string parent_device;      // "0000:21:00.0": the PCI function below it; empty when it has none
   int lower_index = 0;            // of the link it lies on; 0: none
+  int master_index = 0;           // of the bond or bridge that it is part of; 0: none
   unsigned mtu = 0;
   unsigned short type = 0;               // ARPHRD_INFINIBAND, ARPHRD_LOOPBACK
   std::uint64_t sent = 0, received = 0;  // bytes, since it was made
@@ -67,6 +68,8 @@ class Links {
   Status remove(int index, const std::string& doing);  // success when there is none
   // Those of more than link scope: "10.40.0.1/16".
   Result<std::vector<std::string>> addresses(int index);
+  // Whether there are routes by it but those that the kernel makes of addresses, with which they come back.
+  Result<bool> has_routes(int index);
   Status add_address(int index, const std::string& address, const std::string& doing);  // "10.40.0.1/16"
 
   // What goes to that Ethernet address goes to this IPv4 address (host byte order) too: a bridge's forwarding

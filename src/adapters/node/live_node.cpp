@@ -6,6 +6,7 @@
 
 #include "adapters/attach/free_vfs.hpp"
 #include "adapters/attach/pci_function.hpp"
+#include "adapters/attach/whole_device.hpp"
 #include "adapters/linux/bounded_read.hpp"
 #include "adapters/linux/deadline.hpp"
 #include "adapters/linux/find_process.hpp"
@@ -23,6 +24,7 @@
 #include "adapters/sysfs/sysfs.hpp"
 #include "container_ib/inventory.hpp"
 #include "container_ib/ipv4.hpp"
+#include "container_ib/text.hpp"
 
 namespace cib {
 
@@ -74,6 +76,15 @@ bool may_be_in_a_container(const JournaledStep& other) {
   if (other.held || !is_container_attachment(other.name)) return other.held;
   const Opened* open = other.records ? opened(*other.records) : nullptr;
   return open != nullptr && find_process(open->stepd.pid, open->stepd.start, open->pid_namespace);
+}
+
+// What is not known may be.
+bool may_use(const JournaledStep& other, const Port& port) {
+  if (!other.records) return true;
+  if (!other.held && !is_container_attachment(other.name)) return false;  // reapers give it back
+  const std::string ports = ports_of(*other.records).ports;
+  const auto names = split(ports, ',');
+  return std::find(names.begin(), names.end(), port.name()) != names.end();
 }
 
 }  // namespace
@@ -131,6 +142,20 @@ Result<VfsOfPf> LiveNode::vfs_of(const Port& pf) {
   if (!pf.pci) return VfsOfPf();
   CIB_TRY(const auto taken, claims());
   return cib::vfs_of(*pf.pci, taken);
+}
+
+Result<WholeDevice> LiveNode::whole_device(const Port& port, const std::string& step) {
+  if (!port.pci) return error(Errc::unusable, "is on no PCI function");
+  CIB_TRY(auto device, cib::whole_device(*port.pci));
+  CIB_TRY(const auto stored, stored_steps(state_dir_));
+  for (const JournaledStep& other : stored)
+    if (other.name != step && may_use(other, port))
+      return error(Errc::in_use, title_of(other.name) + " uses it");
+  // On a kernel that cannot say, nobody.
+  const auto users = rdma_users_of({{port, ""}}, step, state_dir_);
+  if (users && !users->others.empty())
+    return error(Errc::in_use, users->others.front().process + ' ' + users->others.front().did);
+  return device;
 }
 
 Result<std::vector<std::uint16_t>> LiveNode::pkeys(const Port& port) {

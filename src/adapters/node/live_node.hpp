@@ -15,6 +15,7 @@ class LiveNode final : public Node {
   Result<RdmaUsers> rdma_users(const std::vector<PlacedPort>& ports, const std::string& step) override;
   Result<bool> rdma_is_exclusive() override;
   Result<VfsOfPf> vfs_of(const Port& pf) override;
+  Result<WholeDevice> whole_device(const Port& port, const std::string& step) override;
   Result<std::vector<std::uint16_t>> pkeys(const Port& port) override;
   Result<std::map<std::string, std::string>> claims() override;
   Result<unsigned> connections_to(const std::vector<TcpEndpoint>& endpoints) override;

@@ -32,7 +32,7 @@ class IpoibInterfaces final : public Interfaces {
     return NetworkDevice{.port = port, .netns = netns, .netdev = netdev, .address = ""};
   }
 
-  std::string why_no_carrier() const override { return why_no_ipoib_carrier; }
+  std::string why_no_carrier(const Port& port) const override { return why_no_carrier_of(port); }
 
  private:
   // Before it is made: the kernel makes a child of any partition, and some never have a carrier.
@@ -57,7 +57,9 @@ class IpoibMode final : public ModeUnit {
     CIB_CHECK(rdma_answers(facts));
     return shares_devices(facts);
   }
-  std::string lacks(const NodeFacts& facts) const override { return lacks_ipoib(facts); }
+  std::string lacks(const NodeFacts& facts) const override {
+    return lacks_netdev(facts, LinkLayer::infiniband);
+  }
   std::string caveat(const NodeFacts&) const override { return {}; }
   std::vector<std::string> notes(const NodeFacts&, Node&) const override { return {}; }
 

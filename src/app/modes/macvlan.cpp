@@ -47,7 +47,7 @@ class MacvlanInterfaces final : public Interfaces {
     return is_beside(step_.site) ? Status() : keep_own_gid(step_, device);
   }
   std::string name_prefix(const Port&) const override { return "eth"; }
-  std::string why_no_carrier() const override { return "what it lies on has none"; }
+  std::string why_no_carrier(const Port&) const override { return "what it lies on has none"; }
 
  private:
   InterfaceFacts step_;

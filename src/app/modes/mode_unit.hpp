@@ -70,7 +70,8 @@ class Interfaces {
   // Takes what an interface on this port in this namespace needs that no other step may have at the same
   // time. The caller has the turn at claiming.
   virtual Status claim(const NetnsFile& netns, const Port& port) = 0;
-  // Makes it, under that name, with what was claimed for it. The caller raises it and gives it its address.
+  // Makes it, under that name, with what was claimed for it. The caller raises it and gives it its address:
+  // that of the result, or else of the site's pool.
   virtual Result<NetworkDevice> add(const NetnsFile& netns, const std::string& netdev, const Port& port) = 0;
   // What is known of it only once it runs and has its address.
   virtual Status settle(NetworkDevice&) { return {}; }
@@ -78,8 +79,8 @@ class Interfaces {
   virtual std::string name_prefix(const Port& port) const {
     return port.link_layer == LinkLayer::ethernet ? "eth" : "ib";
   }
-  // The likely reason when an interface has no carrier: one clause.
-  virtual std::string why_no_carrier() const = 0;
+  // The likely reason when the interface on this port has no carrier: one clause.
+  virtual std::string why_no_carrier(const Port& port) const = 0;
 };
 
 class ModeUnit {

@@ -12,6 +12,7 @@ const ModeUnit& vf_mode();
 const ModeUnit& ipoib_mode();
 const ModeUnit& macvlan_mode();
 const ModeUnit& overlay_mode();
+const ModeUnit& device_mode();
 
 namespace {
 
@@ -23,6 +24,7 @@ struct Row {
 constexpr std::array table = {
     Row{Mode::verbs, verbs_mode},     Row{Mode::vf, vf_mode},           Row{Mode::ipoib, ipoib_mode},
     Row{Mode::macvlan, macvlan_mode}, Row{Mode::overlay, overlay_mode},
+    Row{Mode::device, device_mode},
 };
 
 constexpr bool has_row(Mode mode) {

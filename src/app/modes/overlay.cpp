@@ -40,7 +40,7 @@ class OverlayInterfaces final : public Interfaces {
   }
 
   std::string name_prefix(const Port&) const override { return "eth"; }
-  std::string why_no_carrier() const override { return "what its overlay runs over is down"; }
+  std::string why_no_carrier(const Port&) const override { return "what its overlay runs over is down"; }
 
  private:
   unsigned vni() const { return overlay_vni(step_.job, step_.step); }

@@ -12,8 +12,11 @@ inline constexpr const char* how_to_switch_rdma =
     "; 'rdma system set netns exclusive|shared' switches it while there is no network namespace but the "
     "node's, the module option ib_core netns_mode=0|1 at boot";
 
-inline constexpr const char* why_no_ipoib_carrier =
-    "the subnet manager has not let it join, or knows neither its P_Key nor its GUID";
+// The likely reason when an interface of a port's own has no carrier.
+inline std::string why_no_carrier_of(const Port& port) {
+  if (port.link_layer == LinkLayer::ethernet) return "its cable, or its VF at the PF, is down";
+  return "the subnet manager has not let it join, or knows neither its P_Key nor its GUID";
+}
 
 // Empty where nobody knows.
 inline std::optional<bool> rdma_is_exclusive(const NodeFacts& facts) {
@@ -46,11 +49,11 @@ inline Status has_address_pool(const NodeFacts& facts) {
                "otherwise");
 }
 
-// Why no HCA of a live node gives anybody an IPoIB interface; empty when one does.
-inline std::string lacks_ipoib(const NodeFacts& facts) {
+// Why no HCA of a live node has a network device, of InfiniBand or of any kind; empty when one has.
+inline std::string lacks_netdev(const NodeFacts& facts, std::optional<LinkLayer> layer = {}) {
   const auto& ports = facts.inventory.ports;
-  const bool none = std::none_of(ports.begin(), ports.end(), [](const Port& port) {
-    return port.link_layer == LinkLayer::infiniband && !port.netdevs.empty();
+  const bool none = std::none_of(ports.begin(), ports.end(), [&](const Port& port) {
+    return (!layer || port.link_layer == *layer) && !port.netdevs.empty();
   });
   return facts.rdma_is_exclusive && none ? "no HCA has an IPoIB interface; see 'modprobe ib_ipoib'" : "";
 }

@@ -6,19 +6,17 @@
 
 #include "app/modes/mode_unit.hpp"
 #include "app/modes/rdma_mode.hpp"
+#include "app/modes/roce_gid.hpp"
 #include "app/modes/vf_places.hpp"
 
 namespace cib {
 
 namespace {
 
-bool has_guids(const VfSettings& settings) {
-  return settings.node_guid.value_or(0) != 0 && settings.port_guid.value_or(0) != 0;
-}
-
-// Whether a step may have the VF: one without GUIDs only where the site has them generated.
-bool may_be_given(const FreeVf& vf, const SiteConfig& site) {
-  return site.vf.generate_guids || has_guids(vf.settings);
+// Whether a step may have the VF: one without GUIDs only where the site has them generated, and of Ethernet
+// never, as there they follow from its MAC.
+bool may_be_given(const FreeVf& vf, const Port& pf, const SiteConfig& site) {
+  return vf.has_guids || (site.vf.generate_guids && pf.link_layer != LinkLayer::ethernet);
 }
 
 // What the VF has now of everything that is going to be set.
@@ -50,12 +48,26 @@ Result<VfCapacity> capacity_of(const PlaceQuestion& question) {
       continue;
     }
     const auto usable = std::count_if(vfs->free.begin(), vfs->free.end(), [&](const FreeVf& vf) {
-      return may_be_given(vf, question.facts.site);
+      return may_be_given(vf, port, question.facts.site);
     });
     capacity.free[*port.pci] = static_cast<unsigned>(usable);
     capacity.claimed[*port.pci] = vfs->claimed;
   }
   return capacity;
+}
+
+// A PF's IPoIB interface can set nothing else of its VFs (ipoib_netdev_ops_pf in ipoib_main.c), and a site
+// may have PFs of both kinds.
+void keep_of_infiniband(VfSettings& settings) {
+  settings = {.link_state = settings.link_state,
+              .node_guid = settings.node_guid,
+              .port_guid = settings.port_guid,
+              .vlan = {},
+              .qos = {},
+              .min_tx_mbps = {},
+              .max_tx_mbps = {},
+              .spoof_check = {},
+              .trust = {}};
 }
 
 class VfInterfaces final : public Interfaces {
@@ -65,7 +77,7 @@ class VfInterfaces final : public Interfaces {
   Status claim(const NetnsFile& netns, const Port& pf) override {
     CIB_TRY(const auto vfs, step_.node.vfs_of(pf));
     for (FreeVf vf : vfs.free) {
-      if (!may_be_given(vf, step_.site)) continue;
+      if (!may_be_given(vf, pf, step_.site)) continue;
       const auto status = step_.run(Claim{vf.identity.pci.text(), step_.owner});
       if (!status && status.error().code == Errc::in_use) continue;  // it was counted, but somebody has it
       if (!status) return status.error();
@@ -87,7 +99,9 @@ class VfInterfaces final : public Interfaces {
     const VfSettings settings = settings_for(taken, pf);
     if (settings != VfSettings{}) CIB_CHECK(step_.run(SetVf{vf, settings, old_of(settings, taken.settings)}));
     if (exclusive) CIB_CHECK(step_.run(MoveRdmaDevice{vf, netns}));
-    CIB_CHECK(step_.run(MoveVfLink{vf, netns, netdev, exclusive}));
+    // An IPoIB interface goes with its RDMA device, an Ethernet one stays.
+    const bool remade = exclusive && pf.link_layer != LinkLayer::ethernet;
+    CIB_CHECK(step_.run(MoveVfLink{vf, netns, netdev, remade}));
 
     NetworkDevice device{.port = pf, .netns = netns, .netdev = netdev, .address = ""};
     device.port.pci = vf.pci;
@@ -97,12 +111,14 @@ class VfInterfaces final : public Interfaces {
     return device;
   }
 
-  std::string why_no_carrier() const override { return why_no_ipoib_carrier; }
+  Status settle(NetworkDevice& device) override { return keep_own_gid(step_, device); }
+  std::string why_no_carrier(const Port& port) const override { return why_no_carrier_of(port); }
 
  private:
   VfSettings settings_for(const FreeVf& vf, const Port& pf) const {
     VfSettings settings = step_.site.vf.settings;
-    if (has_guids(vf.settings)) return settings;
+    if (pf.link_layer != LinkLayer::ethernet) keep_of_infiniband(settings);
+    if (vf.has_guids) return settings;
     settings.node_guid = generated_vf_guid(pf.port_guid, vf.identity.index, VfGuid::node);
     settings.port_guid = generated_vf_guid(pf.port_guid, vf.identity.index, VfGuid::port);
     return settings;
@@ -128,7 +144,7 @@ class VfMode final : public ModeUnit {
     const auto& ports = facts.inventory.ports;
     if (std::none_of(ports.begin(), ports.end(), [](const Port& port) { return port.physfn.has_value(); }))
       return "no VFs; see sriov_numvfs of the HCAs";
-    return lacks_ipoib(facts);
+    return lacks_netdev(facts);
   }
 
   std::string caveat(const NodeFacts& facts) const override {
@@ -149,12 +165,14 @@ class VfMode final : public ModeUnit {
         continue;
       }
       const auto usable = std::count_if(vfs->free.begin(), vfs->free.end(),
-                                        [&](const FreeVf& vf) { return may_be_given(vf, facts.site); });
+                                        [&](const FreeVf& vf) { return may_be_given(vf, port, facts.site); });
       const auto without = static_cast<long>(vfs->free.size()) - usable;
       if (!vfs->free.empty()) lines.push_back(of + std::to_string(usable) + " free");
       if (without != 0)
-        lines.push_back(of + std::to_string(without) +
-                        " without GUIDs, which no step gets; see vf.guids in the site's file");
+        lines.push_back(of + std::to_string(without) + " without GUIDs, which no step gets; " +
+                        (port.link_layer == LinkLayer::ethernet
+                             ? "give them MACs ('ip link set PF vf N mac') and bind them again"
+                             : "see vf.guids in the site's file"));
     }
     return lines;
   }

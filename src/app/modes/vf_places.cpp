@@ -65,6 +65,7 @@ Result<Assignment> place_on_vfs(const std::string& node_name, const Inventory& n
   Counts all = capacity.free;
   for (const auto& [pci, count] : capacity.claimed) all[pci] += count;
   options.why_no_vf = capacity.why_none;
+  options.whole_devices = capacity.whole_devices;
   const auto place_with = [&](const Counts& vfs, bool shared) {
     PlacementOptions with = options;
     with.free_vfs = vfs;
@@ -90,7 +91,8 @@ Result<Assignment> place_on_vfs(const std::string& node_name, const Inventory& n
   if (!enough(now, capacity.free)) {
     const bool worth_waiting = enough(place_with(all, shared), all);
     return error(worth_waiting ? Errc::in_use : Errc::unusable,
-                 explain_few_vfs(node_name, node, now, wanted, {capacity.free, shared, worth_waiting}));
+                 explain_few_vfs(node_name, node, now, wanted,
+                                 {capacity.free, shared, worth_waiting, capacity.whole_devices}));
   }
   CIB_CHECK(limits(now));
   return now;

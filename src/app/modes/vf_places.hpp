@@ -14,6 +14,8 @@ struct VfCapacity {
   std::map<PciAddress, unsigned> free, claimed;  // the second: that other steps have, and will give back
   std::map<PciAddress, std::string> why_none;
   unsigned of_user = 0;  // of the claimed ones, the step's user's own
+  // They are no VFs but the devices themselves, of which each has one to give.
+  bool whole_devices = false;
 };
 
 // Errors: in_use when there will be enough once other steps have given some back, denied when the site allows

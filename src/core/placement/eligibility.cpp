@@ -179,11 +179,19 @@ std::string pkey_reason(const Port& port, const Wanted& wanted) {
   return "its P_Key table lacks " + pkey_text(*pkey);
 }
 
+// Of a step in mode device.
+std::string claimed_reason(const Port& port, const Wanted& wanted) {
+  const auto& claimed = wanted.options.claimed;
+  return !port.physfn && port.pci && claimed.contains(*port.pci)
+             ? claimed.at(*port.pci) + " has the whole device"
+             : "";
+}
+
 // Whoever has it or will have it, it is not to be shared, unless somebody means this one. In a virtual
 // machine that was given one nothing shows that it is one, and it is an HCA like any other.
 std::string virtual_reason(const Port& port, const Wanted& wanted) {
   if (!port.physfn) return {};
-  const auto& claimed = wanted.options.claimed_vfs;
+  const auto& claimed = wanted.options.claimed;
   if (port.pci && claimed.contains(*port.pci)) return "a VF that " + claimed.at(*port.pci) + " has";
   if (wanted.options.free_vfs) return "a VF; only mode vf hands it out, by its PF";
   return wanted.of_user.names(port) || wanted.of_site.names(port)
@@ -197,13 +205,14 @@ std::string no_vf_reason(const Port& port, const Wanted& wanted) {
   const auto free = port.pci ? options.free_vfs->find(*port.pci) : options.free_vfs->end();
   if (free != options.free_vfs->end() && free->second > 0) return {};
   const auto why = port.pci ? options.why_no_vf.find(*port.pci) : options.why_no_vf.end();
+  if (options.whole_devices) return why != options.why_no_vf.end() ? why->second : "another step has it";
   return why != options.why_no_vf.end() ? "no VF: " + why->second : "no free VF";
 }
 
-constexpr std::array tests_of_one_port = {name_reason, sub_device_reason, virtual_reason,   driver_reason,
-                                          site_reason, user_reason,       container_reason, state_reason,
-                                          link_reason, address_reason,    fabric_reason,    pkey_reason,
-                                          no_vf_reason};
+constexpr std::array tests_of_one_port = {name_reason,   sub_device_reason, claimed_reason, virtual_reason,
+                                          driver_reason, site_reason,       user_reason,    container_reason,
+                                          state_reason,  link_reason,       address_reason, fabric_reason,
+                                          pkey_reason,   no_vf_reason};
 
 std::string reason_against(const Port& port, const Wanted& wanted) {
   for (const auto test : tests_of_one_port)

@@ -87,7 +87,7 @@ std::string plan_hash(const Inventory& node, const std::vector<Port>& ports,
   hash.add(options.hca);
   hash.add(options.site_hca);
   hash.add(std::uint64_t{options.pkey.value_or(0)});
-  for (const auto& [pci, owner] : options.claimed_vfs) hash.add(pci.text());
+  for (const auto& [pci, owner] : options.claimed) hash.add(pci.text());
   hash.add(options.drivers);
   if (options.shown) hash.add(*options.shown);
   hash.add(options.min_rate_fraction);
