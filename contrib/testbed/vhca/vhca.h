@@ -4,6 +4,7 @@
  * What the source files share; each file says at its top why it exists.
  *
  * Locks, outermost first:
+ *   rtnl		(kernel) Ethernet interfaces
  *   vh_mutex		list of devices, link states, VF settings, P_Key tables
  *   rvt_ibport.lock	(rdmavt) multicast attachments of a port
  *   qp->r_lock		(rdmavt) receive half of a QP
@@ -14,12 +15,14 @@
 #ifndef VHCA_H
 #define VHCA_H
 
+#include <linux/etherdevice.h>
 #include <linux/pci.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 #include <rdma/rdma_vt.h>
 #include <rdma/rdmavt_qp.h>
 #include <rdma/rdmavt_cq.h>
+#include <rdma/ib_addr.h>
 #include <rdma/ib_mad.h>
 #include <rdma/ib_hdrs.h>	/* brings get_unaligned_be16() on 6.1 and 6.12 */
 
@@ -38,6 +41,9 @@
 /* One message is copied with interrupts off: keep that in the milliseconds. */
 #define VH_MAX_MSG	(64u << 20)
 #define VH_MCAST_QPN	0xffffff
+#define VH_NGIDS	128		/* of an Ethernet port */
+#define VH_ETH_OUI	0xb8599fULL	/* Mellanox */
+#define VH_UNTAGGED	0xffff		/* as ib_core calls no VLAN */
 
 struct vh_dev;
 
@@ -55,16 +61,29 @@ struct vh_port {
 	u16 lid;
 	__be64 guid;
 	u16 pkeys[VH_NPKEYS];
-	u8 state;			/* enum ib_port_state */
+	u8 link;			/* the cable: as set, enum ib_port_state */
+	u8 state;			/* the same; Ethernet: if up as well */
 	u8 phys;			/* enum ib_port_phys_state */
 	u8 width;			/* enum ib_port_width */
 	u16 speed;			/* enum ib_port_speed */
 	struct vh_counter tx, rx;
+	/* link layer Ethernet only */
+	struct net_device *netdev;
+	bool running;			/* the interface is up */
+	struct list_head eth;		/* vh_eth_ports */
+	struct vh_gid __rcu *gids[VH_NGIDS];
 };
 
 struct vh_vf {
 	u64 node_guid, port_guid;	/* host order; 0 = not set */
 	int link;			/* IFLA_VF_LINK_STATE_* */
+	/* link layer Ethernet only; read without a lock by the switch */
+	u8 mac[ETH_ALEN];
+	bool admin_mac;			/* the PF has set it */
+	bool spoofchk, trust;
+	u16 vlan;			/* 0: the VF's own affair */
+	u8 qos;
+	int min_rate, max_rate;
 };
 
 struct vh_dev {
@@ -74,6 +93,7 @@ struct vh_dev {
 	int vf_id;
 	int unit;
 	int nports;
+	bool eth;			/* link layer Ethernet, all ports */
 	struct vh_port port[VH_MAX_PORTS];
 	struct vh_vf vf[VH_MAX_VFS];	/* PF only */
 	struct list_head list;		/* vh_devs */
@@ -129,11 +149,32 @@ struct vh_responder {
 
 struct vh_qp_priv {
 	struct rvt_qp *qp;
+	int guest;			/* RoCE: where the peer is, -1: unknown */
 	struct work_struct work;
 	u8 *buf;			/* UD: one datagram, gathered */
 	struct vh_requester req;
 	struct vh_responder rsp;
 };
+
+/*
+ * How a RoCE packet goes: what its Ethernet and IP headers would say.  The VLAN
+ * is the one on the switch, 0: none.
+ */
+struct vh_path {
+	union ib_gid sgid, dgid;
+	u8 smac[ETH_ALEN], dmac[ETH_ALEN];
+	u16 vlan;
+	u8 type;			/* enum ib_gid_type */
+};
+
+/* A GID of a port in another guest, as it is told. */
+struct vh_far_gid {
+	__be16 lid, vlan;
+	u8 mac[ETH_ALEN];
+	u8 type;
+	u8 pad;
+	union ib_gid gid;
+} __packed;
 
 /*
  * One datagram in flight.  It is complete in itself (no pointer to the sender)
@@ -143,9 +184,11 @@ struct vh_pkt {
 	u16 slid, dlid, pkey;
 	u8 sl;
 	bool has_grh, has_imm, solicited;
+	bool roce;			/* path is valid, and grh is as RoCE has it */
 	u32 src_qpn, dst_qpn, qkey;
 	__be32 imm;
 	struct ib_grh grh;
+	struct vh_path path;
 	const void *data;
 	u32 len;
 };
@@ -224,11 +267,18 @@ static inline bool vh_asks(enum ib_wr_opcode op)
 		op == IB_WR_ATOMIC_FETCH_AND_ADD;
 }
 
+/* A group of hosts.  As a GID an IPv4 address is mapped into IPv6. */
+static inline bool vh_is_mcast_gid(const union ib_gid *gid)
+{
+	return rdma_is_multicast_addr((struct in6_addr *)gid->raw);
+}
+
 /* vhca_main.c */
 extern struct mutex vh_mutex;
 extern struct list_head vh_devs;
 extern struct pci_driver vh_driver;
 extern bool vh_vf_autoguid;
+extern bool vh_eth_names;
 
 /* vhca_verbs.c */
 void vh_verbs_setup(struct vh_dev *dev);
@@ -244,6 +294,31 @@ int vh_sriov(struct pci_dev *pdev, int num);
 void vh_vf_init(struct vh_dev *dev, u64 base);
 int vh_vf_state(struct vh_dev *dev);
 void vh_vf_follow(struct vh_dev *pf);
+bool vh_vf_ok(struct vh_dev *pf, int vf);
+struct vh_dev *vh_find_vf(struct vh_dev *pf, int vf);
+int vh_vf_set_link(struct vh_dev *pf, int vf, int state);
+
+/* vhca_eth.c */
+u32 vh_eth_base(struct vh_dev *dev);
+void vh_eth_mac(struct vh_port *p, u8 *mac);
+int vh_eth_add(struct vh_dev *dev);
+void vh_eth_del(struct vh_dev *dev);
+int vh_eth_vlan(struct vh_port *p, u16 tag);
+bool vh_eth_spoofed(struct vh_port *p, const u8 *mac);
+void vh_eth_arrive(struct sk_buff *skb, u16 tci);
+
+/* vhca_gid.c */
+enum rdma_link_layer vh_link_layer(struct ib_device *ibdev, u32 port);
+int vh_add_gid(const struct ib_gid_attr *attr, void **context);
+int vh_del_gid(const struct ib_gid_attr *attr, void **context);
+bool vh_make_path(struct vh_port *sp, const struct rdma_ah_attr *ah,
+		  struct vh_path *path);
+u16 vh_lid_by_path(const struct vh_path *path);
+u16 vh_peer_lid(struct rvt_qp *qp);
+int vh_peer_guest(struct rvt_qp *qp);
+bool vh_takes(struct vh_port *dp, const struct vh_path *path, u16 *tag);
+u32 vh_list_gids(struct vh_port *p, struct vh_far_gid *list, u32 max);
+void vh_roce_header(const struct rdma_ah_attr *ah, struct vh_pkt *pkt);
 
 /* vhca_fabric.c */
 void vh_fabric_add(struct vh_dev *dev);
@@ -307,6 +382,8 @@ int vh_wire_init(void);
 void vh_wire_exit(void);
 void vh_wire_announce(void);
 void vh_wire_flood(const struct vh_pkt *pkt);
+void vh_wire_frame(const struct sk_buff *skb, u16 tci);
+u16 vh_wire_lid_by_path(const struct vh_path *path, bool any_mac);
 bool vh_wire_datagram(int guest, const struct vh_pkt *pkt);
 bool vh_wire_end(u16 lid, struct vh_end *e);
 bool vh_wire_end_by_gid(const union ib_gid *gid, struct vh_end *e);

@@ -122,6 +122,24 @@ static struct vh_port *vh_ctl_port(char *word)
 	return ERR_PTR(-ENODEV);
 }
 
+/* Ethernet knows a link or none, and no P_Keys. */
+static int vh_ctl_suits(struct vh_port *p, const struct vh_ctl *c)
+{
+	if (!p->dev->eth)
+		return 0;
+	if (c->has_pkeys) {
+		pr_warn("ctl: %s has Ethernet ports: no pkeys=\n",
+			p->dev->rdi.ibdev.name);
+		return -EINVAL;
+	}
+	if (c->state == IB_PORT_INIT || c->state == IB_PORT_ARMED) {
+		pr_warn("ctl: %s has Ethernet ports: state=down or state=active\n",
+			p->dev->rdi.ibdev.name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static void vh_ctl_apply(struct vh_port *p, const struct vh_ctl *c)
 {
 	int i;
@@ -166,6 +184,8 @@ static int vh_ctl_set(const char *val, const struct kernel_param *kp)
 		p = vh_ctl_port(dev);
 		ret = PTR_ERR_OR_ZERO(p);
 		if (!ret)
+			ret = vh_ctl_suits(p, &c);
+		if (!ret)
 			vh_ctl_apply(p, &c);
 		mutex_unlock(&vh_mutex);
 	}
@@ -181,7 +201,7 @@ static int vh_ctl_line(char *buf, int size, struct vh_port *p)
 		if (p->pkeys[i])
 			last = i;
 	n = scnprintf(buf, size, "%s/%u state=%s speed=%u width=%u pkeys=",
-		      p->dev->rdi.ibdev.name, p->num, vh_state_names[p->state],
+		      p->dev->rdi.ibdev.name, p->num, vh_state_names[p->link],
 		      p->speed, p->width);
 	for (i = 0; i <= last; i++)
 		n += scnprintf(buf + n, size - n, "0x%04x%c", p->pkeys[i],

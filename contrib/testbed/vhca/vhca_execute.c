@@ -55,7 +55,7 @@ bool vh_heard(struct vh_port *dp, struct rvt_qp *qp, u16 slid, u32 src_qpn)
 	return dp->state == IB_PORT_ACTIVE &&
 		(ib_rvt_state_ops[qp->state] & RVT_PROCESS_RECV_OK) &&
 		qp->remote_qpn == src_qpn &&
-		rdma_ah_get_dlid(&qp->remote_ah_attr) == slid;
+		vh_peer_lid(qp) == slid;
 }
 
 static enum vh_rsp vh_refuse(struct vh_conn *c, enum ib_wc_status st)
@@ -257,7 +257,7 @@ static void vh_received(struct vh_conn *c)
 	c->wc.byte_len = c->rq->len;
 	c->wc.qp = &qp->ibqp;
 	c->wc.src_qp = qp->remote_qpn;
-	c->wc.slid = c->rq->slid;
+	c->wc.slid = c->dp->dev->eth ? 0 : c->rq->slid;
 	c->wc.sl = rdma_ah_get_sl(&qp->remote_ah_attr);
 	c->wc.port_num = c->dp->num;
 	vh_recv_complete(qp, &c->wc, c->rq->solicited);

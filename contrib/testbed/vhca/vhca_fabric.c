@@ -65,7 +65,7 @@ static struct vh_port *vh_port_by_gid(const union ib_gid *gid)
 
 	for (i = 0; i < VH_GUEST_LIDS; i++) {
 		p = rcu_dereference(vh_lids[i]);
-		if (p && p->guid == gid->global.interface_id &&
+		if (p && !p->dev->eth && p->guid == gid->global.interface_id &&
 		    p->rvp.gid_prefix == gid->global.subnet_prefix)
 			return p;
 	}
@@ -134,10 +134,12 @@ void vh_event(struct vh_port *p, enum ib_event_type t)
 		.element.port_num = p->num,
 	};
 
-	ib_dispatch_event(&ev);
+	/* ib_core does not know it yet, or no more */
+	if (!list_empty(&p->dev->list))
+		ib_dispatch_event(&ev);
 }
 
-/* The same on every port of this guest. */
+/* The same on every InfiniBand port of this guest. */
 void vh_event_all(enum ib_event_type t)
 {
 	struct vh_dev *d;
@@ -145,28 +147,42 @@ void vh_event_all(enum ib_event_type t)
 
 	mutex_lock(&vh_mutex);
 	list_for_each_entry(d, &vh_devs, list)
-		for (i = 0; i < d->nports; i++)
+		for (i = 0; !d->eth && i < d->nports; i++)
 			vh_event(&d->port[i], t);
 	mutex_unlock(&vh_mutex);
 }
 
-/* Under vh_mutex. */
-void vh_set_state(struct vh_port *p, int state)
+/* Of an Ethernet port that its interface is up is asked as well. */
+static void vh_change_state(struct vh_port *p, int state)
 {
 	bool was = p->state == IB_PORT_ACTIVE;
 
-	lockdep_assert_held(&vh_mutex);
+	if (p->dev->eth && !p->running)
+		state = IB_PORT_DOWN;
 	p->state = state;
 	p->phys = state == IB_PORT_DOWN ? IB_PORT_PHYS_STATE_DISABLED :
 		IB_PORT_PHYS_STATE_LINK_UP;
 	if (!was && state == IB_PORT_ACTIVE) {
-		vh_event(p, IB_EVENT_LID_CHANGE);
+		if (!p->dev->eth)
+			vh_event(p, IB_EVENT_LID_CHANGE);
 		vh_event(p, IB_EVENT_PORT_ACTIVE);
 	} else if (was && state != IB_PORT_ACTIVE) {
 		/* as an SM that finds the port gone at its next sweep */
 		vh_sm_forget(p->lid, 1);
 		vh_event(p, IB_EVENT_PORT_ERR);
 	}
+}
+
+/* The link of a port is such, as far as its cable is concerned.  vh_mutex. */
+void vh_set_state(struct vh_port *p, int state)
+{
+	lockdep_assert_held(&vh_mutex);
+	p->link = state;
+	vh_change_state(p, state);
+	if (p->netdev && state == IB_PORT_ACTIVE)
+		netif_carrier_on(p->netdev);
+	else if (p->netdev)
+		netif_carrier_off(p->netdev);
 	vh_wire_announce();
 	if (!p->dev->pf && p->num == 1)
 		vh_vf_follow(p->dev);

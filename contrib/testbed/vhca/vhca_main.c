@@ -21,6 +21,7 @@ MODULE_DESCRIPTION("TEST-ONLY virtual InfiniBand HCAs, not for production");
 #define VH_SPOOF_PF	0xff01		/* no id that libmlx5 would claim */
 #define VH_SPOOF_VF	0xff02
 #define VH_SPOOF_CLASS	0x020700	/* InfiniBand controller */
+#define VH_SPOOF_ETH	0x020000	/* Ethernet controller */
 
 static char *name = "mlx5_";
 module_param(name, charp, 0444);
@@ -29,6 +30,14 @@ MODULE_PARM_DESC(name, "prefix of device names (default mlx5_)");
 static int ports[VH_MAX_PFS] = { [0 ... VH_MAX_PFS - 1] = 1 };
 module_param_array(ports, int, NULL, 0444);
 MODULE_PARM_DESC(ports, "ports of the 1st, 2nd... PF by PCI address, 1 or 2 (default 1)");
+
+static bool ethernet[VH_MAX_PFS];
+module_param_array(ethernet, bool, NULL, 0444);
+MODULE_PARM_DESC(ethernet, "Y: the 1st, 2nd... PF has link layer Ethernet (RoCE), and so have its VFs (default N)");
+
+bool vh_eth_names;
+module_param_named(eth_names, vh_eth_names, bool, 0444);
+MODULE_PARM_DESC(eth_names, "Ethernet interfaces are called by their PCI address, as enp9s0f0np0 (default N: eth0...)");
 
 static char *pkeys = "0xffff,0x8001,0x8002,0x7fff";
 module_param(pkeys, charp, 0444);
@@ -133,7 +142,7 @@ static void vh_spoof(struct vh_dev *dev)
 		return;
 	pdev->vendor = PCI_VENDOR_ID_MELLANOX;
 	pdev->device = dev->pf ? VH_SPOOF_VF : VH_SPOOF_PF;
-	pdev->class = VH_SPOOF_CLASS;
+	pdev->class = dev->eth ? VH_SPOOF_ETH : VH_SPOOF_CLASS;
 }
 
 static void vh_unspoof(struct vh_dev *dev)
@@ -148,6 +157,7 @@ static void vh_init_port(struct vh_dev *dev, int i, u64 base)
 	struct vh_port *p = &dev->port[i];
 
 	spin_lock_init(&p->rvp.lock);
+	INIT_LIST_HEAD(&p->eth);
 	p->rvp.gid_prefix = cpu_to_be64(0xfe80000000000000ULL);
 	p->rvp.sm_lid = VH_SM_LID;
 	p->rvp.port_cap_flags = IB_PORT_SYS_IMAGE_GUID_SUP |
@@ -156,12 +166,16 @@ static void vh_init_port(struct vh_dev *dev, int i, u64 base)
 	p->dev = dev;
 	p->num = i + 1;
 	p->lid = vh_first_lid(vh_guest) + dev->unit * VH_MAX_PORTS + i;
-	p->guid = cpu_to_be64(base + 1 + i);
-	p->state = IB_PORT_ACTIVE;
+	/* a RoCE port has none, and the SM shall not find it */
+	p->guid = dev->eth ? 0 : cpu_to_be64(base + 1 + i);
+	p->link = p->state = IB_PORT_ACTIVE;
 	p->phys = IB_PORT_PHYS_STATE_LINK_UP;
 	p->width = IB_WIDTH_4X;
 	p->speed = speed;
-	memcpy(p->pkeys, vh_pkeys, sizeof(p->pkeys));
+	if (dev->eth)
+		p->pkeys[0] = IB_DEFAULT_PKEY_FULL;
+	else
+		memcpy(p->pkeys, vh_pkeys, sizeof(p->pkeys));
 	rvt_init_port(&dev->rdi, &p->rvp, i, p->pkeys);
 }
 
@@ -174,6 +188,8 @@ static void vh_init_dev(struct vh_dev *dev)
 		(u64)pci_dev_id(pdev) << 8;
 	int i;
 
+	if (dev->eth)
+		base = VH_ETH_OUI << 40 | 0x03ULL << 32 | vh_eth_base(dev);
 	vh_verbs_setup(dev);
 	ibdev->node_guid = cpu_to_be64(base);
 	dev->rdi.dparms.props.sys_image_guid =
@@ -217,7 +233,7 @@ static int vh_register(struct vh_dev *dev)
 	mutex_lock(&vh_mutex);
 	list_add_tail(&dev->list, &vh_devs);
 	/* the PF's link may have changed while nobody could find this VF */
-	if (dev->pf && dev->port[0].state != vh_vf_state(dev))
+	if (dev->pf && dev->port[0].link != vh_vf_state(dev))
 		vh_set_state(&dev->port[0], vh_vf_state(dev));
 	mutex_unlock(&vh_mutex);
 	return 0;
@@ -262,15 +278,22 @@ static int vh_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	dev->vf_id = vf;
 	dev->unit = unit;
 	dev->nports = nports;
+	dev->eth = pf ? pf->eth : rank >= 0 && ethernet[rank];
+	INIT_LIST_HEAD(&dev->list);
 	vh_spoof(dev);
 	vh_init_dev(dev);
 	pci_set_drvdata(pdev, dev);
+	ret = vh_eth_add(dev);
+	if (ret)
+		goto err_eth;
 	ret = vh_register(dev);
 	if (ret)
 		goto err_reg;
 	return 0;
 
 err_reg:
+	vh_eth_del(dev);
+err_eth:
 	pci_set_drvdata(pdev, NULL);
 	vh_unspoof(dev);
 	rvt_dealloc_device(&dev->rdi);
@@ -290,12 +313,13 @@ static void vh_remove(struct pci_dev *pdev)
 	if (!dev->pf)
 		pci_disable_sriov(pdev);
 	mutex_lock(&vh_mutex);
-	list_del(&dev->list);
+	list_del_init(&dev->list);
 	mutex_unlock(&vh_mutex);
 	/* off the fabric first, as a pulled cable: no new data from others */
 	vh_fabric_del(dev);
 	synchronize_rcu();
 	rvt_unregister_device(&dev->rdi);
+	vh_eth_del(dev);
 	vh_sm_forget(dev->port[0].lid, dev->nports);
 	pci_set_drvdata(pdev, NULL);
 	vh_unspoof(dev);

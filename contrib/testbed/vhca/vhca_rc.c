@@ -81,7 +81,7 @@ static struct rvt_qp *vh_find_peer(struct rvt_qp *sqp, struct vh_port *sp,
 {
 	struct rvt_qp *qp;
 
-	*dp = vh_port_by_lid(rdma_ah_get_dlid(&sqp->remote_ah_attr));
+	*dp = vh_port_by_lid(vh_peer_lid(sqp));
 	if (!*dp || sp->state != IB_PORT_ACTIVE)
 		return NULL;
 	qp = vh_find_qp(*dp, sqp->remote_qpn);

@@ -28,16 +28,12 @@ static bool vh_is_uc(struct rvt_qp *qp)
 	return qp->ibqp.qp_type == IB_QPT_UC;
 }
 
-static u16 vh_peer_lid(struct rvt_qp *qp)
-{
-	return rdma_ah_get_dlid(&qp->remote_ah_attr);
-}
-
 void vh_requester_reset(struct vh_qp_priv *priv)
 {
 	struct vh_requester *req = &priv->req;
 
 	__skb_queue_purge(&req->data);
+	priv->guest = -1;
 	req->wqe = 0;
 	req->off = 0;
 	req->reading = false;

@@ -164,7 +164,7 @@ void vh_complete(struct rvt_qp *sqp, struct rvt_swqe *wqe,
 static bool vh_goes_out(struct rvt_qp *sqp)
 {
 	return sqp->allowed_ops != IB_OPCODE_UD &&
-		vh_guest_of(rdma_ah_get_dlid(&sqp->remote_ah_attr)) != vh_guest &&
+		vh_peer_guest(sqp) != vh_guest &&
 		(ib_rvt_state_ops[sqp->state] & RVT_PROCESS_NEXT_SEND_OK);
 }
 

@@ -41,9 +41,28 @@ static bool vh_ud_accept(struct vh_port *dp, struct rvt_qp *qp,
 	return true;
 }
 
-/* Put a datagram into the next receive buffer of a QP.  RCU read side. */
+/* What ib_core answers a MAD by. */
+static void vh_roce_wc(struct ib_wc *wc, const struct vh_pkt *pkt, u16 tag)
+{
+	bool udp = pkt->path.type == IB_GID_TYPE_ROCE_UDP_ENCAP;
+
+	wc->wc_flags |= IB_WC_WITH_SMAC | IB_WC_WITH_NETWORK_HDR_TYPE;
+	ether_addr_copy(wc->smac, pkt->path.smac);
+	wc->network_hdr_type = !udp ? RDMA_NETWORK_ROCE_V1 :
+		ipv6_addr_v4mapped((struct in6_addr *)pkt->path.sgid.raw) ?
+		RDMA_NETWORK_IPV4 : RDMA_NETWORK_IPV6;
+	if (tag != VH_UNTAGGED) {
+		wc->wc_flags |= IB_WC_WITH_VLAN;
+		wc->vlan_id = tag;
+	}
+}
+
+/*
+ * Put a datagram into the next receive buffer of a QP.  tag: its VLAN, if it is
+ * a RoCE one.  RCU read side.
+ */
 static void vh_ud_to_qp(struct vh_port *dp, struct rvt_qp *qp,
-			const struct vh_pkt *pkt)
+			const struct vh_pkt *pkt, u16 tag)
 {
 	struct ib_wc wc = {};
 	unsigned long flags;
@@ -86,7 +105,9 @@ static void vh_ud_to_qp(struct vh_port *dp, struct rvt_qp *qp,
 		wc.qp = &qp->ibqp;
 		wc.src_qp = pkt->src_qpn;
 		wc.pkey_index = pkx;
-		wc.slid = pkt->slid;
+		wc.slid = pkt->roce ? 0 : pkt->slid;
+		if (pkt->roce && !rvt_is_user_qp(qp))
+			vh_roce_wc(&wc, pkt, tag);
 		wc.sl = pkt->sl;
 		wc.port_num = dp->num;
 		vh_recv_complete(qp, &wc, pkt->solicited);
@@ -103,8 +124,9 @@ drop:
  * may be freed before its wait queue is woken.  Under the lock the group and,
  * through it, its QPs stay.
  */
-static void vh_ud_mcast(struct vh_port *dp, const struct vh_pkt *pkt)
+static void vh_ud_mcast(struct vh_port *dp, const struct vh_pkt *pkt, u16 tag)
 {
+	const union ib_gid *mgid = pkt->roce ? &pkt->path.dgid : &pkt->grh.dgid;
 	struct rvt_mcast *mc = NULL;
 	struct rvt_mcast_qp *p;
 	unsigned long flags;
@@ -115,16 +137,17 @@ static void vh_ud_mcast(struct vh_port *dp, const struct vh_pkt *pkt)
 	n = dp->rvp.mcast_tree.rb_node;
 	while (n) {
 		mc = rb_entry(n, struct rvt_mcast, rb_node);
-		c = memcmp(pkt->grh.dgid.raw, mc->mcast_addr.mgid.raw,
-			   sizeof(pkt->grh.dgid.raw));
+		c = memcmp(mgid->raw, mc->mcast_addr.mgid.raw,
+			   sizeof(mgid->raw));
 		if (!c)
 			break;
 		n = c < 0 ? n->rb_left : n->rb_right;
 	}
-	if (n && mc->mcast_addr.lid == pkt->dlid) {
+	/* a LID means nothing in RoCE */
+	if (n && (pkt->roce || mc->mcast_addr.lid == pkt->dlid)) {
 		vh_count(&dp->rx, pkt->len, VH_UD_MTU, true);
 		list_for_each_entry(p, &mc->qp_list, list)
-			vh_ud_to_qp(dp, p->qp, pkt);
+			vh_ud_to_qp(dp, p->qp, pkt, tag);
 	}
 	spin_unlock_irqrestore(&dp->rvp.lock, flags);
 }
@@ -133,17 +156,21 @@ static void vh_ud_mcast(struct vh_port *dp, const struct vh_pkt *pkt)
 void vh_ud_deliver(struct vh_port *dp, const struct vh_pkt *pkt)
 {
 	struct rvt_qp *qp;
+	u16 tag = VH_UNTAGGED;
 
 	if (dp->state < (pkt->dst_qpn ? IB_PORT_ACTIVE : IB_PORT_INIT))
 		return;
+	/* the other link layer is another network, whatever the LIDs are */
+	if (pkt->roce ? !vh_takes(dp, &pkt->path, &tag) : dp->dev->eth)
+		return;
 	if (pkt->dst_qpn == VH_MCAST_QPN) {
-		vh_ud_mcast(dp, pkt);
+		vh_ud_mcast(dp, pkt, tag);
 		return;
 	}
 	vh_count(&dp->rx, pkt->len, VH_UD_MTU, false);
 	qp = vh_find_qp(dp, pkt->dst_qpn);
 	if (qp)
-		vh_ud_to_qp(dp, qp, pkt);
+		vh_ud_to_qp(dp, qp, pkt, tag);
 	else
 		dp->rvp.n_pkt_drops++;
 }
@@ -186,6 +213,23 @@ static void vh_make_grh(struct vh_port *sp, struct rdma_ah_attr *ah,
 	pkt->grh.dgid = g->dgid;
 }
 
+/* Where a RoCE datagram goes.  False: nowhere, or it may not. */
+static bool vh_roce_route(struct vh_port *sp, struct rdma_ah_attr *ah,
+			  struct vh_pkt *pkt)
+{
+	pkt->roce = true;
+	if (!vh_make_path(sp, ah, &pkt->path))
+		return false;
+	/* any group: in RoCE it is known by its MGID alone */
+	pkt->dlid = vh_is_mcast_gid(&pkt->path.dgid) ?
+		be16_to_cpu(IB_MULTICAST_LID_BASE) :
+		vh_lid_by_path(&pkt->path);
+	if (!pkt->dlid)
+		return false;
+	vh_roce_header(ah, pkt);
+	return true;
+}
+
 void vh_ud_send(struct rvt_qp *sqp, struct rvt_swqe *wqe)
 {
 	struct vh_port *sp = to_vport(sqp->ibqp.device, sqp->port_num);
@@ -221,7 +265,13 @@ void vh_ud_send(struct rvt_qp *sqp, struct rvt_swqe *wqe)
 		pkt.has_imm = true;
 		pkt.imm = wqe->wr.ex.imm_data;
 	}
-	if (rdma_ah_get_ah_flags(ah) & IB_AH_GRH)
+	if (sp->dev->eth) {
+		if (!vh_roce_route(sp, ah, &pkt)) {
+			sp->rvp.n_pkt_drops++;
+			return;
+		}
+	} else if (rdma_ah_get_ah_flags(ah) & IB_AH_GRH) {
 		vh_make_grh(sp, ah, &pkt);
+	}
 	vh_route(sp, &pkt);
 }

@@ -96,8 +96,12 @@ static void vh_stop_send_queue(struct rvt_qp *qp)
 static void vh_modify_qp(struct rvt_qp *qp, struct ib_qp_attr *attr,
 			 int attr_mask, struct ib_udata *udata)
 {
+	struct vh_qp_priv *priv = qp->priv;
+
+	if (attr_mask & IB_QP_AV)
+		priv->guest = -1;
 	if ((attr_mask & IB_QP_STATE) && qp->state == IB_QPS_RTS)
-		vh_send_kick(qp->priv);
+		vh_send_kick(priv);
 }
 
 /*
@@ -168,6 +172,9 @@ static int vh_check_ah(struct ib_device *ibdev, struct rdma_ah_attr *a)
 {
 	u32 dlid = rdma_ah_get_dlid(a);
 
+	if (to_vh(ibdev)->eth)
+		return a->type == RDMA_AH_ATTR_TYPE_ROCE &&
+			(rdma_ah_get_ah_flags(a) & IB_AH_GRH) ? 0 : -EINVAL;
 	if (!dlid || dlid > U16_MAX || rdma_ah_get_sl(a) > 15)
 		return -EINVAL;
 	/* a group is known by its MGID, which is in the GRH */
@@ -181,6 +188,13 @@ static void vh_notify_new_ah(struct ib_device *ibdev, struct rdma_ah_attr *a,
 {
 	ah->vl = 0;
 	ah->log_pmtu = ilog2(VH_UD_MTU);
+}
+
+/* An Ethernet port's is what the interface's leaves for RoCE. */
+static enum ib_mtu vh_mtu(struct vh_port *p)
+{
+	return p->dev->eth ? iboe_get_mtu(READ_ONCE(p->netdev->mtu)) :
+		IB_MTU_4096;
 }
 
 /* Last check of a request at post time, on rdmavt's parsed copy of it. */
@@ -201,7 +215,9 @@ static int vh_setup_wqe(struct rvt_qp *qp, struct rvt_swqe *wqe,
 		sum += wqe->sg_list[i].sge_length;
 	if (sum != wqe->length || sum > VH_MAX_MSG)
 		return -EINVAL;
-	if (qp->allowed_ops == IB_OPCODE_UD && sum > VH_UD_MTU)
+	if (qp->allowed_ops == IB_OPCODE_UD &&
+	    sum > ib_mtu_enum_to_int(vh_mtu(to_vport(qp->ibqp.device,
+						     qp->port_num))))
 		return -EINVAL;
 	return 0;
 }
@@ -226,18 +242,20 @@ static int vh_query_port_state(struct rvt_dev_info *rdi, u32 num,
 			       struct ib_port_attr *a)
 {
 	struct vh_port *p = &rdi_to_vh(rdi)->port[num - 1];
+	bool eth = p->dev->eth;
 
-	/* the SM gives a port its LID before it arms it */
-	a->lid = p->state < IB_PORT_ARMED ? 0 : p->lid;
-	a->sm_lid = p->state == IB_PORT_ACTIVE ? VH_SM_LID : 0;
+	/* the SM gives a port its LID before it arms it; RoCE has no LIDs */
+	a->lid = eth || p->state < IB_PORT_ARMED ? 0 : p->lid;
+	a->sm_lid = !eth && p->state == IB_PORT_ACTIVE ? VH_SM_LID : 0;
 	a->state = p->state;
 	a->phys_state = p->phys;
-	a->gid_tbl_len = 1;
+	a->gid_tbl_len = eth ? VH_NGIDS : 1;
+	a->ip_gids = eth;
 	a->active_width = p->width;
 	a->active_speed = p->speed;
 	a->max_vl_num = 1;
 	a->max_mtu = IB_MTU_4096;
-	a->active_mtu = IB_MTU_4096;
+	a->active_mtu = vh_mtu(p);
 	a->max_msg_sz = VH_MAX_MSG;
 	return 0;
 }
@@ -324,6 +342,9 @@ static const struct ib_device_ops vh_ops = {
 	.port_groups = vh_port_groups,
 	.process_mad = vh_process_mad,
 	.get_dev_fw_str = vh_get_fw,
+	.get_link_layer = vh_link_layer,
+	.add_gid = vh_add_gid,
+	.del_gid = vh_del_gid,
 	.modify_device = vh_modify_device,
 	.enable_driver = vh_enable,
 	.disassociate_ucontext = vh_disassociate,
@@ -374,9 +395,10 @@ static void vh_set_dparms(struct rvt_driver_params *p, struct vh_dev *dev)
 	p->psn_modify_mask = 0xffffff;
 	p->psn_shift = 8;
 	p->nports = dev->nports;
-	p->npkeys = VH_NPKEYS;
+	p->npkeys = dev->eth ? 1 : VH_NPKEYS;
 	p->node = max(dev_to_node(&dev->pdev->dev), 0);
-	p->core_cap_flags = RDMA_CORE_PORT_IBA_IB;
+	p->core_cap_flags = dev->eth ? RDMA_CORE_PORT_IBA_ROCE |
+		RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP : RDMA_CORE_PORT_IBA_IB;
 	p->max_mad_size = IB_MGMT_MAD_SIZE;
 	p->max_rdma_atomic = 16;
 	p->sge_copy_mode = RVT_SGE_COPY_MEMCPY;
@@ -411,7 +433,7 @@ static void vh_set_props(struct ib_device_attr *a, struct vh_dev *dev)
 	a->max_srq_wr = 131071;
 	a->max_srq_sge = 32;
 	a->atomic_cap = IB_ATOMIC_GLOB;
-	a->max_pkeys = VH_NPKEYS;
+	a->max_pkeys = dev->eth ? 1 : VH_NPKEYS;
 	a->max_mcast_grp = 16384;
 	a->max_mcast_qp_attach = 64;
 	a->max_total_mcast_qp_attach = 64 * 16384;
@@ -428,6 +450,6 @@ void vh_verbs_setup(struct vh_dev *dev)
 	rdi->post_parms = vh_post_parms;
 	rdi->wc_opcode = vh_wc_opcode;
 	ib_set_device_ops(&rdi->ibdev, &vh_ops);
-	if (!dev->pf)
+	if (!dev->pf && !dev->eth)	/* Ethernet: vhca_eth.c */
 		ib_set_device_ops(&rdi->ibdev, &vh_pf_ops);
 }

@@ -9,13 +9,13 @@
 #include <linux/if_link.h>
 #include "vhca.h"
 
-static bool vh_vf_ok(struct vh_dev *pf, int vf)
+bool vh_vf_ok(struct vh_dev *pf, int vf)
 {
 	return vf >= 0 && vf < pci_num_vf(pf->pdev) && vf < VH_MAX_VFS;
 }
 
 /* Under vh_mutex. */
-static struct vh_dev *vh_find_vf(struct vh_dev *pf, int vf)
+struct vh_dev *vh_find_vf(struct vh_dev *pf, int vf)
 {
 	struct vh_dev *d;
 
@@ -28,7 +28,8 @@ static struct vh_dev *vh_find_vf(struct vh_dev *pf, int vf)
 /* What the link of a VF should be.  Under vh_mutex. */
 int vh_vf_state(struct vh_dev *dev)
 {
-	if (!dev->port[0].guid)		/* the SM does not talk to GUID 0 */
+	/* the SM does not talk to GUID 0 */
+	if (!dev->eth && !dev->port[0].guid)
 		return IB_PORT_DOWN;
 	switch (dev->pf->vf[dev->vf_id].link) {
 	case IFLA_VF_LINK_STATE_ENABLE:
@@ -36,7 +37,7 @@ int vh_vf_state(struct vh_dev *dev)
 	case IFLA_VF_LINK_STATE_DISABLE:
 		return IB_PORT_DOWN;
 	}
-	return dev->pf->port[0].state;	/* auto: follow the PF */
+	return dev->pf->port[0].link;	/* auto: follow the PF */
 }
 
 /* The PF's port 1 changed: so do the VFs that follow it.  Under vh_mutex. */
@@ -63,18 +64,24 @@ void vh_vf_init(struct vh_dev *dev, u64 base)
 		if (!v->port_guid)
 			v->port_guid = base + 1;
 	}
+	if (dev->eth && is_zero_ether_addr(v->mac)) {
+		if (vh_vf_autoguid)
+			vh_eth_mac(p, v->mac);
+		else
+			eth_random_addr(v->mac);
+	}
 	dev->rdi.ibdev.node_guid = cpu_to_be64(v->node_guid);
-	p->guid = cpu_to_be64(v->port_guid);
-	p->state = vh_vf_state(dev);
+	p->guid = dev->eth ? 0 : cpu_to_be64(v->port_guid);
+	p->link = p->state = vh_vf_state(dev);
 	if (p->state == IB_PORT_DOWN)
 		p->phys = IB_PORT_PHYS_STATE_DISABLED;
 	mutex_unlock(&vh_mutex);
 }
 
-static int vh_set_vf_link_state(struct ib_device *ibdev, int vf, u32 port,
-				int state)
+/* Of either link layer. */
+int vh_vf_set_link(struct vh_dev *pf, int vf, int state)
 {
-	struct vh_dev *pf = to_vh(ibdev), *d;
+	struct vh_dev *d;
 
 	if (!vh_vf_ok(pf, vf))
 		return -EINVAL;
@@ -85,6 +92,12 @@ static int vh_set_vf_link_state(struct ib_device *ibdev, int vf, u32 port,
 		vh_set_state(&d->port[0], vh_vf_state(d));
 	mutex_unlock(&vh_mutex);
 	return 0;
+}
+
+static int vh_set_vf_link_state(struct ib_device *ibdev, int vf, u32 port,
+				int state)
+{
+	return vh_vf_set_link(to_vh(ibdev), vf, state);
 }
 
 static int vh_get_vf_config(struct ib_device *ibdev, int vf, u32 port,

@@ -48,7 +48,8 @@ static u64 vh_nonce;
 /* The ports of another guest, as it last announced them.  Never changed. */
 struct vh_table {
 	struct rcu_head rcu;
-	u32 nports;
+	u32 nports, ngids;
+	struct vh_far_gid *gids;	/* behind the ports */
 	struct vh_end ports[];
 };
 
@@ -59,6 +60,8 @@ static struct vh_neighbour {
 	unsigned long heard;		/* jiffies */
 	struct vh_table __rcu *table;
 } vh_neighbours[VH_MAX_GUESTS];		/* written by vh_hello_work() only */
+
+#define VH_TOLD_GIDS	1024		/* they go in one datagram, with the ports */
 
 static struct sk_buff_head vh_hellos;
 static unsigned long vh_told;		/* jiffies */
@@ -165,8 +168,10 @@ static struct sk_buff *vh_pack(const struct vh_pkt *pkt)
 		.qkey = cpu_to_be32(pkt->qkey),
 		.imm = pkt->imm,
 		.grh = pkt->grh,
+		.vlan = cpu_to_be16(pkt->path.vlan),
+		.path = pkt->path,
 	};
-	u8 flags = (pkt->solicited ? WIRE_SOLICITED : 0) |
+	u8 flags = (pkt->roce ? WIRE_ROCE : 0) | (pkt->solicited ? WIRE_SOLICITED : 0) |
 		(pkt->has_grh ? WIRE_GRH : 0) | (pkt->has_imm ? WIRE_IMM : 0);
 	struct sk_buff *skb = vh_wire_new(WIRE_DATAGRAM, flags, &body,
 					  sizeof(body), pkt->len);
@@ -194,6 +199,26 @@ void vh_wire_flood(const struct vh_pkt *pkt)
 	for (guest = 0; guest < VH_MAX_GUESTS; guest++)
 		if (READ_ONCE(vh_neighbours[guest].nonce))
 			vh_wire_datagram(guest, pkt);
+}
+
+/* An Ethernet frame, in one piece, to every other guest. */
+void vh_wire_frame(const struct sk_buff *frame, u16 tci)
+{
+	struct vh_wire_frame body = { .tci = cpu_to_be16(tci) };
+	struct sk_buff *skb;
+	int guest;
+
+	for (guest = 0; guest < VH_MAX_GUESTS; guest++) {
+		if (!READ_ONCE(vh_neighbours[guest].nonce))
+			continue;
+		skb = vh_wire_new(WIRE_FRAME, 0, &body, sizeof(body),
+				  frame->len);
+		if (!skb)
+			return;
+		skb_store_bits(skb, skb->len - frame->len, frame->data,
+			       frame->len);
+		vh_wire_send(guest, skb);
+	}
 }
 
 /* ---- in, softirq ---- */
@@ -229,9 +254,12 @@ static void vh_unpack(struct vh_wire_in *in)
 		.qkey = be32_to_cpu(body.qkey),
 		.imm = body.imm,
 		.grh = body.grh,
+		.roce = in->head.flags & WIRE_ROCE,
+		.path = body.path,
 		.data = in->skb->data,
 		.len = in->skb->len,
 	};
+	pkt.path.vlan = be16_to_cpu(body.vlan);
 	vh_arrive(&pkt);
 }
 
@@ -252,9 +280,17 @@ static bool vh_wire_ok(const struct vh_wire_in *in)
 		in->head.version == VH_WIRE_VERSION &&
 		in->head.guest < VH_MAX_GUESTS && in->head.guest != vh_guest &&
 		vh_is_peer(ip_hdr(in->skb)->saddr) &&
-		(in->head.type == WIRE_HELLO ||
+		(in->head.type == WIRE_HELLO || in->head.type == WIRE_FRAME ||
 		 vh_guest_of(in->slid) == in->head.guest ||
 		 (in->slid == VH_SM_LID && in->head.guest == VH_SM_GUEST));
+}
+
+static void vh_wire_take_frame(struct vh_wire_in *in)
+{
+	struct vh_wire_frame body;
+
+	if (vh_wire_take(in, &body, sizeof(body)))
+		vh_eth_arrive(in->skb, be16_to_cpu(body.tci));
 }
 
 static int vh_wire_receive(struct sock *sk, struct sk_buff *skb)
@@ -300,6 +336,9 @@ static int vh_wire_receive(struct sock *sk, struct sk_buff *skb)
 	case WIRE_DATA:
 		vh_requester_data(&in);
 		break;
+	case WIRE_FRAME:
+		vh_wire_take_frame(&in);
+		break;
 	}
 	rcu_read_unlock();
 drop:
@@ -324,16 +363,21 @@ static struct sk_buff *vh_compose(bool leaving)
 		.sm = cpu_to_be32(leaving ? 0 : vh_sm_generation()),
 	};
 	u16 lid, first = vh_first_lid(vh_guest);
+	struct vh_far_gid *gids;
 	struct vh_wire_port *w;
 	struct sk_buff *skb;
 	struct vh_port *p;
 	struct vh_end e;
-	u32 n = 0;
+	u32 n = 0, ngids = 0, size;
 	int i;
 
 	w = kcalloc(VH_GUEST_LIDS, sizeof(*w), GFP_KERNEL);
-	if (!w)
+	gids = kcalloc(VH_TOLD_GIDS, sizeof(*gids), GFP_KERNEL);
+	if (!w || !gids) {
+		kfree(w);
+		kfree(gids);
 		return NULL;
+	}
 	rcu_read_lock();
 	for (lid = first; !leaving && lid < first + VH_GUEST_LIDS; lid++) {
 		p = vh_port_by_lid(lid);
@@ -347,14 +391,20 @@ static struct sk_buff *vh_compose(bool leaving)
 		for (i = 0; i < VH_NPKEYS; i++)
 			w[n].pkeys[i] = cpu_to_be16(e.pkeys[i]);
 		n++;
+		ngids += vh_list_gids(p, gids + ngids, VH_TOLD_GIDS - ngids);
 	}
 	rcu_read_unlock();
 	body.nports = cpu_to_be32(n);
-	skb = vh_wire_new(WIRE_HELLO, 0, &body, sizeof(body), n * sizeof(*w));
-	if (skb)
-		skb_store_bits(skb, skb->len - n * sizeof(*w), w,
-			       n * sizeof(*w));
+	body.ngids = cpu_to_be32(ngids);
+	size = n * sizeof(*w) + ngids * sizeof(*gids);
+	skb = vh_wire_new(WIRE_HELLO, 0, &body, sizeof(body), size);
+	if (skb) {
+		skb_store_bits(skb, skb->len - size, w, n * sizeof(*w));
+		skb_store_bits(skb, skb->len - ngids * sizeof(*gids), gids,
+			       ngids * sizeof(*gids));
+	}
 	kfree(w);
+	kfree(gids);
 	return skb;
 }
 
@@ -405,16 +455,26 @@ static void vh_left(int guest)
 	vh_set_table(guest, NULL);
 }
 
-static struct vh_table *vh_read_table(struct sk_buff *skb, int guest, u32 n)
+static struct vh_table *vh_read_table(struct sk_buff *skb, int guest, u32 n,
+				      u32 ngids)
 {
+	u32 i, k, told = ngids * sizeof(struct vh_far_gid);
 	struct vh_table *t;
-	u32 i, k;
 
-	if (n > VH_GUEST_LIDS || skb->len != n * sizeof(struct vh_wire_port))
+	if (n > VH_GUEST_LIDS || ngids > VH_TOLD_GIDS ||
+	    skb->len != n * sizeof(struct vh_wire_port) + told)
 		return NULL;
-	t = kzalloc(struct_size(t, ports, n), GFP_KERNEL);
+	t = kzalloc(struct_size(t, ports, n) + told, GFP_KERNEL);
 	if (!t)
 		return NULL;
+	t->gids = (void *)&t->ports[n];
+	t->ngids = ngids;
+	skb_copy_bits(skb, skb->len - told, t->gids, told);
+	for (i = 0; i < ngids; i++)
+		if (vh_guest_of(be16_to_cpu(t->gids[i].lid)) != guest) {
+			kfree(t);
+			return NULL;
+		}
 	for (i = 0; i < n; i++) {
 		struct vh_end *e = &t->ports[i];
 		struct vh_wire_port w;
@@ -456,7 +516,8 @@ static void vh_heard_hello(struct sk_buff *skb)
 		vh_left(guest);
 	if (!nonce)
 		return;
-	t = vh_read_table(skb, guest, be32_to_cpu(body.nports));
+	t = vh_read_table(skb, guest, be32_to_cpu(body.nports),
+			  be32_to_cpu(body.ngids));
 	if (!t)
 		return;
 	vh_set_table(guest, t);
@@ -528,6 +589,32 @@ bool vh_wire_end_by_gid(const union ib_gid *gid, struct vh_end *e)
 			}
 	}
 	return false;
+}
+
+/* A GID of another guest's; any_mac: of whatever interface. */
+u16 vh_wire_lid_by_path(const struct vh_path *path, bool any_mac)
+{
+	const struct vh_far_gid *g;
+	struct vh_table *t;
+	u16 found = 0;
+	int guest;
+	u32 i;
+
+	for (guest = 0; guest < VH_MAX_GUESTS; guest++) {
+		t = rcu_dereference(vh_neighbours[guest].table);
+		for (i = 0; t && i < t->ngids; i++) {
+			g = &t->gids[i];
+			if (g->type != path->type ||
+			    be16_to_cpu(g->vlan) != path->vlan ||
+			    memcmp(&g->gid, &path->dgid, sizeof(g->gid)))
+				continue;
+			if (ether_addr_equal_unaligned(g->mac, path->dmac))
+				return be16_to_cpu(g->lid);
+			if (any_mac)
+				found = be16_to_cpu(g->lid);
+		}
+	}
+	return found;
 }
 
 /* ---- coming and going ---- */

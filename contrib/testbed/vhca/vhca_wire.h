@@ -12,7 +12,7 @@
 #include "vhca.h"
 
 #define VH_WIRE_MAGIC	0x76686361	/* "vhca" */
-#define VH_WIRE_VERSION	1
+#define VH_WIRE_VERSION	2
 #define VH_WIRE_PORT	18551		/* UDP, both sides */
 
 /*
@@ -29,6 +29,7 @@ enum vh_wire_type {
 	WIRE_REQUEST,			/* RC and UC: a fragment of a request */
 	WIRE_ACK,			/* of requests */
 	WIRE_DATA,			/* what a READ or an atomic asked for */
+	WIRE_FRAME,			/* of Ethernet */
 };
 
 struct vh_wire_head {
@@ -48,13 +49,14 @@ enum vh_wire_flags {
 	WIRE_GRH = 4,
 	WIRE_IMM = 8,
 	WIRE_UC = 16,
+	WIRE_ROCE = 32,
 };
 
-/* Behind the head of a WIRE_HELLO; nports of vh_wire_port follow. */
+/* Behind the head of a WIRE_HELLO; vh_wire_port and vh_far_gid follow. */
 struct vh_wire_hello {
 	__be64 nonce;			/* another one each time it is loaded */
 	__be32 sm;			/* vh_sm_generation() */
-	__be32 nports;
+	__be32 nports, ngids;
 } __packed;
 
 struct vh_wire_port {
@@ -71,6 +73,12 @@ struct vh_wire_datagram {
 	u8 pad;
 	__be32 qkey, imm;
 	struct ib_grh grh;
+	__be16 vlan;			/* the path's */
+	struct vh_path path;		/* RoCE */
+} __packed;
+
+struct vh_wire_frame {
+	__be16 tci;
 } __packed;
 
 struct vh_wire_request {

@@ -101,12 +101,20 @@ class Layout:
 
     def _ipoib(self, node):
         """The node's ports, each with its IPoIB address: the first ports of all nodes are one rail, and so on."""
-        ports = [
+        ports = self._ports(node, "infiniband")
+        return [(port, _RAIL.format(_FIRST_RAIL + rail, node.number + 1)) for rail, port in enumerate(ports)]
+
+    def _ethernet(self, node):
+        """The same of the node's Ethernet ports and the addresses of their interfaces."""
+        return [(port, roce_address(rail, node.number)) for rail, port in enumerate(self._ports(node, "roce"))]
+
+    def _ports(self, node, kind):
+        return [
             f"{name}/{number + 1}"
             for name, hca in zip(node.hcas, self.model.hcas)
+            if hca.kind == kind
             for number in range(len(hca.ports))
-        ]  # fmt: skip
-        return [(port, _RAIL.format(_FIRST_RAIL + rail, node.number + 1)) for rail, port in enumerate(ports)]
+        ]
 
     def _slurm(self):
         """A node's tasks have the cores that are its own; the others in its guest belong to its neighbour."""
@@ -131,6 +139,7 @@ class Layout:
         nodes = [node for node in self.nodes if node.guest == guest]
         hcas = [(name, hca) for node in nodes for name, hca in zip(node.hcas, self.model.hcas)]
         roce = [(node, name, i) for node in nodes for i, name in enumerate(node.roce)]
+        first_rxe = sum(len(hca.ports) for hca in self.model.hcas if hca.kind == "roce")
         vfs = self.options.vfs
         return "".join(
             [
@@ -138,6 +147,7 @@ class Layout:
                 _words("GUESTS", [str(self.options.guests)]),
                 _words("RDMA", [self.options.rdma]),
                 _words("PORTS", [",".join(str(len(hca.ports)) for _, hca in hcas)]),
+                _words("ETHERNET", [",".join("Y" if hca.kind == "roce" else "N" for _, hca in hcas)]),
                 _words("VF_GUIDS", [self.options.vf_guids]),
                 bash_map("ADDRESS", {node.name: node.address for node in nodes} | ({"host": HOST} if guest == 0 else {})),
                 bash_map("HCAS", {node.name: " ".join(node.hcas) for node in nodes}),
@@ -145,7 +155,8 @@ class Layout:
                 bash_map("VFS", {name: hca.vfs if vfs is None else vfs for name, hca in hcas}),
                 bash_map("IPOIB", {port: address for node in nodes for port, address in self._ipoib(node)}),
                 bash_map("PORT_WORDS", _port_words(hcas)),
-                bash_map("ROCE", {name: roce_address(i, node.number) for node, name, i in roce}),
+                bash_map("ETHERNET_IP", {port: address for node in nodes for port, address in self._ethernet(node)}),
+                bash_map("ROCE", {name: roce_address(first_rxe + i, node.number) for node, name, i in roce}),
                 bash_map("ROCE_MAC", {name: mac(guest, ROCE_MAC + i) for _, name, i in roce}),
             ]
         )

@@ -28,12 +28,13 @@ class Numa:
 
 
 KINDS = ("infiniband", "roce", "efa")
+_GUEST_KINDS = KINDS[:2]
 
 
 @dataclass(frozen=True)
 class Hca:
-    """An HCA: its NUMA node or None, and for each port the words that the kernel module is to be told. Kind and name
-    (None: as the kernel counts) can differ on paper only."""
+    """An HCA: its NUMA node or None, and for each port the words that the kernel module is to be told. A name (None: as
+    the kernel counts) and the kind efa are possible on paper only."""
 
     numa: int | None
     ports: tuple
@@ -159,14 +160,27 @@ def _hca(table, places, on_paper):
         for words, value in zip(each, table.values(key, count)):
             words.append(table.checked(ports.for_module, key, value))
     vfs = table.number("vfs", 0, MAX_VFS, default=0)
-    hca = Hca(numa, tuple(tuple(words) for words in each), vfs)
+    kind = table.word("kind", KINDS)
+    hca = Hca(numa, tuple(tuple(words) for words in each), vfs, kind)
     if on_paper:
-        hca = dataclasses.replace(hca, kind=table.word("kind", KINDS), name=table.device_name("name"))
+        hca = dataclasses.replace(hca, name=table.device_name("name"))
     else:
-        for key in ("kind", "name"):
-            table.no(key, "only on paper: boot with --native")
+        table.no("name", "only on paper: boot with --native")
+        if kind not in _GUEST_KINDS:
+            raise ValueError(f"{table.name}: kind: '{kind}' only on paper: boot with --native")
+        if kind == "roce":
+            _check_ethernet(table.name, each)
     table.end()
     return hca
+
+
+def _check_ethernet(name, each):
+    """Ethernet knows a link or none, and no P_Keys."""
+    for key, _, value in (word.partition("=") for words in each for word in words):
+        if key == "pkeys":
+            raise ValueError(f"{name}: pkeys: a port with kind = \"roce\" has none")
+        if key == "state" and value not in ("down", "active"):
+            raise ValueError(f"{name}: state: '{value}': use down or active, as kind is \"roce\"")
 
 
 def _device(table, places):
