@@ -363,7 +363,8 @@ static int vh_eth_get_vf(struct net_device *dev, int vf, struct ifla_vf_info *in
 		return ret;
 	mutex_lock(&vh_mutex);
 	info->vf = vf;
-	ether_addr_copy(info->mac, v->mac);
+	if (v->admin_mac)		/* else zero, as with mlx5 */
+		ether_addr_copy(info->mac, v->mac);
 	info->vlan = v->vlan;
 	info->qos = v->qos;
 	info->vlan_proto = htons(ETH_P_8021Q);

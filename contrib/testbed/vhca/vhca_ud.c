@@ -41,16 +41,25 @@ static bool vh_ud_accept(struct vh_port *dp, struct rvt_qp *qp,
 	return true;
 }
 
-/* What ib_core answers a MAD by. */
-static void vh_roce_wc(struct ib_wc *wc, const struct vh_pkt *pkt, u16 tag)
+/*
+ * How a RoCE packet came.  ib_core wants it in fields of their own, to answer a
+ * MAD by; UCX up to 1.18 knows only where an mlx5 has it, in the SL (bit 3: UDP;
+ * then the header, IPv6 or IPv4).
+ */
+static void vh_roce_wc(struct rvt_qp *qp, struct ib_wc *wc,
+		       const struct vh_pkt *pkt, u16 tag)
 {
 	bool udp = pkt->path.type == IB_GID_TYPE_ROCE_UDP_ENCAP;
+	bool v4 = ipv6_addr_v4mapped((struct in6_addr *)pkt->path.sgid.raw);
 
+	if (rvt_is_user_qp(qp)) {
+		wc->sl = !udp ? 0 : v4 ? 0xa : 0x9;
+		return;
+	}
 	wc->wc_flags |= IB_WC_WITH_SMAC | IB_WC_WITH_NETWORK_HDR_TYPE;
 	ether_addr_copy(wc->smac, pkt->path.smac);
 	wc->network_hdr_type = !udp ? RDMA_NETWORK_ROCE_V1 :
-		ipv6_addr_v4mapped((struct in6_addr *)pkt->path.sgid.raw) ?
-		RDMA_NETWORK_IPV4 : RDMA_NETWORK_IPV6;
+		v4 ? RDMA_NETWORK_IPV4 : RDMA_NETWORK_IPV6;
 	if (tag != VH_UNTAGGED) {
 		wc->wc_flags |= IB_WC_WITH_VLAN;
 		wc->vlan_id = tag;
@@ -105,10 +114,11 @@ static void vh_ud_to_qp(struct vh_port *dp, struct rvt_qp *qp,
 		wc.qp = &qp->ibqp;
 		wc.src_qp = pkt->src_qpn;
 		wc.pkey_index = pkx;
-		wc.slid = pkt->roce ? 0 : pkt->slid;
-		if (pkt->roce && !rvt_is_user_qp(qp))
-			vh_roce_wc(&wc, pkt, tag);
 		wc.sl = pkt->sl;
+		if (pkt->roce)
+			vh_roce_wc(qp, &wc, pkt, tag);
+		else
+			wc.slid = pkt->slid;
 		wc.port_num = dp->num;
 		vh_recv_complete(qp, &wc, pkt->solicited);
 	}
