@@ -1,166 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Checks of the vhca module, to be run as root in a guest with three SR-IOV PFs
+# Checks of the vhca module with InfiniBand ports, to be run as root in a guest with three SR-IOV PFs
 # that vhca can take (see ../README.md).  Unloads and loads the module itself.
 # Prints TAP; exit status 1 if a check failed.
 #
 #   VHCA_KO=path   the module (default: ../vhca.ko, else modprobe vhca)
 
-here=$(cd "$(dirname "$0")" && pwd)
-ko=${VHCA_KO:-$here/../vhca.ko}
-tmp=$(mktemp -d) || exit 1
-n=0 failed=0 pids=()
-sys=/sys/class/infiniband
-ctl=/sys/module/vhca/parameters/ctl
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-ulimit -l unlimited
-
-# ---- helpers ----
-
-result() { # yes|no description [log]
-	n=$((n + 1))
-	[ "$1" = yes ] && { echo "ok $n - $2"; return; }
-	echo "not ok $n - $2"
-	failed=$((failed + 1))
-	[ -z "$3" ] || sed 's/^/#   /' "$3" | tail -n 8
-}
-
-# ok "description" command...: must succeed.  no: must fail.
-ok() {
-	local d=$1
-	shift
-	if "$@" > "$tmp/log" 2>&1; then result yes "$d"; else result no "$d" "$tmp/log"; fi
-}
-
-no() {
-	local d=$1
-	shift
-	if "$@" > "$tmp/log" 2>&1; then result no "$d" "$tmp/log"; else result yes "$d"; fi
-}
-
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
-
-same() { echo "got \"$1\", want \"$2\""; [ "$1" = "$2" ]; }
-
-has() { # regular expression, command...
-	local re=$1 out
-	shift
-	out=$("$@" 2>&1)
-	echo "$out"
-	grep -qE -- "$re" <<< "$out"
-}
-
-# Wait until a command succeeds, 15 s (or $patience) at most.
-await() {
-	local end=$((SECONDS + ${patience:-15}))
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "waited in vain for: $*"; return 1; }
-		sleep 0.1
-	done
-}
-
-ns() { # namespace or "", command...
-	local ns=$1
-	shift
-	if [ -n "$ns" ]; then ip netns exec "$ns" "$@"; else "$@"; fi
-}
-
-listens() { # pid, TCP port: in that process's net namespace
-	grep -qE ":$(printf %04X "$2") [0-9A-F]+:0000 0A" "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null ||
-		! kill -0 "$1" 2>/dev/null
-}
-
-# A server and its client, both must succeed:
-# both [-s netns] [-c netns] port server... -- client...
-both() {
-	local s="" c="" port srv=() pid r1 r2
-	while :; do
-		case $1 in
-		-s) s=$2 ;;
-		-c) c=$2 ;;
-		*) break ;;
-		esac
-		shift 2
-	done
-	port=$1
-	shift
-	while [ "$1" != -- ]; do srv+=("$1"); shift; done
-	shift
-	if [ -n "$s" ]; then
-		ip netns exec "$s" timeout 60 "${srv[@]}" > "$tmp/server" 2>&1 &
-	else
-		timeout 60 "${srv[@]}" > "$tmp/server" 2>&1 &
-	fi
-	pid=$!
-	patience=60 await listens $pid "$port"
-	ns "$c" timeout 60 "$@"
-	r1=$?
-	# a server whose client failed would wait for ever
-	[ $r1 = 0 ] || kill $pid 2>/dev/null
-	wait $pid
-	r2=$?
-	[ $r2 = 0 ] || cat "$tmp/server"
-	return $((r1 | r2))
-}
-
-netdev() { # RDMA device, port (default 1)
-	local d
-	for d in "$sys/$1"/device/net/*; do
-		[ "$(cat "$d/dev_port" 2>/dev/null)" = $((${2:-1} - 1)) ] && basename "$d"
-	done
-}
-
-carrier() { ns "$1" ip -br link show "$2" | grep -q LOWER_UP; }
-counter() { cat "$sys/$1/ports/1/counters/$2"; }
-state() { sed 's/.*: //' "$sys/$1/ports/${2:-1}/state"; }
-vfs() { basename -a "$pf"/virtfn*/infiniband/* 2>/dev/null | sort -V; }
-count() { "$@" 2>/dev/null | wc -l; }
-count_is() { [ "$(count "${@:2}")" = "$1" ]; }
-vf_netdevs() { ls -d "$pf"/virtfn*/net/*; }
-
-load() {
-	local m
-	for m in rdmavt ib_umad ib_uverbs rdma_ucm udp_tunnel; do modprobe $m 2>/dev/null; done
-	if [ -e "$ko" ]; then insmod "$ko" "$@"; else modprobe vhca "$@"; fi
-}
-
-unload() { rmmod vhca; }
-
-cleanup() {
-	local p
-	for p in "${pids[@]}"; do kill -9 "$p" 2>/dev/null; done
-	ip netns del vh_a 2>/dev/null
-	ip netns del vh_b 2>/dev/null
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-
-# netns vh_a and vh_b with a veth pair between them, for the handshakes
-two_netns() {
-	ip netns add vh_a
-	ip netns add vh_b
-	ip link add v0 netns vh_a type veth peer name v1 netns vh_b
-	ip -n vh_a addr add 10.9.0.1/24 dev v0
-	ip -n vh_b addr add 10.9.0.2/24 dev v1
-	ip -n vh_a link set lo up
-	ip -n vh_b link set lo up
-	ip -n vh_a link set v0 up
-	ip -n vh_b link set v1 up
-}
-
-drop_netns() {
-	ip netns del vh_a
-	ip netns del vh_b
-}
+. "$(dirname "$0")/lib.sh"
 
 # ---- load ----
-
-[ "$(id -u)" = 0 ] || { echo "Bail out! not root"; exit 1; }
-echo "vhca checks begin" > /dev/kmsg
-ip link set lo up
-modprobe -r ib_ipoib 2>/dev/null
-[ ! -d /sys/module/vhca ] || unload
 
 no "load: bad pkeys= refused" load pkeys=0xffff,zebra
 no "load: bad ports= refused" load ports=3
@@ -199,13 +48,6 @@ snap() { # the data counters of mlx5_0 and mlx5_1
 		for c in port_xmit_data port_rcv_data; do counter $d $c; done
 	done | xargs
 }
-delta() { # from, to
-	local a b i
-	read -ra a <<< "$1"
-	read -ra b <<< "$2"
-	for i in 0 1 2 3; do echo $((b[i] - a[i])); done | xargs
-}
-
 ok "g counters: 64-bit ones" test -e $sys/mlx5_0/ports/1/counters/multicast_rcv_packets
 s=$(snap)
 ok "g RC pingpong HCA to HCA" both 18515 ibv_rc_pingpong -d mlx5_0 -s 1001 -n 200 -- \
@@ -249,9 +91,6 @@ ok "g perfquery -x agrees with sysfs" perfquery_ok
 
 # ---- h: UCX and MPI ----
 
-# where it is built with MPI (trixie), it is an MPI program unless told not to be
-p0=()
-if ldd "$(command -v ucx_perftest)" | grep -q libmpi; then p0=(-P 0); fi
 ok "h ucx_perftest RC" both 13337 env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_0:1 ucx_perftest "${p0[@]}" -c 0 -- \
 	env UCX_TLS=rc,self UCX_NET_DEVICES=mlx5_1:1 ucx_perftest "${p0[@]}" 127.0.0.1 -t tag_lat -n 200 -w 10 -c 1
 cat > "$tmp/rank.sh" <<-'END'
@@ -273,11 +112,6 @@ fi
 
 # ---- x: faults on command ----
 
-said() { # what the kernel log must say, words for ctl: refused, and said why
-	echo "vhca check $n" > /dev/kmsg
-	echo "${*:2}" > $ctl && return 1
-	has "$1" sh -c "dmesg | sed -n '/vhca check $n\$/,\$p'"
-}
 before=$(cat $ctl)
 ok "x ctl: unknown device refused by name" said 'no device "mlx9_7"' "mlx9_7/1 state=down"
 ok "x ctl: unknown port refused" said 'mlx5_0 has no port 2' "mlx5_0/2 state=down"
@@ -409,7 +243,6 @@ await test -e "$pf/virtfn0/net/$n0" > /dev/null
 
 # ---- f: net namespaces of RDMA devices ----
 
-set_exclusive() { rdma system set netns exclusive; }
 ok "f exclusive mode" await set_exclusive
 two_netns
 ok "f move VF" rdma dev set mlx5_3 netns vh_a
@@ -462,13 +295,4 @@ ok "l VF without a GUID is down" same "$(state vib_3)" DOWN
 ok "l unload" await unload
 rdma system set netns shared 2>/dev/null
 
-# rdmavt warns of its own memcpy once per boot (qp.c:2041 on 6.1)
-complaints() {
-	dmesg | sed -n '/vhca checks begin/,$p' |
-		grep -E 'WARNING:|BUG:|BUG [a-z]|Oops|soft lockup|hung task|rcu.*stall|Poison|Redzone|Object already free|refcount_t' |
-		grep -v 'rdmavt/qp.c:[0-9]* rvt_post_'
-	return 0
-}
-ok "kernel log clean" same "$(complaints)" ""
-echo "1..$n"
-[ $failed = 0 ] || { echo "# $failed of $n failed"; exit 1; }
+finish
