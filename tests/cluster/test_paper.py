@@ -10,7 +10,7 @@ from cluster import must, run, sh
 
 from testbed import instance
 
-INSTANCE = "ctest ctest-decoys ctest-dual ctest-flat ctest-rails8"
+INSTANCE = "ctest ctest-decoys ctest-dual ctest-flat ctest-rails8 ctest-roce"
 
 # Everything of an HCA that the product has a reader for (src/adapters/sysfs, devices.cpp, live_kernel.cpp), without what says
 # only which driver it is, and with LIDs as they matter: given, or not.

@@ -192,3 +192,4 @@ def passes(script, timeout):
 def test_the_module_passes_its_own_checks():  # soak: ctest-guests-trixie
     with guest_1_is_booted_again():
         passes("all.sh", 400)
+        passes("roce.sh", 200)  # of which the exclusive mode's part

@@ -73,7 +73,10 @@ class WrongModels(unittest.TestCase):
             NUMA + HCA + 'pkeys = "0x10000"\n': "hca 0: pkeys '0x10000': use numbers up to 0xffff with ',' between them, "
             "as in 0xffff,0x8001",
             NUMA + HCA + "port = 1\n": "hca 0: port: unknown key: use numa, ports, state, speed, width, pkeys, vfs, kind or name",
-            NUMA + HCA + 'kind = "efa"\n': "hca 0: kind: only on paper: boot with --native",
+            NUMA + HCA + 'kind = "efa"\n': "hca 0: kind: 'efa': only on paper: boot with --native",
+            NUMA + HCA + 'name = "ibp9s0"\n': "hca 0: name: only on paper: boot with --native",
+            NUMA + HCA + 'kind = "roce"\npkeys = "0xffff"\n': 'hca 0: pkeys: a port with kind = "roce" has none',
+            NUMA + HCA + 'kind = "roce"\nstate = "init"\n': "hca 0: state: 'init': use down or active, as kind is \"roce\"",
             NUMA + HCA + "[roce]\n": "roce: use a table [[roce]] for each",
             NUMA + HCA + "[[gpu]]\nnuma = 0\nname = 1\n": "gpu 0: name: unknown key: use numa",
             NUMA + HCA + "[[gpu]]\nnuma = 0\n" * 24: "25 HCAs, RoCE ports and GPUs in one guest: there is room for 24",
@@ -141,6 +144,15 @@ class OurModels(unittest.TestCase):
         told = Layout(model.load("decoys"), Options(vfs=1)).files()["usr/lib/testbed/layout-0"]
         self.assertIn("PORT_WORDS=([mlx5_0/1]=state=down [mlx5_2/1]=state=init [mlx5_3/1]=speed=1)\n", told)
         self.assertIn("VFS=([mlx5_0]=1 [mlx5_1]=1 ", told)
+
+    def test_ethernet_ports_have_addresses_of_their_own(self):
+        text = NUMA + HCA + HCA + 'kind = "roce"\nports = 2\n' + HCA + HCA + 'kind = "roce"\n' + "[[roce]]\nnuma = 0\n"
+        layout = Layout(load(text), Options(guests=2))
+        told = layout.files()["usr/lib/testbed/layout-1"]
+        self.assertIn("PORTS=1,2,1,1\nETHERNET=N,Y,N,Y\n", told)
+        self.assertIn("IPOIB=([mlx5_0/1]=10.20.0.2 [mlx5_2/1]=10.21.0.2)\n", told)
+        self.assertIn("ETHERNET_IP=([mlx5_1/1]=10.60.0.2 [mlx5_1/2]=10.61.0.2 [mlx5_3/1]=10.62.0.2)\n", told)
+        self.assertIn("ROCE=([roce0]=10.63.0.2)\n", told)
 
     def test_a_flat_node_has_no_numa_affinity_anywhere(self):
         layout = Layout(model.load("flat"), Options())

@@ -555,7 +555,7 @@ int vh_eth_add(struct vh_dev *dev)
 	return ret;
 }
 
-/* After it was unregistered: ib_core's references are gone. */
+/* After the device was unregistered: no GIDs are left, nor their references. */
 void vh_eth_del(struct vh_dev *dev)
 {
 	struct vh_port *p;
@@ -569,6 +569,8 @@ void vh_eth_del(struct vh_dev *dev)
 		if (!list_empty(&p->eth))
 			list_del_rcu(&p->eth);
 		mutex_unlock(&vh_mutex);
+		/* where registration failed there is a reference still */
+		ib_device_set_netdev(&dev->rdi.ibdev, NULL, p->num);
 		unregister_netdev(p->netdev);	/* waits for readers of the list */
 		free_netdev(p->netdev);
 		p->netdev = NULL;

@@ -64,7 +64,7 @@ void vh_vf_init(struct vh_dev *dev, u64 base)
 		if (!v->port_guid)
 			v->port_guid = base + 1;
 	}
-	if (dev->eth && is_zero_ether_addr(v->mac)) {
+	if (dev->eth && !v->admin_mac) {
 		if (vh_vf_autoguid)
 			vh_eth_mac(p, v->mac);
 		else

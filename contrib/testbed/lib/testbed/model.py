@@ -167,7 +167,7 @@ def _hca(table, places, on_paper):
     else:
         table.no("name", "only on paper: boot with --native")
         if kind not in _GUEST_KINDS:
-            raise ValueError(f"{table.name}: kind: '{kind}' only on paper: boot with --native")
+            raise ValueError(f"{table.name}: kind: '{kind}': only on paper: boot with --native")
         if kind == "roce":
             _check_ethernet(table.name, each)
     table.end()

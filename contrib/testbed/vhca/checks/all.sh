@@ -18,7 +18,7 @@ ok "load" load
 [ -d $sys/mlx5_2 ] || { echo "Bail out! no three HCAs"; exit 1; }
 pf=$(readlink -f $sys/mlx5_0/device)
 ok "load: one line in the kernel log says TEST-ONLY" \
-	same "$(dmesg | sed -n '/vhca checks begin/,$p' | grep -c TEST-ONLY)" 1
+	same "$(dmesg | sed -n "/$begin/,\$p" | grep -c TEST-ONLY)" 1
 pci_order() { for i in 0 1 2; do basename "$(readlink -f $sys/mlx5_$i/device)"; done; }
 ok "load: mlx5_N in the order of PCI addresses" same "$(pci_order)" "$(pci_order | sort)"
 ok "load: vendor and class of a ConnectX" \

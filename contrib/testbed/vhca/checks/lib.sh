@@ -7,6 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 ko=${VHCA_KO:-$here/../vhca.ko}
 tmp=$(mktemp -d) || exit 1
 n=0 failed=0 pids=()
+begin="vhca checks begin $$"
 sys=/sys/class/infiniband
 ctl=/sys/module/vhca/parameters/ctl
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -172,7 +173,7 @@ if ldd "$(command -v ucx_perftest)" | grep -q libmpi; then p0=(-P 0); fi
 
 # rdmavt warns of its own memcpy once per boot (qp.c:2041 on 6.1)
 complaints() {
-	dmesg | sed -n '/vhca checks begin/,$p' |
+	dmesg | sed -n "/$begin/,\$p" |
 		grep -E 'WARNING:|BUG:|BUG [a-z]|Oops|soft lockup|hung task|rcu.*stall|Poison|Redzone|Object already free|refcount_t' |
 		grep -v 'rdmavt/qp.c:[0-9]* rvt_post_'
 	return 0
@@ -187,7 +188,7 @@ finish() {
 }
 
 [ "$(id -u)" = 0 ] || { echo "Bail out! not root"; exit 1; }
-echo "vhca checks begin" > /dev/kmsg
+echo "$begin" > /dev/kmsg
 ip link set lo up
 modprobe -r ib_ipoib 2>/dev/null
 [ ! -d /sys/module/vhca ] || unload

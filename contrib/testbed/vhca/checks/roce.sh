@@ -47,6 +47,12 @@ cm() { # netns and address of the server, netns of the client
 	await has '7174' ip netns exec "$1" rdma resource show cm_id > /dev/null
 	ip netns exec "$3" timeout 20 rping -c -a "$2" -C 2
 }
+cm_datagrams() {
+	ip netns exec vh_a timeout 30 udaddy > "$tmp/server" 2>&1 & pids+=($!)
+	local srv=$!
+	await has '7174' ip netns exec vh_a rdma resource show cm_id > /dev/null
+	ip netns exec vh_b timeout 20 udaddy -s 10.4.0.1 && wait $srv
+}
 reaches() { ip netns exec "$1" ping -c 2 -i 0.2 -W 2 "$2"; }
 drops() { ! reaches "$@"; }
 
@@ -97,7 +103,7 @@ data() { # what two ports send each other
 	ok "r ib_write_bw" both -s vh_a -c vh_b 18515 ib_write_bw -d mlx5_0 -x 3 -n 50 -F -- \
 		ib_write_bw -d mlx5_2 -x 3 -n 50 -F 10.4.0.1
 	ok "r rdma_cm" cm vh_a 10.4.0.1 vh_b
-	ok "r rdma_cm: datagrams" both -s vh_a -c vh_b 7174 udaddy -- udaddy -s 10.4.0.1
+	ok "r rdma_cm: datagrams" cm_datagrams
 	mc() { # no port to wait for: the receiver is there when its group is joined
 		ip netns exec vh_a timeout 30 mckey -m 239.1.2.3 -b 10.4.0.1 > "$tmp/server" 2>&1 & pids+=($!)
 		local srv=$!
@@ -171,15 +177,17 @@ if shared; then data; fi
 
 vf_is() { has "vf $1 .*$2" ip link show "$ra"; } # VF, what ip link says of it
 vf_net() { basename "$pf/virtfn$1"/net/*; }
+vf_dev() { basename "$pf/virtfn$1"/infiniband/*; }
 ip link set "$ra" up
 ok "v 3 VFs" sh -c "echo 3 > $pf/sriov_numvfs"
-ok "v devices" same "$(vfs | xargs) $(for v in 0 1 2; do vf_net $v; done | xargs)" \
-	"mlx5_3 mlx5_4 mlx5_5 ${ra%f*}f1np0 ${ra%f*}f2np0 ${ra%f*}f3np0"
+ok "v devices and interfaces" same "$(count vfs) $(for v in 0 1 2; do vf_net $v; done | xargs)" \
+	"3 ${ra%f*}f1np0 ${ra%f*}f2np0 ${ra%f*}f3np0"
+d0=$(vf_dev 0) d1=$(vf_dev 1)
 v0=$(vf_net 0) v1=$(vf_net 1) v2=$(vf_net 2)
 ok "v each its own MAC address" same "$(for d in "$ra" "$rb" "$v0" "$v1" "$v2"; do mac "" "$d"; done | sort -u | wc -l)" 5
 ok "v no setting of the PF's at first" vf_is 0 \
 	'link/ether 00:00:00:00:00:00 .*spoof checking off, link-state auto, trust off'
-ok "v link layer" same "$(port mlx5_3 link_layer)" Ethernet
+ok "v link layer" same "$(port $d0 link_layer)" Ethernet
 ok "v set them all" sh -c "ip link set $ra vf 2 mac 02:00:00:00:00:32 && ip link set $ra vf 2 vlan 100 qos 3 &&
 	ip link set $ra vf 2 max_tx_rate 1000 min_tx_rate 100 && ip link set $ra vf 2 spoofchk on &&
 	ip link set $ra vf 2 trust on && ip link set $ra vf 2 state enable"
@@ -215,20 +223,20 @@ vf_data() {
 	ip -n vh_a link set "$v0" up
 	ip -n vh_b link set "$v1" up
 	await carrier vh_a "$v0" > /dev/null
-	await eval 'gid_index mlx5_3 10.5.0.1 && gid_index mlx5_4 10.5.0.2' > /dev/null
+	await eval 'gid_index $d0 10.5.0.1 && gid_index $d1 10.5.0.2' > /dev/null
 	ok "v ping VF to VF" reaches vh_a 10.5.0.2
-	ok "v RC VF to VF" rc mlx5_3 10.5.0.1 mlx5_4 10.5.0.2 10.5.0.1 -s vh_a -c vh_b
+	ok "v RC VF to VF" rc $d0 10.5.0.1 $d1 10.5.0.2 10.5.0.1 -s vh_a -c vh_b
 	ok "v statistics of a VF" has 'RX: bytes' ip -s link show "$ra"
 
 	# the link
 	ip link set "$ra" vf 0 state disable
-	ok "v link disabled" same "$(carrier vh_a "$v0" || echo none) $(state mlx5_3)" "none DOWN"
+	ok "v link disabled" same "$(carrier vh_a "$v0" || echo none) $(state $d0)" "none DOWN"
 	ip link set "$ra" vf 0 state enable
 	echo "mlx5_0/1 state=down" > $ctl
-	ok "v link enabled, whatever the PF's" same "$(state mlx5_3) $(state mlx5_4)" "ACTIVE DOWN"
+	ok "v link enabled, whatever the PF's" same "$(state $d0) $(state $d1)" "ACTIVE DOWN"
 	echo "mlx5_0/1 state=active" > $ctl
 	ip link set "$ra" vf 0 state auto
-	ok "v link follows the PF's" same "$(state mlx5_3) $(state mlx5_4)" "ACTIVE ACTIVE"
+	ok "v link follows the PF's" same "$(state $d0) $(state $d1)" "ACTIVE ACTIVE"
 	await reaches vh_a 10.5.0.2 > /dev/null
 
 	# a VLAN of the PF's: the VF knows nothing of it
@@ -244,18 +252,18 @@ vf_data() {
 		ip -n vh_b link set v1 up
 	}
 	meet
-	ok "v ... nor by RC, which gets no answer" unanswered mlx5_3 10.5.0.1 mlx5_4 10.5.0.2 10.9.0.1 -s vh_a -c vh_b
+	ok "v ... nor by RC, which gets no answer" unanswered $d0 10.5.0.1 $d1 10.5.0.2 10.9.0.1 -s vh_a -c vh_b
 	ip link set "$ra" vf 1 vlan 100
 	ok "v in the same VLAN it does" reaches vh_a 10.5.0.2
-	ok "v ... and by RC" rc mlx5_3 10.5.0.1 mlx5_4 10.5.0.2 10.9.0.1 -s vh_a -c vh_b
+	ok "v ... and by RC" rc $d0 10.5.0.1 $d1 10.5.0.2 10.9.0.1 -s vh_a -c vh_b
 	ip link set "$ra" vf 1 vlan 0
 	ip -n vh_b link add link "$v1" name vlan100 type vlan id 100
 	ip -n vh_b addr flush dev "$v1"
 	ip -n vh_b addr add 10.5.0.2/24 dev vlan100
 	ip -n vh_b link set vlan100 up
-	await gid_index mlx5_4 10.5.0.2 > /dev/null
+	await gid_index $d1 10.5.0.2 > /dev/null
 	ok "v a port that tags by itself is in the same VLAN" reaches vh_a 10.5.0.2
-	ok "v ... and by RC" rc mlx5_3 10.5.0.1 mlx5_4 10.5.0.2 10.5.0.1 -s vh_a -c vh_b
+	ok "v ... and by RC" rc $d0 10.5.0.1 $d1 10.5.0.2 10.5.0.1 -s vh_a -c vh_b
 	ip link set "$ra" vf 1 vlan 100
 	ok "v a VF in a VLAN of the PF's may not tag" drops vh_b 10.5.0.1
 	ip link set "$ra" vf 1 vlan 0
@@ -271,9 +279,9 @@ vf_data() {
 	ip -n vh_b link add link "$v1" name mv0 netns vh_c type macvlan mode bridge
 	ip -n vh_c addr add 10.5.0.9/24 dev mv0
 	ip -n vh_c link set mv0 up
-	await gid_index mlx5_4 10.5.0.9 > /dev/null
+	await gid_index $d1 10.5.0.9 > /dev/null
 	ok "v without spoof check a VF may have a macvlan interface" reaches vh_c 10.5.0.1
-	ok "v ... and RC from it" rc mlx5_3 10.5.0.1 mlx5_4 10.5.0.9 10.5.0.1 -s vh_a -c vh_c
+	ok "v ... and RC from it" rc $d0 10.5.0.1 $d1 10.5.0.9 10.5.0.1 -s vh_a -c vh_c
 	ip link set "$ra" vf 1 spoofchk on
 	ok "v spoof check drops its frames" drops vh_c 10.5.0.1
 	ok "v ... not the VF's own" reaches vh_b 10.5.0.1
@@ -284,7 +292,7 @@ vf_data() {
 	ip -n vh_a link set w0 up
 	ip -n vh_c link set w1 up
 	neigh vh_c 10.5.0.1 "$(mac vh_a "$v0")" mv0
-	ok "v ... and RC from it, which gets no answer" unanswered mlx5_3 10.5.0.1 mlx5_4 10.5.0.9 10.9.1.1 -s vh_a -c vh_c
+	ok "v ... and RC from it, which gets no answer" unanswered $d0 10.5.0.1 $d1 10.5.0.9 10.9.1.1 -s vh_a -c vh_c
 	ip link set "$ra" vf 1 spoofchk off
 	ip netns del vh_c
 
@@ -309,23 +317,23 @@ if shared; then vf_data; fi
 # net namespaces of the devices
 moves() {
 	two_netns
-	ok "v move a VF's RDMA device" rdma dev set mlx5_3 netns vh_a
-	ok "v move another's" rdma dev set mlx5_4 netns vh_b
+	ok "v move a VF's RDMA device" rdma dev set $d0 netns vh_a
+	ok "v move another's" rdma dev set $d1 netns vh_b
 	ip link set "$v0" netns vh_a
 	ip link set "$v1" netns vh_b
 	ip -n vh_a addr add 10.5.0.1/24 dev "$v0"
 	ip -n vh_b addr add 10.5.0.2/24 dev "$v1"
 	ip -n vh_a link set "$v0" up
 	ip -n vh_b link set "$v1" up
-	gid_there() { ip netns exec vh_a bash -c "mount -t sysfs sysfs /sys; grep -q '$(gid_of 10.5.0.1)' $sys/mlx5_3/ports/1/gids/3"; }
+	gid_there() { ip netns exec vh_a grep -q "$(gid_of 10.5.0.1)" $sys/$d0/ports/1/gids/3; }
 	await gid_there > /dev/null
 	await reaches vh_a 10.5.0.2 > /dev/null
-	ok "v RC between the namespaces" both -s vh_a -c vh_b 18515 ibv_rc_pingpong -d mlx5_3 -g 3 -n 100 -- \
-		ibv_rc_pingpong -d mlx5_4 -g 3 -n 100 10.9.0.1
+	ok "v RC between the namespaces" both -s vh_a -c vh_b 18515 ibv_rc_pingpong -d $d0 -g 3 -n 100 -- \
+		ibv_rc_pingpong -d $d1 -g 3 -n 100 10.9.0.1
 	ok "v rdma_cm between the namespaces" cm vh_a 10.5.0.1 vh_b
-	no "v foreign device refused" ip netns exec vh_a timeout 5 ibv_rc_pingpong -d mlx5_4 -g 3 10.9.0.2
+	no "v foreign device refused" ip netns exec vh_a timeout 5 ibv_rc_pingpong -d $d1 -g 3 10.9.0.2
 	drop_netns
-	ok "v devices come back" await has mlx5_3 rdma dev
+	ok "v devices come back" await has $d0 rdma dev
 	ok "v ... and interfaces" await test -e "/sys/class/net/$v0" -a -e "/sys/class/net/$v1"
 }
 # not while other network namespaces are there, unless it was booted so
@@ -340,4 +348,9 @@ wait $pa 2>/dev/null
 ok "v unload with a child of an interface" await unload
 ok "v interfaces gone" test ! -e "/sys/class/net/$ra" -a ! -e /sys/class/net/vlan7
 
+
+ok "v load with two Ethernet ports" load ports=2,1,1 ethernet=Y,N,N
+ok "v an interface per port" same "$(for i in "$pf"/net/*; do cat "$i/dev_port"; done | sort | xargs)" "0 1"
+ok "v ... called as the kernel counts" has '^eth' basename -a "$pf"/net/*
+ok "v unload again" await unload
 finish
