@@ -424,7 +424,7 @@ class _Device:
                 self._interface(number, self.netdev.format(next_ib), "32", "2044", {"address": "00"})
                 next_ib += 1
         self._character("infiniband_verbs", f"uverbs{index}", _UVERBS_MINOR + index, 0o666, {"abi_version": "1"})
-        if self.kind.link_layer == "InfiniBand" or not self.parent:
+        if self.kind.link_layer != "Unspecified":  # all that have MADs, RoCE too
             for number in range(1, len(self.words) + 1):
                 for name, first in (("umad", _UMAD_MINOR), ("issm", _ISSM_MINOR)):
                     minor = self._next_minor()
