@@ -53,6 +53,7 @@ cm_datagrams() {
 	await has '7174' ip netns exec vh_a rdma resource show cm_id > /dev/null
 	ip netns exec vh_b timeout 20 udaddy -s 10.4.0.1 && wait $srv
 }
+moved() { [ "$(counter mlx5_2 port_xmit_packets)" -gt $((base + 20)) ]; }
 reaches() { ip netns exec "$1" ping -c 2 -i 0.2 -W 2 "$2"; }
 drops() { ! reaches "$@"; }
 
@@ -159,6 +160,21 @@ data() { # what two ports send each other
 	ip netns del vh_d
 	ok "r children go with their namespaces, and their GIDs" await eval \
 		'no_gid mlx5_0 10.4.0.9 && no_gid mlx5_2 10.7.0.2 && no_gid mlx5_2 10.4.0.77'
+
+	# an address goes under a connection
+	ip -n vh_a addr add 10.4.0.11/24 dev "$ra"
+	await gid_index mlx5_0 10.4.0.11 > /dev/null
+	ip netns exec vh_a ibv_rc_pingpong -e -d mlx5_0 -g "$(gid_index mlx5_0 10.4.0.11)" -n 1000000 > "$tmp/a" 2>&1 & pids+=($!); pa=$!
+	await listens $pa 18515
+	ip netns exec vh_b ibv_rc_pingpong -e -d mlx5_2 -g 3 -n 1000000 10.4.0.1 > "$tmp/b" 2>&1 & pids+=($!); pb=$!
+	base=$(counter mlx5_2 port_xmit_packets)
+	await moved
+	ip -n vh_a addr del 10.4.0.11/24 dev "$ra"
+	await eval '! kill -0 $pa 2> /dev/null || ! kill -0 $pb 2> /dev/null' > /dev/null
+	kill -9 $pa $pb 2>/dev/null
+	wait $pa $pb 2>/dev/null
+	ok "r RC fails with a retry error when its GID goes" \
+		grep -h 'transport retry counter exceeded' "$tmp/a" "$tmp/b"
 
 	# links on command
 	echo "mlx5_0/1 state=down" > $ctl
