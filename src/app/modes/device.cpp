@@ -15,7 +15,7 @@ namespace cib {
 namespace {
 
 // What each device that may serve has to give: itself, if nobody has it.
-Result<VfCapacity> capacity_of(const PlaceQuestion& question, const std::string& step) {
+Result<VfCapacity> whole_devices_of(const PlaceQuestion& question, const std::string& step) {
   VfCapacity capacity;
   capacity.whole_devices = true;
   CIB_TRY(const auto claims, question.node.claims());
@@ -53,7 +53,7 @@ class DeviceInterfaces final : public Interfaces {
     const WholeDevice& taken = claimed->second;
     const VfIdentity whole{.pci = *port.pci, .physfn = *port.pci, .index = 0, .owner = step_.owner};
     const bool exclusive = step_.rdma_is_exclusive;
-    CIB_CHECK(step_.run(KeepAddresses{whole, join(taken.addresses, ","), taken.mtu, taken.up}));
+    CIB_CHECK(step_.run(KeepAddresses{whole, cib::join(taken.addresses, ","), taken.mtu, taken.up}));
     CIB_CHECK(step_.run(KeepVfNames{whole, taken.netdev, taken.rdma}));
     if (exclusive) CIB_CHECK(step_.run(MoveRdmaDevice{whole, netns}));
     const bool remade = exclusive && port.link_layer != LinkLayer::ethernet;
@@ -99,7 +99,7 @@ class DeviceMode final : public ModeUnit {
   Result<Assignment> place(const PlaceQuestion& question) const override {
     PlaceQuestion asked = question;
     asked.options.claimed.clear();  // they are counted, as they will be given back
-    CIB_TRY(const VfCapacity capacity, capacity_of(asked, step_of(question.owner)));
+    CIB_TRY(const VfCapacity capacity, whole_devices_of(asked, step_of(question.owner)));
     asked.options.shared_vfs = question.settings.scope == Scope::node;
     return place_on_vfs(question.facts.name, question.facts.inventory, question.tasks,
                         std::move(asked.options), capacity, {});
