@@ -7,7 +7,7 @@ from cluster import must, sh, wait_until
 
 PICTURE = r"""
 ip -o link | sed 's/^[0-9]*: //; s/ qdisc [^\\]*\\ *link[^ ]* [^ ]* brd [^ ]*//' | sort # without what changes with a device that is made anew: index, queueing, QPN
-ip -o -4 addr | sed 's/^[0-9]*: //'
+ip -o -4 addr | sed 's/^[0-9]*: //' | sort
 rdma dev | sed 's/^[0-9]*: //' | sort
 ls /dev/infiniband | wc -l
 ls /run/container-ib/claims 2> /dev/null

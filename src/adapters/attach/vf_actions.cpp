@@ -47,8 +47,13 @@ VfSettings missing(VfSettings wanted, const VfSettings& present) {
   drop(wanted.port_guid, present.port_guid);
   drop(wanted.spoof_check, present.spoof_check);
   drop(wanted.trust, present.trust);
-  if (wanted.vlan == present.vlan && wanted.qos == present.qos) wanted.vlan.reset(), wanted.qos.reset();
-  if (wanted.min_tx_mbps == present.min_tx_mbps && wanted.max_tx_mbps == present.max_tx_mbps)
+  // Two that are set together: the one that is not given is set to 0 with the other (Links::set_vf).
+  const auto are_same = [](const auto& one, const auto& other) {
+    return one.value_or(0) == other.value_or(0);
+  };
+  if (are_same(wanted.vlan, present.vlan) && are_same(wanted.qos, present.qos))
+    wanted.vlan.reset(), wanted.qos.reset();
+  if (are_same(wanted.min_tx_mbps, present.min_tx_mbps) && are_same(wanted.max_tx_mbps, present.max_tx_mbps))
     wanted.min_tx_mbps.reset(), wanted.max_tx_mbps.reset();
   return wanted;
 }
