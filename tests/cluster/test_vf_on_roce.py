@@ -3,7 +3,7 @@
 import contextlib
 import re
 
-from cluster import contents, must, run, sh, srun
+from cluster import contents, must, run, sh, srun, wait_until
 from ethernet import POOL
 from faults import every, sweep, telling
 from many_steps import in_a_row
@@ -56,7 +56,7 @@ def test_a_vf_has_what_the_site_sets_and_afterwards_what_it_had():
                 assert sh("n0", "ping -c 1 -W 2 10.40.0.1").status == 1
             finally:
                 must(sh("n0", "ip addr del 10.40.0.200/16 dev $(ls /sys/class/infiniband/mlx5_1/device/net)"))
-        assert vfs_of("mlx5_1") == before
+        wait_until(lambda: vfs_of("mlx5_1") == before, 20, "the VFs as they were")
 
 
 def test_settings_of_ethernet_are_no_hindrance_for_vfs_of_infiniband():
