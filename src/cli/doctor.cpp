@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "adapters/capabilities/capabilities.hpp"
+#include "adapters/linux/selinux.hpp"
 #include "adapters/netlink/links.hpp"
 #include "adapters/node/live_node.hpp"
 #include "adapters/node/site_file.hpp"
@@ -83,6 +84,8 @@ void look_at_node(const SiteConfig& site, const DoctorOptions& options, Lines& l
   lines.push_back({Kind::note, "RDMA subsystem: " + (!exclusive   ? exclusive.error().message()
                                                      : *exclusive ? "exclusive mode"
                                                                   : "shared mode")});
+  if (std::string selinux = about_selinux(selinux_enforces()); !selinux.empty())
+    lines.push_back({Kind::note, std::move(selinux)});
   LiveNode live(options.state);
   for (const Mode mode : all_modes())
     if (const ModeUnit* unit = unit_of(mode))

@@ -26,5 +26,9 @@ def test_an_ipoib_child_is_measured_against_the_nodes_own_interface():  # soak: 
     assert len(network.ipoib(1, FEW)) == 3
 
 
+def test_an_overlay_is_measured_against_ipoib():  # soak: ctest
+    assert len(network.overlay(1, FEW)) == 6
+
+
 def test_mpi_between_user_namespaces_is_measured_with_and_without_what_it_is_told():  # soak: ctest
     assert len(measurements.apart(1, FEW)) == 19

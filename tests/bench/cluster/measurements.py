@@ -12,6 +12,7 @@ from ratios import Interval, Spread, added, ratios, undisturbed
 
 HERE = pathlib.Path(__file__).resolve().parent
 SYSLOG, SYSLOGD_PID = "/run/measure.syslog", "/run/syslogd.pid"
+_BY_VERBS = ("verbs", "macvlan", "device")
 # Messages of a run for its latency and for its bandwidth: enough that one which is late by chance does not decide.
 MESSAGES = (1000, 40)
 
@@ -128,12 +129,42 @@ def data(rounds, messages=MESSAGES):
     ]
 
 
+_POOL = '[addresses]\npool = "10.40.0.0/16"\nnodes = ["n[0-1]"]\nper_node = 4\n'
+# What tasks have, and the same device on the node.
+_PAIRS = (
+    ("macvlan,rails=1", "verbs,rails=1,roce=only"),
+    ("device,rails=1,roce=only", "verbs,rails=1,roce=only"),
+    ("device,rails=1", "verbs,rails=1"),
+)
+
+
+def modes(rounds, messages=MESSAGES):
+    """MPI by verbs between tasks that have interfaces or devices of their own, against tasks in the node's network on the same
+    device, in turn. What the median of the ratios lies in says whether anything is shown."""
+    allowed = '[modes]\nallow = ["verbs", "macvlan", "device"]\n' + _POOL
+    report = [f"modes: MPI between two nodes by verbs, {rounds} rounds; ratios with what their median lies in (95 %)"]
+    with cluster.contents(SITE, allowed + cluster.must(cluster.run("n0", "cat", SITE)).out):
+        for option, base in _PAIRS:
+            got = {option: [], base: []}
+            for number in range(rounds + 1):
+                for which in list(got) if number % 2 else reversed(list(got)):
+                    result = pingpong(which, (), messages)
+                    if number:  # the first only warms up
+                        got[which].append(result)
+            own, node = got.values()
+            for name, key, sign in (("latency, node / mode", "latency_us", -1), ("bandwidth, mode / node", "bandwidth_mb_s", 1)):
+                both = [(mine[key] / its[key]) ** sign for mine, its in zip(own, node, strict=True)]
+                report.append(f"  {option:<26} {name:<24} {Interval.of(both).text('', 3)}   aim: at least 0.98")
+    return report
+
+
 def pingpong(option, command, messages):
     """What the program found between two nodes, in microseconds and MB/s; `command` starts it."""
     program = (*command, cluster.PINGPONG, *map(str, messages))
-    words = ("-N2", "-n2", "--mpi=pmix", f"--container-ib={option}", *program)
+    told = option if option == "none" or "report=" in option else f"{option},report=summary"
+    words = ("-N2", "-n2", "--mpi=pmix", f"--container-ib={told}", *program)
     done = cluster.must(cluster.srun(*words, timeout=300))
-    if "verbs" in option and sum(": native: " in line for line in done.ours()) != len(cluster.NODES):
+    if option.startswith(_BY_VERBS) and command[:1] != ("env",) and sum(": native: " in line for line in done.ours()) != len(cluster.NODES):
         raise AssertionError(f"not measured by verbs\n{done}")
     return json.loads(done.lines[-1])
 
