@@ -7,7 +7,7 @@ import contextlib
 import json
 
 from cluster import PINGPONG, must, run, sh, srun, testbed, wait_until
-from test_two_guests import both, guest_1_is_booted_again, kernel_log_is_clean, passes
+from test_two_guests import both, guest_1_is_booted_again, kernel_log_is_clean, loss, passes
 
 INSTANCE = "ctest-roce ctest-roce-trixie"  # soak: ctest-roce-trixie
 
@@ -150,6 +150,19 @@ def test_a_port_goes_down_on_command():
         assert done.status == 1 and why in done.err, done
 
 
+def test_rc_survives_lost_packets_with_its_data_intact():
+    with loss(3):
+        pingpong("rc", "-c -s 100000 -n 30")
+    for node in ("n0", "n1"):
+        kernel_log_is_clean(node)
+
+
 def test_the_module_passes_its_own_checks():
     with guest_1_is_booted_again():
         passes("roce.sh", 400)
+        passes("stress_roce.sh 6", 300)
+
+
+def soak_taking_roce_away_fifty_times_leaves_nothing():
+    with guest_1_is_booted_again():
+        passes("stress_roce.sh 50", 3600)

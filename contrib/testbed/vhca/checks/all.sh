@@ -7,6 +7,7 @@
 #
 #   VHCA_KO=path   the module (default: ../vhca.ko, else modprobe vhca)
 
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # ---- load ----

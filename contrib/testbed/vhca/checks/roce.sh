@@ -4,6 +4,7 @@
 # Checks of the vhca module with Ethernet ports (RoCE), as all.sh: the same guest, the same output.  In the shared mode of
 # RDMA network namespaces children of interfaces in other namespaces are tried, in the exclusive mode moves of devices.
 
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 shared() { rdma system | grep -q 'netns shared'; }
@@ -84,7 +85,7 @@ data() { # what two ports send each other
 	ok "r ... and goes with it" await no_gid mlx5_0 10.4.0.11
 	await gid_index mlx5_2 10.4.0.2 > /dev/null
 	ok "r ping" reaches vh_a 10.4.0.2
-	ok "r ping with jumbo frames" ip netns exec vh_a ping -c 2 -i 0.2 -W 5 -M do -s 4100 10.4.0.2
+	ok "r ping with jumbo frames" ip netns exec vh_a ping -c 2 -i 0.2 -W 5 -M "do" -s 4100 10.4.0.2
 	ok "r iperf3" both -s vh_a -c vh_b 5201 iperf3 -s -1 -- iperf3 -c 10.4.0.1 -t 1
 	snap() {
 		local d c
