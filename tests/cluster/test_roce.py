@@ -99,6 +99,14 @@ def test_mpi_over_ucx_rc_goes_by_roce():
     assert all(words < 10000 for words in by_infiniband), by_infiniband
 
 
+def test_mode_verbs_is_native_by_roce():
+    with counted() as moved:
+        done = must(srun("-N2", "-n2", "--mpi=pmix", "--container-ib=verbs,roce=yes,hca=mlx5_1,report=full", PINGPONG, timeout=120))
+    for node in ("n0", "n1"):
+        assert any(line.startswith(f"container-ib: {node}: native:") for line in done.ours()), done
+    assert all(words > 1 << 20 for words in moved), moved
+
+
 def test_a_vlan_of_two_guests():
     try:
         for number, node in enumerate(("n0", "n1"), 1):

@@ -528,12 +528,12 @@ static int vh_eth_add_port(struct vh_port *p)
 	p->netdev = dev;
 	netif_carrier_off(dev);
 	ret = register_netdev(dev);
-	if (!ret)
-		ret = ib_device_set_netdev(&p->dev->rdi.ibdev, dev, p->num);
-	else {
+	if (ret) {
 		free_netdev(dev);
 		p->netdev = NULL;
+		return ret;
 	}
+	ret = ib_device_set_netdev(&p->dev->rdi.ibdev, dev, p->num);
 	if (ret)
 		return ret;
 	mutex_lock(&vh_mutex);

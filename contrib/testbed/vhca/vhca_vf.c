@@ -64,11 +64,16 @@ void vh_vf_init(struct vh_dev *dev, u64 base)
 		if (!v->port_guid)
 			v->port_guid = base + 1;
 	}
-	if (dev->eth && !v->admin_mac) {
-		if (vh_vf_autoguid)
-			vh_eth_mac(p, v->mac);
-		else
-			eth_random_addr(v->mac);
+	if (dev->eth && v->admin_mac) {
+		/* EUI-64, as mlx5 makes it */
+		v->node_guid = ether_addr_to_u64(v->mac);
+		v->node_guid = v->node_guid >> 24 << 40 | 0xfffeULL << 24 |
+			(v->node_guid & 0xffffff);
+	} else if (dev->eth && vh_vf_autoguid) {
+		vh_eth_mac(p, v->mac);
+		v->node_guid = base;
+	} else if (dev->eth) {
+		eth_random_addr(v->mac);
 	}
 	dev->rdi.ibdev.node_guid = cpu_to_be64(v->node_guid);
 	p->guid = dev->eth ? 0 : cpu_to_be64(v->port_guid);

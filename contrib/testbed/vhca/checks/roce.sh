@@ -220,6 +220,7 @@ rebind() {
 }
 rebind 2
 ok "v VF took the MAC address when bound again, and its name" same "$(mac "" "$v2")" 02:00:00:00:00:32
+ok "v ... and a GUID made of it" grep -q 0200:00ff:fe00:0032 "$pf"/virtfn2/infiniband/*/node_guid
 ok "v trusted, it may take another" ip link set "$v2" address 02:00:00:00:00:33
 ip link set "$ra" vf 2 trust off
 no "v not trusted, it may not" ip link set "$v2" address 02:00:00:00:00:34
