@@ -4,7 +4,7 @@ import contextlib
 import re
 
 from cluster import contents, must, run, sh, srun, wait_until
-from ethernet import POOL
+from ethernet import POOL, assert_attacks_fail
 from faults import every, sweep, telling
 from many_steps import in_a_row
 from picture import everything_comes_back
@@ -57,6 +57,13 @@ def test_a_vf_has_what_the_site_sets_and_afterwards_what_it_had():
             finally:
                 must(sh("n0", "ip addr del 10.40.0.200/16 dev $(ls /sys/class/infiniband/mlx5_1/device/net)"))
         wait_until(lambda: vfs_of("mlx5_1") == before, 20, "the VFs as they were")
+
+
+def test_root_of_a_user_namespace_reaches_nothing_of_the_node_or_of_others():
+    sleepers = ("-n2", "--container-ib=vf,rails=1,roce=only,hca=mlx5_1", "sleep", "300")
+    with site(_VF), everything_comes_back(), BackgroundStep(*sleepers) as step:
+        for option in ("vf,rails=1,roce=only", "vf,rails=1,roce=only,scope=node"):
+            assert_attacks_fail(step.tasks()[0], option)
 
 
 def test_settings_of_ethernet_are_no_hindrance_for_vfs_of_infiniband():

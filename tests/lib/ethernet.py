@@ -51,6 +51,11 @@ try ip link set eth0 netns 1
 try ip link set eth0 netns PID
 try ip link add link eth0 name more type macvlan
 try ip link add more type vxlan id 1 dstport 4789 local 10.60.0.1
+try ip link add link eth0 name more type vlan id 9
+try ip link set eth0 vf 0 mac 02:00:00:00:00:01
+try ip link set eth0 vf 0 vlan 9
+try ip link set eth0 vf 0 spoofchk off
+for file in /sys/bus/pci/devices/*/sriov_numvfs; do try sh -c "echo 0 > $file"; done
 try ip addr add 10.40.9.9/16 dev eth0
 try ip addr add 10.60.0.1/24 dev eth0
 # frames of its own making

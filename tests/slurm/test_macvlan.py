@@ -4,6 +4,7 @@ import contextlib
 import json
 
 from cluster import NODES, PINGPONG, must, run, sh, srun, testbed, wait_until
+from containers import by_hand
 from ethernet import ADDRESSES, assert_attacks_fail, meeting, site
 from faults import sweep, telling
 from many_steps import in_a_row
@@ -90,6 +91,23 @@ def test_check_list_and_topo_know_it():
             must(run("n0", "nsenter", "-t", step.tasks()[0], "-n", "sh", "-c", "ip link set eth0 down && ip link set eth0 name mine"))
             found = must(run("n0", "container-ib", "check"), 1)
             assert "macvlan: the macvlan interface tagged container-ib:" in found.err and "is called mine instead of eth0" in found.err, found
+
+
+def test_containers_of_no_step_reach_each_other_and_give_everything_back():
+    with macvlan(), everything_comes_back(), everything_comes_back("n1"):
+        with by_hand("n0", network=True) as one, by_hand("n1", network=True) as other:
+            for container, address in ((one, "10.40.0.1/16"), (other, "10.40.0.9/16")):
+                told = json.loads(must(container.attach("--option", "macvlan,rails=1", "--json")).out)
+                assert told["netdevs"] == ["eth0"] and told["addresses"] == [address], told
+                assert told["environment"]["UCX_IB_GID_INDEX"] == str(GID_0_OF_POOL), told
+                must(run(container.node, "container-ib", "check"))
+            serve = "perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalPort => 4242, Listen => 1)->accept' > /dev/null 2>&1 < /dev/null &"
+            must(other.exec("sh", "-c", f"{serve} sleep 1"))
+            must(one.exec("bash", "-c", "echo > /dev/tcp/10.40.0.9/4242"))
+            must(one.exec("ip", "link", "set", "eth0", "down"))
+            for container in (one, other):
+                must(container.detach())
+                assert "eth0" not in must(container.exec("ip", "-o", "link")).out and container.shown() == []
 
 
 def test_whoever_is_killed_nothing_is_left():

@@ -3,6 +3,7 @@
 import json
 
 from cluster import PINGPONG, journals, must, run, sh, srun, wait_until
+from containers import by_hand
 from ethernet import UNDERLAY, assert_attacks_fail, meeting, site
 from faults import sweep, telling
 from many_steps import in_a_row
@@ -90,6 +91,12 @@ def test_what_cannot_be_is_refused_with_the_reason():
             assert "no interface of the node has the address 10.60.0.71" in refusal("-w", "n0", "-n1", "--container-ib=overlay")
         with site():
             assert "10.40.0.9" in must(srun("-w", "n1", "-n1", "--container-ib=overlay", "ip", "-4", "-br", "addr")).out
+
+
+def test_a_container_of_no_step_is_told_what_gives_it_an_interface():
+    with site(), everything_comes_back(), by_hand(network=True) as container:
+        refused = container.attach("--option", "overlay")
+        assert refused.status == 1 and "mode overlay joins the nodes of a job's step; ipoib and macvlan" in refused.err, refused
 
 
 def test_whoever_is_killed_nothing_is_left():

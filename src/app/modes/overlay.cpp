@@ -21,6 +21,10 @@ class OverlayInterfaces final : public Interfaces {
   bool one_for_all_ports() const override { return true; }
 
   Status claim(const NetnsFile&, const Port&) override {
+    if (step_.network_of)
+      return error(Errc::unsupported,
+                   "mode overlay joins the nodes of a job's step; ipoib and macvlan give a container an "
+                   "interface without one");
     if (is_claimed_) return {};
     CIB_CHECK(step_.run(Claim{"vni-" + std::to_string(vni()), step_.owner}));
     is_claimed_ = true;
