@@ -195,8 +195,7 @@ Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std
   shares_for_gpus_ =
       by_us && settings_.scope == Scope::node && facts_.local_tasks > 1 && !is_in_container(ready);
   if (!network_.is_private()) {
-    CIB_CHECK(place(living));
-    CIB_CHECK(note_tasks());
+    CIB_CHECK(place_in_nodes_network(living));
     return claim_vfs();
   }
   CIB_TRY(const auto turn, network_.claims_turn());
@@ -204,7 +203,31 @@ Status Attachment::place_and_claim(const std::vector<unsigned>& ready, const std
   const auto wishes = wishes_of(ready);
   CIB_CHECK(network_.check_addresses(wishes));
   CIB_CHECK(note_tasks());
+  CIB_CHECK(note_placed());
   return network_.claim(wishes);
+}
+
+Status Attachment::place_in_nodes_network(const std::vector<unsigned>& living) {
+  std::unique_ptr<ClaimsTurn> turn;
+  if (gives_whole_devices()) {
+    CIB_TRY(turn, network_.claims_turn());
+  }
+  CIB_CHECK(place(living));
+  CIB_CHECK(note_tasks());
+  return note_placed();
+}
+
+bool Attachment::gives_whole_devices() const { return is_allowed(Mode::device, site_); }
+
+// Who wants a whole device looks for steps that use it, and these tasks do not yet.
+Status Attachment::note_placed() {
+  if (!gives_whole_devices()) return {};
+  std::set<std::string> names;
+  for (const Task& task : task_)
+    for (const Port& port : placed_ports(task)) names.insert(port.name());
+  return journal_.write(Mark::done,
+                        PortsNoted{std::string(mode_name(settings_.mode)),
+                                   join(std::vector<std::string>(names.begin(), names.end()), ",")});
 }
 
 // A plugin that ours comes before makes its container of what ours has mounted for one of the tasks.

@@ -125,6 +125,9 @@ class Attachment {
   bool is_exclusive() const;
   NodeFacts node_facts() const;
   Status place(const std::vector<unsigned>& living);
+  Status place_in_nodes_network(const std::vector<unsigned>& living);
+  bool gives_whole_devices() const;
+  Status note_placed();
   StepPlacement placement(const NodeFacts& node);
   std::vector<PlacedTask> placed_tasks(const std::vector<unsigned>& ids) const;
   bool is_in_container(const std::vector<unsigned>& tasks) const;

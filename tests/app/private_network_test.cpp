@@ -958,5 +958,15 @@ TEST_F(WholeDevices, NoOtherStepIsPlacedOnOneThatIsGiven) {
   EXPECT_EQ(node.task(0).environment["CONTAINER_IB_PORTS"], "mlx5_1:1");
 }
 
+TEST_F(WholeDevices, AStepSaysWhatItWillUseBeforeAnybodyElseClaims) {
+  start("verbs,rails=1");
+  std::vector<std::string> noted;
+  for (const Record& record : node.journals["17.0"])
+    if (const auto* ports = get_if<PortsNoted>(record)) noted.push_back(ports->ports);
+  ASSERT_THAT(noted, testing::Not(IsEmpty()));
+  EXPECT_EQ(noted.front(), "mlx5_0:1,mlx5_1:1");
+  EXPECT_EQ(noted.size(), 2U) << "as it is placed, and as it is attached";
+}
+
 }  // namespace
 }  // namespace cib::test
