@@ -41,8 +41,8 @@ inline constexpr std::array mode_table = {
 
 std::string_view mode_name(Mode mode);
 std::optional<Mode> mode_from_name(std::string_view name);
-std::string mode_names();             // "auto, verbs, vf, ipoib, macvlan, overlay, ovs, none"
-std::string modes_of_this_version();  // "auto, verbs, vf, ipoib, none"
+std::string mode_names();             // all: "auto, verbs, vf, ..., none"
+std::string modes_of_this_version();  // those that users can ask for: "auto, verbs, ..., none"
 // Those that are no mere words, be they in this version or not.
 std::vector<Mode> all_modes();
 // Whether this version has the mode: ok, or an error of code unsupported that names what it has.

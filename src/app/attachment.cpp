@@ -549,7 +549,7 @@ EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::strin
   }
   in.netdev = join(netdevs, ",");
   in.address = join(addresses, ",");
-  if (addresses.empty() || site_.addresses.pool.empty()) return in;
+  if (!network_.uses_pool()) return in;
   auto peers = peers_of(task);
   if (peers)
     in.peers = std::move(*peers);

@@ -53,8 +53,12 @@ std::set<StepNetwork::Place> StepNetwork::not_claimed_of(const std::vector<Wish>
   return places;
 }
 
+bool StepNetwork::uses_pool() const {
+  return is_private() && interfaces_->uses_pool() && !step_->site.addresses.pool.empty();
+}
+
 Status StepNetwork::check_addresses(const std::vector<Wish>& wishes) {
-  if (step_->site.addresses.pool.empty()) return {};
+  if (!uses_pool()) return {};
   CIB_TRY(const AddressPool pool, AddressPool::of_node(step_->site.addresses, step_->node_name));
   CIB_TRY(const auto claims, step_->node.claims());
   const auto taken =
@@ -150,7 +154,7 @@ Result<NetworkDevice> StepNetwork::add(const NetnsFile& netns, const std::string
 
 // The lowest slot of this node's part of the pool that nobody has.
 Result<std::string> StepNetwork::claim_address() {
-  if (step_->site.addresses.pool.empty()) return std::string();
+  if (!uses_pool()) return std::string();
   CIB_TRY(const AddressPool pool, AddressPool::of_node(step_->site.addresses, step_->node_name));
   CIB_TRY(const auto taken, step_->node.claims());
   for (unsigned slot = 0; slot < pool.size(); ++slot) {

@@ -39,6 +39,8 @@ class StepNetwork {
     std::string who;  // for who reads why not: "rank 3"
     std::vector<Port> ports;
   };
+  // Its interfaces have addresses of the site's pool.
+  bool uses_pool() const;
   // Whether there are addresses for all of it. In_use: not now, but when other steps have given theirs back.
   Status check_addresses(const std::vector<Wish>& wishes);
   // Takes what the interfaces need that nobody else can have then, addresses among it.

@@ -109,9 +109,11 @@ Status undo(const KeepAddresses& action) {
   CIB_CHECK(await_vf_at_home(action.vf.pci, home_timeout_ms));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const Link link, link_of(links, action.vf.pci));
-  // An IPoIB interface that was made anew has its mode's own, which this one's may be above.
-  if (link.mtu > action.mtu)
-    CIB_CHECK(links.change(link.index, {.mtu = action.mtu}, "give " + link.name + " its MTU"));
+  // An IPoIB interface that was made anew is in datagram mode, whose MTU the connected mode's may be above.
+  if (link.mtu != action.mtu)
+    if (auto status = links.change(link.index, {.mtu = action.mtu}, "give " + link.name + " its MTU");
+        !status && link.mtu > action.mtu)
+      return status;
   if (action.up && !link.up) CIB_CHECK(links.change(link.index, {.up = true}, "raise " + link.name));
   CIB_TRY(const auto present, links.addresses(link.index));
   for (const std::string_view address : split(action.addresses, ',')) {

@@ -14,8 +14,7 @@ std::string about_selinux(std::optional<bool> enforces) {
   if (!enforces) return {};
   if (!*enforces) return "SELinux is permissive: labels of P_Keys refuse nothing";
   return "SELinux enforces: where the policy labels a P_Key (ibpkeycon; 'semanage ibpkey -l'), only a task "
-         "whose "
-         "domain may access that label gets queue pairs with it, whatever pkey= says";
+         "whose domain may access that label can use it for queue pairs, whatever pkey= says";
 }
 
 }  // namespace cib

@@ -12,7 +12,7 @@ std::optional<bool> selinux_enforces(const std::string& root = "/sys/fs/selinux"
 
 // What an administrator should know of it, one line; empty without SELinux. P_Keys have labels of their own
 // (ibpkeycon in the policy), and the kernel asks for `access` of the class infiniband_pkey when a queue pair
-// is to use one (ib_security_pkey_access in core/security.c).
+// of InfiniBand is to use one (ib_security_modify_qp in core/security.c).
 std::string about_selinux(std::optional<bool> enforces);
 
 }  // namespace cib

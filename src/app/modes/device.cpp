@@ -32,6 +32,13 @@ Result<VfCapacity> whole_devices_of(const PlaceQuestion& question, const std::st
   return capacity;
 }
 
+// IPv4 before IPv6: an interface is given one.
+std::string address_of(const WholeDevice& device) {
+  for (const std::string& address : device.addresses)
+    if (address.find(':') == std::string::npos) return address;
+  return device.addresses.empty() ? std::string() : device.addresses.front();
+}
+
 std::string step_of(const std::string& owner) { return owner.substr(0, owner.find('@')); }
 
 class DeviceInterfaces final : public Interfaces {
@@ -61,10 +68,12 @@ class DeviceInterfaces final : public Interfaces {
 
     NetworkDevice device{.port = port, .netns = netns, .netdev = netdev, .address = ""};
     CIB_TRY(device.port.device, step_.node.rdma_device(*port.pci, exclusive ? netns : ""));
-    if (!taken.addresses.empty()) device.address = taken.addresses.front();
+    device.address = address_of(taken);
     return device;
   }
 
+  // The node's own address goes with it.
+  bool uses_pool() const override { return false; }
   Status settle(NetworkDevice& device) override { return keep_own_gid(step_, device); }
   std::string why_no_carrier(const Port& port) const override { return why_no_carrier_of(port); }
 
@@ -75,7 +84,7 @@ class DeviceInterfaces final : public Interfaces {
 
 class DeviceMode final : public ModeUnit {
  public:
-  Status suits(const NodeFacts& facts) const override { return rdma_answers(facts); }
+  Status suits(const NodeFacts& facts) const override { return may_hand_out_devices(facts); }
   std::string lacks(const NodeFacts& facts) const override { return lacks_netdev(facts); }
 
   std::string caveat(const NodeFacts& facts) const override {

@@ -71,8 +71,10 @@ class Interfaces {
   // time. The caller has the turn at claiming.
   virtual Status claim(const NetnsFile& netns, const Port& port) = 0;
   // Makes it, under that name, with what was claimed for it. The caller raises it and gives it its address:
-  // that of the result, or else of the site's pool.
+  // one of the site's pool, or that of the result.
   virtual Result<NetworkDevice> add(const NetnsFile& netns, const std::string& netdev, const Port& port) = 0;
+  // Whether its interfaces get addresses of the site's pool, if there is one.
+  virtual bool uses_pool() const { return true; }
   // What is known of it only once it runs and has its address.
   virtual Status settle(NetworkDevice&) { return {}; }
   // What the interface's name begins with; a number follows.

@@ -23,8 +23,7 @@ struct Row {
 
 constexpr std::array table = {
     Row{Mode::verbs, verbs_mode},     Row{Mode::vf, vf_mode},           Row{Mode::ipoib, ipoib_mode},
-    Row{Mode::macvlan, macvlan_mode}, Row{Mode::overlay, overlay_mode},
-    Row{Mode::device, device_mode},
+    Row{Mode::macvlan, macvlan_mode}, Row{Mode::overlay, overlay_mode}, Row{Mode::device, device_mode},
 };
 
 constexpr bool has_row(Mode mode) {

@@ -41,6 +41,17 @@ inline Status shares_devices(const NodeFacts& facts) {
                    how_to_switch_rdma);
 }
 
+// Whether tasks may be given RDMA devices: in the shared mode they are not theirs alone.
+inline Status may_hand_out_devices(const NodeFacts& facts) {
+  CIB_CHECK(rdma_answers(facts));
+  if (rdma_is_exclusive(facts) != false || facts.site.vf.shared_rdma) return {};
+  return error(
+      Errc::unsupported,
+      std::string("needs the RDMA subsystem's exclusive mode at this site (vf.shared_rdma), and this "
+                  "node is in shared mode") +
+          how_to_switch_rdma);
+}
+
 // Of a mode whose interfaces are of no use without an address.
 inline Status has_address_pool(const NodeFacts& facts) {
   if (!facts.site.addresses.pool.empty()) return {};
@@ -55,7 +66,9 @@ inline std::string lacks_netdev(const NodeFacts& facts, std::optional<LinkLayer>
   const bool none = std::none_of(ports.begin(), ports.end(), [&](const Port& port) {
     return (!layer || port.link_layer == *layer) && !port.netdevs.empty();
   });
-  return facts.rdma_is_exclusive && none ? "no HCA has an IPoIB interface; see 'modprobe ib_ipoib'" : "";
+  if (!facts.rdma_is_exclusive || !none) return {};
+  return std::string("no HCA has ") + (layer ? "an IPoIB interface" : "a network device") +
+         "; see 'modprobe ib_ipoib'";
 }
 
 }  // namespace cib

@@ -107,6 +107,7 @@ class VfInterfaces final : public Interfaces {
     device.port.pci = vf.pci;
     device.port.physfn = vf.physfn;
     device.port.number = 1;
+    device.port.gids.clear();  // its PF's
     CIB_TRY(device.port.device, step_.node.rdma_device(vf.pci, exclusive ? netns : ""));
     return device;
   }
@@ -130,15 +131,7 @@ class VfInterfaces final : public Interfaces {
 
 class VfMode final : public ModeUnit {
  public:
-  Status suits(const NodeFacts& facts) const override {
-    CIB_CHECK(rdma_answers(facts));
-    if (rdma_is_exclusive(facts) != false || facts.site.vf.shared_rdma) return {};
-    return error(
-        Errc::unsupported,
-        std::string("needs the RDMA subsystem's exclusive mode at this site (vf.shared_rdma), and this "
-                    "node is in shared mode") +
-            how_to_switch_rdma);
-  }
+  Status suits(const NodeFacts& facts) const override { return may_hand_out_devices(facts); }
 
   std::string lacks(const NodeFacts& facts) const override {
     const auto& ports = facts.inventory.ports;
