@@ -13,7 +13,7 @@ INSTANCE = "ctest-roce ctest-roce-trixie"  # soak: ctest-roce-trixie
 
 _SITE = "/etc/slurm/container-ib.conf"
 _MORE = (
-    '[modes]\nallow = ["verbs", "ipoib", "macvlan", "overlay", "device"]\n'
+    '[modes]\nallow = ["verbs", "ipoib", "vf", "macvlan", "overlay", "device"]\n'
     '[[overlay]]\nnodes = ["n[0-1]"]\nfirst = "10.20.0.1/24"\n'  # ib0
 )
 
@@ -69,6 +69,19 @@ def test_rdma_cm_works_between_macvlan_networks():
     with site():
         done = must(srun("-N2", "-n2", "--container-ib=macvlan,rails=1", "bash", "-c", RDMA_CM, "-", "10.40.0.1", "10.40.0.9", timeout=60))
         assert sorted(done.lines) == ["10.40.0.1 reached 10.40.0.9", "10.40.0.9 reached 10.40.0.1"], done
+
+
+def test_mpi_over_vfs_of_roce_is_native():
+    numvfs = "/sys/class/infiniband/mlx5_1/device/sriov_numvfs"
+    for node in ("n0", "n1"):
+        must(sh(node, f"echo 1 > {numvfs}"))
+    try:
+        with site(more=POOL.replace("[addresses]", '[vf]\nvlan = 7\n[addresses]')), everything_comes_back():
+            done = mpi("vf,rails=1,roce=only,hca=mlx5_1", "env")
+            assert verdicts(done) == ["native", "native"], done
+    finally:
+        for node in ("n0", "n1"):
+            must(sh(node, f"echo 0 > {numvfs}"))
 
 
 def test_a_vf_can_be_the_parent_of_macvlan():
