@@ -12,8 +12,9 @@ def both(node):
 
 
 def said(result):
-    """What the tasks wrote, where a job's output has our lines too. A lone task has both ports, the nearer one first."""
-    lines = [line.strip() for line in result.lines if not line.startswith("container-ib: ")]
+    """What the tasks wrote, where a job's output has our lines too, and srun's of a step that it had to wait for. A lone task has both
+    ports, the nearer one first."""
+    lines = [line.strip() for line in result.lines if not line.startswith(("container-ib: ", "srun: Step"))]
     return [line.replace("mlx5_1:1,mlx5_0:1", both("n0")) for line in lines]
 
 
