@@ -34,6 +34,10 @@ inline std::string_view last_component(std::string_view path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
+// "did you mean hca? " for a word that is one of `known` but for two letters at most, which are missing, too
+// many, others, or the other way round; empty when there is no such, or the word is too short to tell.
+std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known);
+
 // Shell glob: * ? [abc] [a-z] [!a]; no escapes, no special leading dot. Linear in |pattern| * |text|.
 bool glob_match(std::string_view pattern, std::string_view text);
 

@@ -29,7 +29,7 @@ struct DoctorOptions {
   std::string state, config, node;
   std::optional<std::string> image;  // the root of one that it is about instead; empty: this process' own
   std::string sysfs;                 // of whose HCAs the image is for
-  bool json = false;
+  bool json = false, nhc = false;
 };
 
 using Line = ImageLine;
@@ -130,6 +130,15 @@ Result<Lines> examine(const DoctorOptions& options) {
   return lines;
 }
 
+// One line, as node health checks want it (a check of LBNL's NHC or Slurm's HealthCheckProgram): the
+// findings, or that there are none.
+std::string line_for_nhc(const Lines& lines) {
+  std::vector<std::string> findings;
+  for (const auto& [kind, text] : lines)
+    if (kind == Kind::finding) findings.push_back(printable(text, std::string::npos));
+  return findings.empty() ? "container-ib: no findings" : "container-ib: " + join(findings, "; ");
+}
+
 int run(const DoctorOptions& options) {
   const auto lines = options.image ? examine_image(*options.image, options.sysfs) : examine(options);
   if (!lines) return cannot_look("doctor", lines.error());
@@ -139,6 +148,8 @@ int run(const DoctorOptions& options) {
     auto list = nlohmann::ordered_json::array();
     for (const auto& [kind, text] : *lines) list.push_back({{"kind", kind_name(kind)}, {"text", text}});
     print(dump({{"lines", list}, {"findings", findings}}) + "\n");
+  } else if (options.nhc) {
+    print(line_for_nhc(*lines) + '\n');
   } else {
     for (const auto& [kind, text] : *lines)
       print(fmt::format("{:<5} {}\n", kind_name(kind), printable(text, std::string::npos)));
@@ -176,7 +187,11 @@ void add_doctor(CLI::App& app, int& exit_code) {
   NodeOptions::add_node_to(*command, options->node);
   add_state_option(command, options->state);
   add_image_options(*command, *options);
-  command->add_flag("--json", options->json, "for programs");
+  CLI::Option* json = command->add_flag("--json", options->json, "for programs");
+  command
+      ->add_flag("--nhc", options->nhc,
+                 "for node health checks: one line, which is the findings or says that there are none")
+      ->excludes(json);
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

@@ -1,5 +1,7 @@
 #include "container_ib/text.hpp"
 
+#include <algorithm>
+
 namespace cib {
 
 namespace {
@@ -99,6 +101,38 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     if (end == std::string_view::npos) return parts;
     begin = end + 1;
   }
+}
+
+namespace {
+
+// How many letters have to be put in, left out, replaced or swapped with their neighbour (optimal string
+// alignment).
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> rows(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) rows[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i)
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      rows[i][j] = std::min(
+          {rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        rows[i][j] = std::min(rows[i][j], rows[i - 2][j - 2] + 1);
+    }
+  return rows.back().back();
+}
+
+}  // namespace
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known) {
+  constexpr std::size_t longest = 32;  // of our words; a longer one is none of them
+  if (word.size() > longest) return {};
+  std::string_view best;
+  std::size_t least = 3;
+  for (const std::string_view one : known) {
+    const std::size_t needed = distance(word, one);
+    if (needed < least && needed < one.size() - one.size() / 2) least = needed, best = one;
+  }
+  return best.empty() ? std::string() : "did you mean " + std::string(best) + "? ";
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {

@@ -116,6 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"image-complete", "doctor --image=../images/complete --sysfs dual-port.sysfs"},
         Case{"image-lacking", "doctor --image=../images/lacking --sysfs dual-port.sysfs"},
         Case{"image-lacking-json", "doctor --image ../images/lacking --sysfs dual-port.sysfs --json"},
+        Case{"image-lacking-nhc", "doctor --image ../images/lacking --sysfs dual-port.sysfs --nhc"},
+        Case{"image-complete-nhc", "doctor --image=../images/complete --sysfs dual-port.sysfs --nhc"},
         Case{"image-musl", "doctor --image=../images/alpine --sysfs dual-port.sysfs"},
         Case{"image-missing", "doctor --image=../images/missing --sysfs dual-port.sysfs"},
         Case{"image-and-node", "doctor --image=../images/complete --state /nowhere"},

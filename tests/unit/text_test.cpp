@@ -37,5 +37,16 @@ TEST(Percent, HasTwoDigits) {
     EXPECT_EQ(percent_decoded(word), std::nullopt) << word;
 }
 
+TEST(DidYouMean, NamesTheNearestWordIfThereIsOne) {
+  const std::vector<std::string_view> known = {"hca", "rails", "report", "require", "verbs", "vf", "ipoib"};
+  EXPECT_EQ(did_you_mean("hcas", known), "did you mean hca? ");
+  EXPECT_EQ(did_you_mean("rail", known), "did you mean rails? ");
+  EXPECT_EQ(did_you_mean("reprot", known), "did you mean report? ") << "swapped";
+  EXPECT_EQ(did_you_mean("ipiob", known), "did you mean ipoib? ");
+  EXPECT_EQ(did_you_mean("verb", known), "did you mean verbs? ");
+  for (const char* word : {"", "x", "xx", "bogus", "something else that is long enough to be nobody's"})
+    EXPECT_EQ(did_you_mean(word, known), "") << word;
+}
+
 }  // namespace
 }  // namespace cib::test

@@ -238,13 +238,16 @@ class Parser {
     if (keys.empty()) {
       sections.insert(sections.end(), {"defaults", "force"});
       for (const EntrySection& entries : entry_sections()) sections.push_back(entries.name);
-      return errors_.at(node.source(), printable(name) + ": unknown section, allowed: " + join(sections));
+      return errors_.at(node.source(), printable(name) + ": unknown section, " +
+                                           did_you_mean(name, sections) + "allowed: " + join(sections));
     }
     if (!node.is_table()) return errors_.not_allowed(node, name, "a section with " + join(keys));
     for (const auto& [key, value] : *node.as_table()) {
       const std::string full = name + "." + printable(key.str());
       const ConfigKey* entry = find_key(name, key.str());
-      if (entry == nullptr) return errors_.at(value.source(), full + ": unknown key, allowed: " + join(keys));
+      if (entry == nullptr)
+        return errors_.at(value.source(), full + ": unknown key, " + did_you_mean(key.str(), keys) +
+                                              "allowed: " + join(keys));
       if (!entry->read(value, site_)) return errors_.not_allowed(value, full, entry->allowed);
     }
     return {};

@@ -167,13 +167,20 @@ Error in_option(Error error) {
   return error;
 }
 
+std::vector<std::string_view> known_modes() {
+  std::vector<std::string_view> names;
+  for (const ModeName& row : mode_table) names.push_back(row.name);
+  return names;
+}
+
 Result<Request> parse(std::string_view text) {
   Request request;
   if (text.empty()) return request;
   const auto words = split(text, ',');
   const auto mode = mode_from_name(words[0]);
   if (!mode)
-    return in_option(error(Errc::bad_request, "unknown mode '" + printable(words[0]) + "'; modes are " +
+    return in_option(error(Errc::bad_request, "unknown mode '" + printable(words[0]) + "'; " +
+                                                  did_you_mean(words[0], known_modes()) + "modes are " +
                                                   mode_names() + ", before any key=value"));
   request.mode = *mode;
   for (std::size_t i = 1; i < words.size(); ++i) {
@@ -211,8 +218,9 @@ bool key_is_given(const Request& request, std::string_view name) {
 Status set_key(Request& request, std::string_view name, std::string_view value) {
   const Key* found = find_key(name);
   if (found == nullptr)
-    return error(Errc::bad_request,
-                 "unknown key '" + printable(name) + "'; keys are " + join(request_keys()));
+    return error(Errc::bad_request, "unknown key '" + printable(name) + "'; " +
+                                        did_you_mean(name, request_keys()) + "keys are " +
+                                        join(request_keys()));
   if (found->assign(request, value)) return {};
   const std::string allowed = found->allowed.empty() ? profiles_allowed() : std::string(found->allowed);
   return error(Errc::bad_request, std::string(name) + "=" + printable(value) + ": allowed are " + allowed);
