@@ -12,7 +12,8 @@ target_link_options(cib_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 if(CMAKE_UNITY_BUILD)  # the one is another file's, the other what gcc 12 says of std::string when it sees much at once
   target_compile_options(cib_flags INTERFACE -Wno-shadow -Wno-subobject-linkage -Wno-array-bounds)
 endif()
-if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT CIB_SANITIZE)
+# Distributions' own flags may ask for more.
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT CIB_SANITIZE AND NOT CMAKE_CXX_FLAGS MATCHES "_FORTIFY_SOURCE")
   target_compile_definitions(cib_flags INTERFACE _FORTIFY_SOURCE=2)
 endif()
 if(CIB_SANITIZE)

@@ -39,7 +39,7 @@ def main():
     installed = {"/" + file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()}
     plugin = next((file for file in installed if file.endswith("/container_ib.so")), None)
     agent = "/usr/libexec/container-ib/container-ib-agent"
-    examples = {f"/usr/share/container-ib/{name}container-ib.conf" for name in ("", "plugstack.conf.d/")}
+    examples = {f"/usr/share/container-ib/{name}" for name in ("container-ib.conf", "plugstack.conf.d/zz-container-ib.conf")}
     assert installed == {"/usr/bin/container-ib", agent, plugin} | examples, installed
     assert agent.encode() + b"\0" in (root / plugin[1:]).read_bytes(), f"the plugin does not look for {agent}"
 
