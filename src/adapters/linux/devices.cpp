@@ -106,7 +106,8 @@ Result<std::vector<DeviceNode>> find_device_nodes(const std::vector<Port>& ports
 std::map<dev_t, std::string> rdma_devices_by_number() {
   std::map<dev_t, std::string> devices;
   for (const std::string& name : names_in(uverbs_class).value_or({})) {
-    const std::string sysfs = std::string(uverbs_class) + '/' + name;
+    std::string sysfs = uverbs_class;
+    sysfs.append("/").append(name);
     if (const auto number = parse_dev(first_line(sysfs + "/dev")))
       devices[*number] = first_line(sysfs + "/ibdev");
   }

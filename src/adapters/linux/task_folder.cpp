@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <tuple>
 
 #include "adapters/linux/hca_classes.hpp"
 #include "adapters/linux/in_namespace.hpp"
@@ -150,8 +151,8 @@ Status take_devices_out_of(const std::string& folder) {
   CIB_TRY(const auto names, names_in(path_of(directory)));
   for (const std::string& name : names) {
     // Who holds the node itself (O_PATH) may open it as long as its mode lets him, be it removed.
-    (void)::fchownat(directory.get(), name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW);
-    (void)::fchmodat(directory.get(), name.c_str(), 0, 0);
+    std::ignore = ::fchownat(directory.get(), name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW);
+    std::ignore = ::fchmodat(directory.get(), name.c_str(), 0, 0);
     if (::unlinkat(directory.get(), name.c_str(), 0) != 0 && errno != ENOENT)
       return error(Errc::kernel, "remove " + folder + '/' + device_folder + '/' + name, errno);
   }
