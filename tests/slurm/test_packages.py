@@ -2,6 +2,7 @@
 running steps. The one of the plugin is made on this machine, so it fits nodes of this machine's suite, and no others'."""
 
 import base64
+import os
 import pathlib
 import re
 import shutil
@@ -35,15 +36,17 @@ def packages(revision=1):
     commit = subprocess.run(["git", "-C", SOURCE, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if commit.returncode != 0:
         skip("no git checkout: contrib/package makes packages of what is committed")
-    # Not named by the commit: ccache knows the command lines of a folder again.
-    folder = SOURCE / "build" / "packages" / f"revision-{revision}"
-    made = folder / "commit"
+    # One folder for all: ccache knows the command lines of a folder again.
+    folder = SOURCE / "build" / "packages"
+    ours, made = f"*-{revision}[+_]*.deb", folder / f"tested-{revision}"
     if not made.exists() or made.read_text() != commit.stdout:
-        shutil.rmtree(folder, ignore_errors=True)
-        done = subprocess.run([SOURCE / "contrib" / "package", "--revision", str(revision), "deb", folder], capture_output=True, text=True, check=False)
+        for file in [made, *folder.glob(ours)]:
+            file.unlink(missing_ok=True)
+        command = [SOURCE / "contrib" / "package", "--revision", str(revision), "deb", folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym parallel=2"})
         assert done.returncode == 0, done.stderr
         made.write_text(commit.stdout)
-    found = {file.name.split("_")[0]: file for file in folder.glob("*.deb") if "-dbgsym_" not in file.name}
+    found = {file.name.split("_")[0]: file for file in folder.glob(ours)}
     assert set(found) == {"container-ib", "container-ib-slurm"}, found
     return found
 
