@@ -910,16 +910,21 @@ struct WholeDevices : PrivateNetwork {
     node.add_devices();
     vfs_before = node.vfs;
   }
-  void start(const std::string& option, unsigned tasks = 2) {
+  static constexpr unsigned two_tasks = 2;  // one a NUMA node
+  void start(const std::string& option) {
     node.exclusive = true;
     StepFacts known = facts(option);
-    known.local_tasks = tasks;
+    known.local_tasks = two_tasks;
     step.emplace(known, node, node, node, node);
     step->prepare();
-    for (unsigned id = 0; id < tasks; ++id) step->task_has_namespace(id);
-    for (unsigned id = 0; id < tasks; ++id)
+    for (unsigned id = 0; id < two_tasks; ++id) step->task_has_namespace(id);
+    for (unsigned id = 0; id < two_tasks; ++id)
       step->task_started(id, {.rank = rank_of(id), .mask = mask_of(2 * id), .process = {{"100", "7"}}});
-    for (unsigned id = 0; id < tasks; ++id) step->task_ready(id, {});
+    for (unsigned id = 0; id < two_tasks; ++id) step->task_ready(id, {});
+  }
+  void end() {
+    for (unsigned id = 0; id < two_tasks; ++id) step->task_died(id);
+    (void)step->finish();
   }
 };
 

@@ -75,7 +75,7 @@ def test_check_names_what_has_died_and_what_went_home():
         device = f"$({INSIDE} rdma dev | sed 's/^[0-9]*: \\([^:]*\\):.*/\\1/')"
         must(sh("n0", f"ip netns attach home $$ && {INSIDE} rdma dev set {device} netns home; status=$?; ip netns del home; exit $status"))
         done = must(check(), status=1)
-        assert "rdma_move: the RDMA device of VF" in done.err and "but on the node" in done.err and "vf_link: " in done.err, done
+        assert "rdma_move: the RDMA device of 0000:" in done.err and "but on the node" in done.err and "vf_link: " in done.err, done
 
 
 def test_check_is_asked_for_one_job():

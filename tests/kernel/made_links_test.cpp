@@ -52,8 +52,9 @@ class MadeLinks : public Scratch {
   static std::vector<std::string> kinds(const UniqueFd& ns) {
     const auto visit = NetworkVisit::to(ns.get());
     auto links = Links::open();
+    const auto all = links->list();
     std::vector<std::string> kinds;
-    for (const Link& link : *links->list()) kinds.push_back(link.kind);
+    for (const Link& link : *all) kinds.push_back(link.kind);
     return kinds;
   }
   std::string file(const std::string& name) const { return folder_ + '/' + name; }
