@@ -293,13 +293,19 @@ Status Attachment::choose_fabric(const std::vector<unsigned>& ready) {
 // As the first task that has reported says. One that Slurm has not started is alone on its node.
 Result<std::vector<std::string>> Attachment::step_nodes() const {
   for (const Task& task : task_) {
-    const auto list = task.facts.user_variables.find(nodes_of_step);
-    if (list == task.facts.user_variables.end()) continue;
-    if (list->second.size() >= wire::longest_user_value)
-      return error(Errc::unsupported, std::string(nodes_of_step) + " is too long");
-    return nodes_in_list(list->second);
+    CIB_TRY(const std::string list, node_list_of(task));
+    if (!list.empty()) return nodes_in_list(list);
   }
   return std::vector{facts_.node_name};
+}
+
+// Slurm's; empty when the task has none. Unsupported when it was too long to be handed over.
+Result<std::string> Attachment::node_list_of(const Task& task) {
+  const auto list = task.facts.user_variables.find(nodes_of_step);
+  if (list == task.facts.user_variables.end()) return std::string();
+  if (list->second.size() >= wire::longest_user_value)
+    return error(Errc::unsupported, std::string(nodes_of_step) + " is too long");
+  return list->second;
 }
 
 // A VF that its user has named is his alone, as in mode vf.
@@ -559,11 +565,9 @@ EnvironmentInputs Attachment::environment_of(unsigned id, std::vector<std::strin
 }
 
 Result<std::string> Attachment::peers_of(const Task& task) const {
-  const auto nodes = task.facts.user_variables.find(nodes_of_step);
-  if (nodes == task.facts.user_variables.end()) return std::string();
-  if (nodes->second.size() >= wire::longest_user_value)
-    return error(Errc::unsupported, std::string(nodes_of_step) + " is too long");
-  return addresses_of_nodes(site_.addresses, nodes->second, wire::longest_value);
+  CIB_TRY(const std::string nodes, node_list_of(task));
+  if (nodes.empty()) return nodes;
+  return addresses_of_nodes(site_.addresses, nodes, wire::longest_value);
 }
 
 ImageNeeds Attachment::image_needs_of(unsigned id) const {

@@ -134,6 +134,7 @@ class Attachment {
   Status read_pkeys();
   Status claim_vfs();
   Result<std::vector<std::string>> step_nodes() const;
+  static Result<std::string> node_list_of(const Task& task);
   Status choose_fabric(const std::vector<unsigned>& ready);
   Status check_any_port() const;
   Status check_orders(const std::vector<unsigned>& ready) const;

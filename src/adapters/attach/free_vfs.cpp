@@ -28,14 +28,13 @@ bool has_node_guid(const std::string& device) {
 
 Result<VfsOfPf> vfs_of(const PciAddress& pf, const std::map<std::string, std::string>& claims) {
   VfsOfPf vfs;
+  const unsigned count = number_of_vfs(pf);
   const auto folder = Directory::open(std::string(node_sysfs) + "/bus/pci/devices/" + pf.text());
-  const auto count =
-      folder ? whole_number<unsigned>(folder->line("sriov_numvfs").value_or("0")) : std::nullopt;
-  if (!count || *count == 0) return vfs;
+  if (count == 0 || !folder) return vfs;
   CIB_TRY(const int pf_index, port_netdev_index(pf, 1));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto in_use, links.with_addresses());
-  for (unsigned vf = 0; vf < *count; ++vf) {
+  for (unsigned vf = 0; vf < count; ++vf) {
     const auto link = folder->link_name("virtfn" + std::to_string(vf));
     const auto pci = link ? PciAddress::parse(*link) : Result<PciAddress>(error(Errc::not_found, "no VF"));
     if (!pci) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "adapters/attach/made_links.hpp"
 #include "adapters/attach/pci_function.hpp"
 #include "adapters/linux/network_namespace.hpp"
 #include "adapters/netlink/ipoib_link.hpp"
@@ -14,6 +15,8 @@ namespace cib {
 namespace {
 
 bool is_child(const Link& link) { return link.kind == "ipoib" && link.lower_index != 0; }
+
+MadeLink made_by_us(const MakeIpoibChild& plan) { return made_by(plan, "ipoib", "IPoIB"); }
 
 // Of the caller's namespace.
 template <class Choose>
@@ -37,9 +40,7 @@ Status apply(const MakeIpoibChild& plan) {
   if (!above.up) CIB_CHECK(links.change(parent, {.up = true}, "raise " + above.name));
   CIB_CHECK(create_ipoib_child(links, {plan.temporary, parent, plan.pkey, plan.connected}));
   CIB_TRY(const Link child, links.named(plan.temporary));
-  return links.change(
-      child.index, {.name = plan.name, .alias = plan.owner, .network_namespace = netns.get()},
-      "move IPoIB interface " + plan.temporary + " into the network namespace as " + plan.name);
+  return move_made(links, child, made_by_us(plan), netns.get());
 }
 
 // In a namespace of the step's own no child is taken back alone: also one that lost its tag there is ours.
@@ -64,19 +65,10 @@ Status undo(const MakeIpoibChild& plan) {
 }
 
 Status verify(const MakeIpoibChild& plan) {
-  CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(plan.netns));
-  CIB_TRY(auto links, Links::open());
-  CIB_TRY(const auto all, links.list());
-  const auto child = std::find_if(
-      all.begin(), all.end(), [&](const Link& link) { return is_child(link) && link.alias == plan.owner; });
-  if (child == all.end())
-    return error(Errc::not_found, "no IPoIB interface tagged " + plan.owner + " in " + plan.netns);
-  if (child->name != plan.name)
-    return error(Errc::not_found, "the IPoIB interface tagged " + plan.owner + " is called " +
-                                      printable(child->name) + " instead of " + plan.name);
-  if (plan.pkey && !same_partition(*plan.pkey, child->pkey.value_or(0)))
+  CIB_TRY(const Link child, verify_inside(made_by_us(plan)));
+  if (plan.pkey && !same_partition(*plan.pkey, child.pkey.value_or(0)))
     return error(Errc::not_found, plan.name + " in " + plan.netns + " has P_Key " +
-                                      pkey_text(child->pkey.value_or(0)) + " instead of " +
+                                      pkey_text(child.pkey.value_or(0)) + " instead of " +
                                       pkey_text(*plan.pkey));
   return {};
 }

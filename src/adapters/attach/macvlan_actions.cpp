@@ -25,7 +25,8 @@ Status make(const MakeMacvlan& plan, int netns) {
   // Whose it is takes it down again, not we.
   if (!parent.up) CIB_CHECK(links.change(parent.index, {.up = true}, "raise " + parent.name));
   CIB_CHECK(create_macvlan(links, {plan.temporary, parent.index, plan.isolated}));
-  return move_made(links, link_of(plan), netns);
+  CIB_TRY(const Link made, links.named(plan.temporary));
+  return move_made(links, made, made_by(plan), netns);
 }
 
 }  // namespace
@@ -39,14 +40,17 @@ Status apply(const MakeMacvlan& plan) {
 
 // What another namespace had of it has gone with that.
 Status undo(const MakeMacvlan& plan) {
-  CIB_CHECK(remove_inside(link_of(plan), plan.among_others.value_or(false)));
-  if (!plan.parent_netns) return remove_at_home(link_of(plan));
+  CIB_CHECK(remove_inside(made_by(plan), plan.among_others.value_or(false)));
+  if (!plan.parent_netns) return remove_at_home(made_by(plan));
   const auto parent_netns = open_pinned_network_namespace(*plan.parent_netns);
   if (!parent_netns) return {};
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to(parent_netns->get()));
-  return remove_at_home(link_of(plan));
+  return remove_at_home(made_by(plan));
 }
 
-Status verify(const MakeMacvlan& plan) { return verify_inside(link_of(plan)); }
+Status verify(const MakeMacvlan& plan) {
+  CIB_CHECK(verify_inside(made_by(plan)));
+  return {};
+}
 
 }  // namespace cib

@@ -22,11 +22,10 @@ Status remove_those(const std::string& kind, Choose choose) {
 
 }  // namespace
 
-Status move_made(Links& links, const MadeLink& made, int netns) {
-  CIB_TRY(const Link link, links.named(made.temporary));
+Status move_made(Links& links, const Link& link, const MadeLink& made, int netns) {
   return links.change(
       link.index, {.name = made.name, .alias = made.owner, .network_namespace = netns},
-      "move " + made.kind + " interface " + made.temporary + " into the network namespace as " + made.name);
+      "move " + made.title + " interface " + made.temporary + " into the network namespace as " + made.name);
 }
 
 Status remove_inside(const MadeLink& made, bool among_others) {
@@ -41,7 +40,7 @@ Status remove_at_home(const MadeLink& made) {
       made.kind, [&](const Link& link) { return link.alias == made.owner || link.name == made.temporary; });
 }
 
-Status verify_inside(const MadeLink& made) {
+Result<Link> verify_inside(const MadeLink& made) {
   CIB_TRY(const NetworkVisit visit, NetworkVisit::to_pinned(made.netns));
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const auto all, links.list());
@@ -50,9 +49,9 @@ Status verify_inside(const MadeLink& made) {
   });
   if (found == all.end())
     return error(Errc::not_found,
-                 "no " + made.kind + " interface tagged " + made.owner + " in " + made.netns);
-  if (found->name == made.name) return {};
-  return error(Errc::not_found, "the " + made.kind + " interface tagged " + made.owner + " is called " +
+                 "no " + made.title + " interface tagged " + made.owner + " in " + made.netns);
+  if (found->name == made.name) return *found;
+  return error(Errc::not_found, "the " + made.title + " interface tagged " + made.owner + " is called " +
                                     printable(found->name) + " instead of " + made.name);
 }
 

@@ -88,6 +88,11 @@ Result<int> ipoib_index(const PciAddress& pci, unsigned port) {
                                     " has no IPoIB interface on the node; is ib_ipoib loaded?");
 }
 
+unsigned number_of_vfs(const PciAddress& pf) {
+  const auto folder = Directory::open(folder_of(node_sysfs, pf));
+  return whole_number<unsigned>(folder ? folder->line("sriov_numvfs").value_or("0") : "0").value_or(0);
+}
+
 Status bind_driver_again(const PciAddress& pci) {
   const auto folder = Directory::open(folder_of(node_sysfs, pci));
   const auto driver = folder ? folder->link_name("driver") : std::nullopt;

@@ -26,6 +26,9 @@ Result<int> port_netdev_index(const PciAddress& pci, unsigned port);
 // The same, of IPoIB alone.
 Result<int> ipoib_index(const PciAddress& pci, unsigned port);
 
+// How many VFs the PF has made; 0 for what is none.
+unsigned number_of_vfs(const PciAddress& pf);
+
 // Makes the driver take the function anew, which is when an HCA reads its GUIDs.
 Status bind_driver_again(const PciAddress& pci);
 

@@ -24,12 +24,12 @@ Status apply(const MakeVxlan& plan) {
   CIB_CHECK(create_vxlan(links, {plan.temporary, lower.index, plan.vni, *local}));
   CIB_TRY(const Link made, links.named(plan.temporary));
   CIB_CHECK(add_vxlan_peers(links, made.index, *peers));
-  return move_made(links, link_of(plan), netns.get());
+  return move_made(links, made, made_by(plan), netns.get());
 }
 
 Status undo(const MakeVxlan& plan) {
-  CIB_CHECK(remove_inside(link_of(plan), false));
-  return remove_at_home(link_of(plan));
+  CIB_CHECK(remove_inside(made_by(plan), false));
+  return remove_at_home(made_by(plan));
 }
 
 // And what it sends by is there.
@@ -39,7 +39,8 @@ Status verify(const MakeVxlan& plan) {
   if (!lower) return lower.error();
   if (!lower->up || !lower->carrier)
     return error(Errc::not_found, lower->name + ", which the overlay runs over, is down or has no carrier");
-  return verify_inside(link_of(plan));
+  CIB_CHECK(verify_inside(made_by(plan)));
+  return {};
 }
 
 }  // namespace cib

@@ -3,7 +3,6 @@
 #include "adapters/attach/pci_function.hpp"
 #include "adapters/linux/names_in.hpp"
 #include "adapters/netlink/links.hpp"
-#include "adapters/sysfs/small_files.hpp"
 #include "container_ib/text.hpp"
 
 namespace cib {
@@ -11,13 +10,6 @@ namespace cib {
 namespace {
 
 Error cannot(const std::string& why) { return error(Errc::unusable, why); }
-
-// VFs end with their PF's driver, and their settings are at its interface.
-bool has_vfs(const PciAddress& pci) {
-  const auto folder = Directory::open(std::string(node_sysfs) + "/bus/pci/devices/" + pci.text());
-  const auto count = folder ? folder->line("sriov_numvfs") : std::nullopt;
-  return count && *count != "0";
-}
 
 }  // namespace
 
@@ -30,7 +22,8 @@ Result<WholeDevice> whole_device(const PciAddress& pci) {
   const auto ports =
       names_in(std::string(node_sysfs) + "/class/infiniband/" + rdma.front() + "/ports").value_or({});
   if (ports.size() != 1) return cannot("has " + std::to_string(ports.size()) + " ports");
-  if (has_vfs(pci)) return cannot("has VFs, which mode vf gives");
+  // They end with their PF's driver, and their settings are at its interface.
+  if (number_of_vfs(pci) != 0) return cannot("has VFs, which mode vf gives");
   CIB_TRY(auto links, Links::open());
   CIB_TRY(const Link link, links.named(netdevs.front()));
   if (link.master_index != 0) return cannot(link.name + " is part of a bond or bridge");

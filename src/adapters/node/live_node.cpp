@@ -78,6 +78,15 @@ bool may_be_in_a_container(const JournaledStep& other) {
   return open != nullptr && find_process(open->stepd.pid, open->stepd.start, open->pid_namespace);
 }
 
+// Invalid for the node's own, which is at node_sysfs.
+Result<UniqueFd> sysfs_of(const NetnsFile& netns) {
+  if (netns.empty()) return UniqueFd();
+  CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
+  return sysfs_of_network_namespace(namespace_fd.get());
+}
+
+std::string root_of(const UniqueFd& sysfs) { return sysfs ? path_of(sysfs) : node_sysfs; }
+
 // What is not known may be.
 bool may_use(const JournaledStep& other, const Port& port) {
   if (!other.records) return true;
@@ -118,9 +127,8 @@ Result<NodeCounters> LiveNode::counters(const std::vector<PlacedPort>& ports) {
     if (netns.empty()) netdevs.insert(netdevs.end(), port.netdevs.begin(), port.netdevs.end());
     auto status = add_port_counters(node_sysfs, port, sum);
     if (!status && !netns.empty()) {
-      CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
-      CIB_TRY(const UniqueFd sysfs, sysfs_of_network_namespace(namespace_fd.get()));
-      status = add_port_counters(path_of(sysfs), port, sum);
+      CIB_TRY(const UniqueFd sysfs, sysfs_of(netns));
+      status = add_port_counters(root_of(sysfs), port, sum);
     }
     if (!status) return std::move(status).error();
   }
@@ -183,12 +191,8 @@ Result<std::vector<ContainerUse>> LiveNode::others_in_container(const std::strin
 }
 
 Result<std::string> LiveNode::rdma_device(const PciAddress& pci, const NetnsFile& netns) {
-  UniqueFd sysfs;
-  if (!netns.empty()) {
-    CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
-    CIB_TRY(sysfs, sysfs_of_network_namespace(namespace_fd.get()));
-  }
-  const auto names = rdma_devices_of(sysfs ? path_of(sysfs) : node_sysfs, pci);
+  CIB_TRY(const UniqueFd sysfs, sysfs_of(netns));
+  const auto names = rdma_devices_of(root_of(sysfs), pci);
   if (names.empty()) return error(Errc::not_found, pci.text() + " has no RDMA device");
   return names.front();
 }
@@ -217,16 +221,12 @@ Result<std::string> LiveNode::netdev_of(const Port& port) {
 
 Result<Gid> LiveNode::await_gid(const Port& port, const NetnsFile& netns, const std::string& address,
                                 int timeout_ms) {
-  UniqueFd sysfs;
-  if (!netns.empty()) {
-    CIB_TRY(const UniqueFd namespace_fd, open_pinned_network_namespace(netns));
-    CIB_TRY(sysfs, sysfs_of_network_namespace(namespace_fd.get()));
-  }
+  CIB_TRY(const UniqueFd sysfs, sysfs_of(netns));
   const auto ipv4 = parse_ipv4(address);
   if (!ipv4) return error(Errc::bug, "a GID of '" + address + "'");
   std::optional<Gid> found;
   (void)poll_until(Deadline(timeout_ms), gid_pause_ms, [&] {
-    for (const Gid& gid : read_gids(sysfs ? path_of(sysfs) : node_sysfs, port.device, port.number))
+    for (const Gid& gid : read_gids(root_of(sysfs), port.device, port.number))
       if (gid.text == gid_of_ipv4(*ipv4) && gid.type == GidType::roce_v2) found = gid;
     return found.has_value();
   });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "app/modes/hand_over.hpp"
 #include "app/modes/mode_unit.hpp"
 #include "app/modes/rdma_mode.hpp"
 #include "app/modes/roce_gid.hpp"
@@ -59,15 +60,9 @@ class DeviceInterfaces final : public Interfaces {
     if (claimed == claimed_.end()) return error(Errc::bug, port.name() + " was not claimed");
     const WholeDevice& taken = claimed->second;
     const VfIdentity whole{.pci = *port.pci, .physfn = *port.pci, .index = 0, .owner = step_.owner};
-    const bool exclusive = step_.rdma_is_exclusive;
     CIB_CHECK(step_.run(KeepAddresses{whole, cib::join(taken.addresses, ","), taken.mtu, taken.up}));
     CIB_CHECK(step_.run(KeepVfNames{whole, taken.netdev, taken.rdma}));
-    if (exclusive) CIB_CHECK(step_.run(MoveRdmaDevice{whole, netns}));
-    const bool remade = exclusive && port.link_layer != LinkLayer::ethernet;
-    CIB_CHECK(step_.run(MoveVfLink{whole, netns, netdev, remade}));
-
-    NetworkDevice device{.port = port, .netns = netns, .netdev = netdev, .address = ""};
-    CIB_TRY(device.port.device, step_.node.rdma_device(*port.pci, exclusive ? netns : ""));
+    CIB_TRY(NetworkDevice device, hand_over(step_, whole, netns, netdev, port));
     device.address = address_of(taken);
     return device;
   }
@@ -87,11 +82,7 @@ class DeviceMode final : public ModeUnit {
   Status suits(const NodeFacts& facts) const override { return may_hand_out_devices(facts); }
   std::string lacks(const NodeFacts& facts) const override { return lacks_netdev(facts); }
 
-  std::string caveat(const NodeFacts& facts) const override {
-    if (rdma_is_exclusive(facts) != false) return {};
-    return "without isolation: in the RDMA subsystem's shared mode every process on the node can open the "
-           "device";
-  }
+  std::string caveat(const NodeFacts& facts) const override { return caveat_of_handing_out(facts, "device"); }
 
   // Which HCAs no step can get as a whole.
   std::vector<std::string> notes(const NodeFacts& facts, Node& node) const override {

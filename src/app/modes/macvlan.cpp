@@ -60,11 +60,7 @@ class MacvlanMode final : public ModeUnit {
     return shares_devices(facts);
   }
   std::string lacks(const NodeFacts& facts) const override {
-    const auto& ports = facts.inventory.ports;
-    const bool none = std::none_of(ports.begin(), ports.end(), [](const Port& port) {
-      return port.link_layer == LinkLayer::ethernet && !port.netdevs.empty();
-    });
-    return facts.rdma_is_exclusive && none && !is_beside(facts.site) ? needs_ethernet : "";
+    return is_beside(facts.site) || lacks_netdev(facts, LinkLayer::ethernet).empty() ? "" : needs_ethernet;
   }
   std::string caveat(const NodeFacts& facts) const override {
     if (!is_beside(facts.site)) return {};

@@ -52,6 +52,13 @@ inline Status may_hand_out_devices(const NodeFacts& facts) {
           how_to_switch_rdma);
 }
 
+// What that does not give in the shared mode. `what`: that tasks are given, "VFs".
+inline std::string caveat_of_handing_out(const NodeFacts& facts, const std::string& what) {
+  if (rdma_is_exclusive(facts) != false) return {};
+  return "without isolation: in the RDMA subsystem's shared mode every process on the node can open the " +
+         what;
+}
+
 // Of a mode whose interfaces are of no use without an address.
 inline Status has_address_pool(const NodeFacts& facts) {
   if (!facts.site.addresses.pool.empty()) return {};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "app/modes/hand_over.hpp"
 #include "app/modes/mode_unit.hpp"
 #include "app/modes/rdma_mode.hpp"
 #include "app/modes/roce_gid.hpp"
@@ -58,16 +59,10 @@ Result<VfCapacity> capacity_of(const PlaceQuestion& question) {
 
 // A PF's IPoIB interface can set nothing else of its VFs (ipoib_netdev_ops_pf in ipoib_main.c), and a site
 // may have PFs of both kinds.
-void keep_of_infiniband(VfSettings& settings) {
-  settings = {.link_state = settings.link_state,
-              .node_guid = settings.node_guid,
-              .port_guid = settings.port_guid,
-              .vlan = {},
-              .qos = {},
-              .min_tx_mbps = {},
-              .max_tx_mbps = {},
-              .spoof_check = {},
-              .trust = {}};
+VfSettings of_infiniband(const VfSettings& all) {
+  VfSettings kept;
+  kept.link_state = all.link_state;
+  return kept;
 }
 
 class VfInterfaces final : public Interfaces {
@@ -94,22 +89,15 @@ class VfInterfaces final : public Interfaces {
     if (claimed == claimed_.end()) return error(Errc::bug, pf.name() + " was not claimed");
     const FreeVf& taken = claimed->second;
     const VfIdentity& vf = taken.identity;
-    const bool exclusive = step_.rdma_is_exclusive;
     CIB_CHECK(step_.run(KeepVfNames{vf, taken.netdev, taken.rdma}));
     const VfSettings settings = settings_for(taken, pf);
     if (settings != VfSettings{}) CIB_CHECK(step_.run(SetVf{vf, settings, old_of(settings, taken.settings)}));
-    if (exclusive) CIB_CHECK(step_.run(MoveRdmaDevice{vf, netns}));
-    // An IPoIB interface goes with its RDMA device, an Ethernet one stays.
-    const bool remade = exclusive && pf.link_layer != LinkLayer::ethernet;
-    CIB_CHECK(step_.run(MoveVfLink{vf, netns, netdev, remade}));
-
-    NetworkDevice device{.port = pf, .netns = netns, .netdev = netdev, .address = ""};
-    device.port.pci = vf.pci;
-    device.port.physfn = vf.physfn;
-    device.port.number = 1;
-    device.port.gids.clear();  // its PF's
-    CIB_TRY(device.port.device, step_.node.rdma_device(vf.pci, exclusive ? netns : ""));
-    return device;
+    Port port = pf;
+    port.pci = vf.pci;
+    port.physfn = vf.physfn;
+    port.number = 1;
+    port.gids.clear();  // its PF's
+    return hand_over(step_, vf, netns, netdev, port);
   }
 
   Status settle(NetworkDevice& device) override { return keep_own_gid(step_, device); }
@@ -118,7 +106,7 @@ class VfInterfaces final : public Interfaces {
  private:
   VfSettings settings_for(const FreeVf& vf, const Port& pf) const {
     VfSettings settings = step_.site.vf.settings;
-    if (pf.link_layer != LinkLayer::ethernet) keep_of_infiniband(settings);
+    if (pf.link_layer != LinkLayer::ethernet) settings = of_infiniband(settings);
     if (vf.has_guids) return settings;
     settings.node_guid = generated_vf_guid(pf.port_guid, vf.identity.index, VfGuid::node);
     settings.port_guid = generated_vf_guid(pf.port_guid, vf.identity.index, VfGuid::port);
@@ -140,11 +128,7 @@ class VfMode final : public ModeUnit {
     return lacks_netdev(facts);
   }
 
-  std::string caveat(const NodeFacts& facts) const override {
-    if (rdma_is_exclusive(facts) != false) return {};
-    return "without isolation: in the RDMA subsystem's shared mode every process on the node can open the "
-           "VFs";
-  }
+  std::string caveat(const NodeFacts& facts) const override { return caveat_of_handing_out(facts, "VFs"); }
 
   // VFs that nobody has, of each PF, and those that no step will ever get.
   std::vector<std::string> notes(const NodeFacts& facts, Node& node) const override {
