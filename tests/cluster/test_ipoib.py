@@ -5,7 +5,7 @@ import itertools
 from cluster import PINGPONG, contents, journals, must, run, sh, srun, testbed, wait_until
 from mpi import mpi_starts, pmi2_answers
 from picture import everything_comes_back
-from steps import BackgroundStep
+from steps import BackgroundStep, deaths_leave_nothing, root_does_inside
 from verbs import has_mpi
 
 INSTANCE = "ctest ctest-trixie ctest-sid"
@@ -76,23 +76,14 @@ def test_check_and_doctor_know_a_child_by_its_tag():  # soak: ctest-trixie
 def test_whoever_is_killed_no_child_is_left():  # soak: ctest-trixie
     sleepers = ("-n2", "--container-ib=ipoib,rails=1", "sh", "-c", "sleep 300; true")
     with site():
-        with BackgroundStep(*sleepers) as step:
-            must(run("n0", "kill", "-9", step.pid("slurmstepd")))
-            wait_until(lambda: journals("n0") == [] and children() == [], 20, "the agent gives back what the orphans had")
-        with BackgroundStep(*sleepers) as step:
-            must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
-            assert "gave back" in must(run("n0", "container-ib", "reap")).out
-            assert children() == []
+        deaths_leave_nothing(sleepers, lambda: journals("n0") + children())
 
 
 def test_whatever_root_does_to_a_child_inside_and_to_its_parent_nothing_is_left():  # soak: ctest-trixie
     sleepers = ("-n2", "--container-ib=ipoib,rails=1", "sh", "-c", "sleep 300; true")
     inside = ("ip link set ib0 down && ip link set ib0 name mine", "ip link set ib0 alias mine", "ip link del ib0")
     with site(), everything_comes_back():
-        for command in inside:
-            with BackgroundStep(*sleepers) as step:
-                for pid in step.tasks():
-                    must(run("n0", "nsenter", "-t", pid, "-n", "sh", "-c", command))
+        root_does_inside(sleepers, inside)
         with BackgroundStep(*sleepers) as step:
             (pid, _) = step.tasks()
             must(sh("n0", "ip link set ib0 down; ip link set ib1 down"))

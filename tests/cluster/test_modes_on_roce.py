@@ -1,6 +1,7 @@
 """Modes macvlan, overlay and device between two guests, whose HCAs are InfiniBand and RoCE: what natively cannot be had of them
 is in here (tests/slurm has the rest)."""
 
+import contextlib
 import json
 
 from cluster import PINGPONG, contents, must, run, sh, srun, wait_until
@@ -18,19 +19,26 @@ _MORE = (
 )
 
 
-class site:
+@contextlib.contextmanager
+def site(more=POOL):
     """The modes allowed, beside what the testbed has in the file of each guest."""
+    with contextlib.ExitStack() as files:
+        for node in ("n0", "n1"):
+            files.enter_context(contents(_SITE, must(run(node, "cat", _SITE)).out + _MORE + more, node))
+        yield
 
-    def __init__(self, more=POOL):
-        self._files = [contents(_SITE, must(run(node, "cat", _SITE)).out + _MORE + more, node) for node in ("n0", "n1")]
 
-    def __enter__(self):
-        for file in self._files:
-            file.__enter__()
-
-    def __exit__(self, *why):
-        for file in reversed(self._files):
-            file.__exit__(*why)
+@contextlib.contextmanager
+def one_vf(*nodes, hca="mlx5_1"):
+    """A VF of that HCA on each of these nodes."""
+    numvfs = f"/sys/class/infiniband/{hca}/device/sriov_numvfs"
+    for node in nodes:
+        must(sh(node, f"echo 1 > {numvfs}"))
+    try:
+        yield
+    finally:
+        for node in nodes:
+            must(sh(node, f"echo 0 > {numvfs}"))
 
 
 def mpi(option, *words, tasks=("-N2", "-n2")):
@@ -72,30 +80,19 @@ def test_rdma_cm_works_between_macvlan_networks():
 
 
 def test_mpi_over_vfs_of_roce_is_native():
-    numvfs = "/sys/class/infiniband/mlx5_1/device/sriov_numvfs"
-    for node in ("n0", "n1"):
-        must(sh(node, f"echo 1 > {numvfs}"))
-    try:
-        with site(more=POOL.replace("[addresses]", '[vf]\nvlan = 7\n[addresses]')), everything_comes_back():
-            done = mpi("vf,rails=1,roce=only,hca=mlx5_1", "env")
-            assert verdicts(done) == ["native", "native"], done
-    finally:
-        for node in ("n0", "n1"):
-            must(sh(node, f"echo 0 > {numvfs}"))
+    with one_vf("n0", "n1"), site(more="[vf]\nvlan = 7\n" + POOL), everything_comes_back():
+        done = mpi("vf,rails=1,roce=only,hca=mlx5_1", "env")
+        assert verdicts(done) == ["native", "native"], done
 
 
 def test_a_vf_can_be_the_parent_of_macvlan():
-    numvfs = "/sys/class/infiniband/mlx5_1/device/sriov_numvfs"
-    must(sh("n0", f"echo 1 > {numvfs}"))
-    try:
+    with one_vf("n0"):
         vf = must(sh("n0", "ls /sys/class/infiniband/mlx5_1/device/virtfn0/infiniband")).out.strip()
         must(sh("n0", "ip link set $(ls /sys/class/infiniband/mlx5_1/device/virtfn0/net) up"))
         with site(), contents(_SITE, must(run("n0", "cat", _SITE)).out.replace('"mlx5_3"]', f'"mlx5_3", "{vf}"]'), "n0"):
             done = must(srun("-w", "n0", "-n1", f"--container-ib=macvlan,hca={vf}", "sh", "-c", "echo $CONTAINER_IB_PORTS $CONTAINER_IB_NETDEV $UCX_IB_GID_INDEX"))
             ports, netdev, index = done.out.split()
             assert (ports, netdev) == (f"{vf}:1", "eth0") and int(index) > 1, done
-    finally:
-        must(sh("n0", f"echo 0 > {numvfs}"))
 
 
 def test_tasks_meet_in_an_overlay_over_ipoib_and_its_bytes_are_no_verbs():

@@ -7,7 +7,7 @@ import contextlib
 import json
 
 from cluster import PINGPONG, must, run, sh, srun, testbed, wait_until
-from test_two_guests import both, guest_1_is_booted_again, kernel_log_is_clean, loss, passes
+from test_two_guests import both, every_transport_counts_exactly, guest_1_is_booted_again, kernel_log_is_clean, loss, passes
 
 INSTANCE = "ctest-roce ctest-roce-trixie"  # soak: ctest-roce-trixie
 
@@ -60,15 +60,7 @@ def test_ports_are_ethernet_and_have_the_addresses_of_the_node():
 
 
 def test_every_transport_works_and_counts_exactly():
-    with counted() as moved:
-        pingpong("rc", "-s 1001 -n 100")  # 1001 octets are 251 words
-    # a guest that had to wait for its turn on the host may have sent again, which counts again at the sender
-    assert moved[1] == moved[3] == 25100 and moved[0] >= 25100 and moved[2] >= 25100, moved
-    with counted() as moved:
-        pingpong("ud", "-s 1001 -n 100")
-    assert moved == [25100] * 4, moved
-    pingpong("uc", "-s 2000 -n 50")
-    pingpong("srq", "-n 100")
+    every_transport_counts_exactly(counted, pingpong)
     index = gid_index("n0", "mlx5_1", "10.60.0.1")
     for command in ("ib_write_bw -n 20 -s 1048576", "ib_read_lat -n 20 -s 300000", "ib_atomic_lat -n 20"):
         both(f"{command} -d mlx5_1 -x {index} -F", f"{command} -d mlx5_1 -x {index} -F 10.9.0.2")

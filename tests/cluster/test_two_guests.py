@@ -99,7 +99,8 @@ def test_the_guests_have_one_subnet_manager_and_lids_of_their_own():
     assert guid in must(run("n0", "smpquery", "nodeinfo", str(lid))).out
 
 
-def test_every_transport_works_and_counts_exactly():
+def every_transport_counts_exactly(counted, pingpong):
+    """By these two of the caller's: of its ports, and of its transports."""
     with counted() as moved:
         pingpong("rc", "-s 1001 -n 100")  # 1001 octets are 251 words
     # a guest that had to wait for its turn on the host may have sent again, which counts again at the sender
@@ -109,6 +110,10 @@ def test_every_transport_works_and_counts_exactly():
     assert moved == [25100] * 4, moved
     pingpong("uc", "-s 2000 -n 50")
     pingpong("srq", "-n 100")
+
+
+def test_every_transport_works_and_counts_exactly():
+    every_transport_counts_exactly(counted, pingpong)
     pingpong("rc", "-e -n 50 -s 1000000")  # more than the window
     with counted() as moved:
         perftest("ib_read_lat", "-n 20 -s 300000")  # n0 reads: data leaves n1 only

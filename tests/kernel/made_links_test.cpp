@@ -116,6 +116,15 @@ class MadeLinks : public Scratch {
     expect_fine(apply(RaiseLink{overlay.netns, "vxlan0", {}, {}}));
   }
 
+  // Whether a task of the one, on node a, reaches one of the other, on node b.
+  bool meet(const MakeVxlan& here, const MakeVxlan& there) {
+    start_overlay(node_a_, here);
+    join_overlay(node_a_, here, "task-a0", "10.40.0.1/16");
+    start_overlay(node_b_, there);
+    join_overlay(node_b_, there, "task-b0", "10.40.0.3/16");
+    return reaches("task-a0", "task-b0", "10.40.0.3");
+  }
+
   void TearDown() override {
     for (const auto& entry : std::filesystem::directory_iterator(folder_))
       (void)unpin_network_namespace(entry.path());
@@ -203,23 +212,13 @@ TEST_F(MadeLinks, TasksOfAnOverlayReachEachOtherOverTheNodesNetwork) {
 }
 
 TEST_F(MadeLinks, AnOverlayOfAnotherIdentifierIsNotReached) {
-  const auto here = vxlan(0x1100, "10.20.0.1", "10.20.0.2", "netns-overlay-a");
-  start_overlay(node_a_, here);
-  join_overlay(node_a_, here, "task-a0", "10.40.0.1/16");
-  const auto other = vxlan(0x1200, "10.20.0.2", "10.20.0.1", "netns-overlay-b");
-  start_overlay(node_b_, other);
-  join_overlay(node_b_, other, "task-b0", "10.40.0.3/16");
-  EXPECT_FALSE(reaches("task-a0", "task-b0", "10.40.0.3"));
+  EXPECT_FALSE(meet(vxlan(0x1100, "10.20.0.1", "10.20.0.2", "netns-overlay-a"),
+                    vxlan(0x1200, "10.20.0.2", "10.20.0.1", "netns-overlay-b")));
 }
 
 TEST_F(MadeLinks, AnOverlaySendsToItsPeersAlone) {
-  const auto here = vxlan(0x1100, "10.20.0.1", "", "netns-overlay-a");
-  start_overlay(node_a_, here);
-  join_overlay(node_a_, here, "task-a0", "10.40.0.1/16");
-  const auto there = vxlan(0x1100, "10.20.0.2", "", "netns-overlay-b");
-  start_overlay(node_b_, there);
-  join_overlay(node_b_, there, "task-b0", "10.40.0.3/16");
-  EXPECT_FALSE(reaches("task-a0", "task-b0", "10.40.0.3"));
+  EXPECT_FALSE(meet(vxlan(0x1100, "10.20.0.1", "", "netns-overlay-a"),
+                    vxlan(0x1100, "10.20.0.2", "", "netns-overlay-b")));
 }
 
 TEST_F(MadeLinks, TwoOverlaysOfOneIdentifierAreTheKernelsRefusal) {

@@ -91,3 +91,22 @@ def slurmd_restarted_spares_the_running_step_and_reaps_the_dead_one(sleepers):
             assert run("n0", "pgrep", "-xu", "alice", "tail").status == 0, "the living step goes on"
             listed = must(run("n0", "container-ib", "list")).out
             assert "running" in listed and "died" not in listed, listed
+
+
+def deaths_leave_nothing(sleepers, left=lambda: journals("n0")):
+    """slurmstepd killed: its agent gives back. Both killed: a reaper does. `left`: what there is of a step on n0."""
+    with BackgroundStep(*sleepers) as step:
+        must(run("n0", "kill", "-9", step.pid("slurmstepd")))
+        wait_until(lambda: left() == [], 20, "the agent gives back what the orphans had")
+    with BackgroundStep(*sleepers) as step:
+        must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
+        assert "gave back" in must(run("n0", "container-ib", "reap")).out
+        assert left() == []
+
+
+def root_does_inside(sleepers, commands):
+    """Each of these in the networks of a step's tasks, which then ends."""
+    for command in commands:
+        with BackgroundStep(*sleepers) as step:
+            for pid in step.tasks():
+                must(run("n0", "nsenter", "-t", pid, "-n", "sh", "-c", command))

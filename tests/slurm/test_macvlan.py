@@ -3,13 +3,13 @@
 import contextlib
 import json
 
-from cluster import NODES, PINGPONG, must, run, sh, srun, testbed, wait_until
+from cluster import NODES, PINGPONG, must, run, srun, testbed
 from containers import by_hand
 from ethernet import ADDRESSES, assert_attacks_fail, meeting, site
 from faults import sweep, telling
 from many_steps import in_a_row
 from picture import everything_comes_back
-from steps import BackgroundStep
+from steps import BackgroundStep, deaths_leave_nothing
 from verbs import by_tcp, has_mpi
 
 INSTANCE = "native-roce"
@@ -112,12 +112,7 @@ def test_containers_of_no_step_reach_each_other_and_give_everything_back():
 
 def test_whoever_is_killed_nothing_is_left():
     with macvlan(), everything_comes_back():
-        with BackgroundStep(*SLEEPERS) as step:
-            must(run("n0", "kill", "-9", step.pid("slurmstepd")))
-            wait_until(lambda: sh("n0", "ls -d /run/container-ib/[0-9]*").status != 0, 20, "the agent gives back what the orphans had")
-        with BackgroundStep(*SLEEPERS) as step:
-            must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
-            assert "gave back" in must(run("n0", "container-ib", "reap")).out
+        deaths_leave_nothing(SLEEPERS)
 
 
 def test_forty_steps_in_a_row_leave_nothing():

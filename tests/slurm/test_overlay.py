@@ -2,13 +2,13 @@
 
 import json
 
-from cluster import PINGPONG, journals, must, run, sh, srun, wait_until
+from cluster import PINGPONG, must, run, sh, srun
 from containers import by_hand
 from ethernet import UNDERLAY, assert_attacks_fail, meeting, site
 from faults import sweep, telling
 from many_steps import in_a_row
 from picture import everything_comes_back
-from steps import BackgroundStep
+from steps import BackgroundStep, deaths_leave_nothing, root_does_inside
 from verbs import by_tcp, has_mpi
 
 INSTANCE = "native-roce"
@@ -101,21 +101,13 @@ def test_a_container_of_no_step_is_told_what_gives_it_an_interface():
 
 def test_whoever_is_killed_nothing_is_left():
     with site(), everything_comes_back():
-        with BackgroundStep(*SLEEPERS) as step:
-            must(run("n0", "kill", "-9", step.pid("slurmstepd")))
-            wait_until(lambda: journals("n0") == [], 20, "the agent gives back what the orphans had")
-        with BackgroundStep(*SLEEPERS) as step:
-            must(run("n0", "kill", "-9", step.pid("slurmstepd"), step.pid("container-ib-ag")))
-            assert "gave back" in must(run("n0", "container-ib", "reap")).out
+        deaths_leave_nothing(SLEEPERS)
 
 
 def test_whatever_root_does_inside_nothing_is_left():
     inside = ("ip link set eth0 down && ip link set eth0 name mine", "ip link set eth0 alias mine", "ip link del eth0")
     with site(), everything_comes_back():
-        for command in inside:
-            with BackgroundStep(*SLEEPERS) as step:
-                for pid in step.tasks():
-                    must(run("n0", "nsenter", "-t", pid, "-n", "sh", "-c", command))
+        root_does_inside(SLEEPERS, inside)
 
 
 def test_forty_steps_in_a_row_leave_nothing():
